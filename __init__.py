@@ -1,0 +1,1 @@
+"""Syntagma: grammar-constrained generation."""

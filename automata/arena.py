@@ -1,0 +1,77 @@
+"""Two reserved, never-moving memory maps, and the kernel helpers that allocate from their tables."""
+
+from __future__ import annotations
+
+import mmap
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ..grammar.errors import LimitExceeded
+from . import layout as lay
+
+ERROR_TEXT = {
+    lay.ERR_TABLE: ("a table of the store is full", "store_size"),
+    lay.ERR_ENTRIES: (f"more than {lay.MAX_ENTRIES} runs of an ambiguous constraint are alive at once", "max_entries"),
+    lay.ERR_LINKS: (f"more than {lay.MAX_LINKS} stacks of an ambiguous constraint are alive at once", "max_links"),
+    lay.ERR_DFA: ("a rule needs too many automaton states", "max_dfa_states"),
+    lay.ERR_SCOPE: ("the scope's memory for states is used up", "scope_cap"),
+    lay.ERR_SCRATCH: ("a single step needs more working memory than is reserved", "scratch"),
+}
+
+
+class Arena(NamedTuple):
+    """The two arrays that every kernel takes.
+
+    Attributes:
+        a: int64, all records; see ``layout``.
+        r: uint32, packed mask rows and token lists.
+
+    """
+
+    a: npt.NDArray[np.int64]
+    r: npt.NDArray[np.uint32]
+
+
+def reserve() -> Arena:
+    """Reserve address space for one store; pages cost memory only once they are touched.
+
+    Raises:
+        LimitExceeded: the address range cannot be reserved (an address-space limit is in force).
+
+    """
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    try:
+        a = np.frombuffer(mmap.mmap(-1, lay.WORDS_A * 8, flags=flags), np.int64)
+        r = np.frombuffer(mmap.mmap(-1, lay.WORDS_R * 4, flags=flags), np.uint32)
+    except (OSError, ValueError) as error:
+        gib = (lay.WORDS_A * 8 + lay.WORDS_R * 4) / 2**30
+        raise LimitExceeded(
+            f"cannot reserve {gib:.0f} GiB of address space for a store: {error}",
+            limit="address space",
+            value=gib,
+            hint="raise the process's address-space limit (ulimit -v)",
+        ) from error
+    return Arena(a, r)
+
+
+def check(a: npt.NDArray[np.int64]) -> None:
+    """Raise the typed error of the last kernel call, if it set one."""
+    code = int(a[lay.H_ERROR])
+    if code:
+        a[lay.H_ERROR] = 0
+        text, limit = ERROR_TEXT[code]
+        raise LimitExceeded(text, limit=limit, value=code)
+
+
+@njit(cache=True, nogil=True)
+def take(a, counter, n, capacity):
+    """Take n words from a bump-allocated table; returns the offset in the table, or -1 with H_ERROR set."""
+    at = a[counter]
+    if at + n > capacity:
+        a[lay.H_ERROR] = lay.ERR_TABLE
+        return np.int64(-1)
+    a[counter] = at + n
+    return at

@@ -1,0 +1,259 @@
+"""A compiled constraint: the public face of the token automaton.  States are integers; see ``layout`` for what they stand for."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..grammar.errors import InvalidSource, StaleState
+from . import layout as lay
+from .arena import check
+from .heap import close_scope, state_offset
+from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
+from .masks import advance, advance_bytes, mask, start_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+
+    from ..grammar.ir import Grammar
+    from ..grammar.report import Report
+    from .store import Store
+    from .vocabulary import Vocabulary
+
+DEFAULT_SCOPE_CAP = 1 << 30
+"""Bytes of states that a scope may hold before ``LimitExceeded``."""
+
+
+def _release(store: Store, scope: int) -> None:
+    with store.lock:
+        close_scope(store.arena.a, scope)
+
+
+class _States:
+    """What a constraint and a session of it have in common: pure functions from states to states, rows and facts."""
+
+    __slots__ = ("_a", "_lock", "_r", "_words", "constraint", "start", "store", "vocab")
+
+    constraint: Constraint
+    start: int
+    store: Store
+    vocab: Vocabulary
+
+    def _bind(self, store: Store, vocab: Vocabulary) -> None:
+        self.store = store
+        self.vocab = vocab
+        self._a, self._r = store.arena
+        self._lock = store.lock
+        self._words = vocab.words
+
+    def _begin(self, scope: int, rule_start: int) -> int:
+        with self._lock:
+            state = int(start_state(self._a, scope, rule_start))
+            check(self._a)
+        return state
+
+    def advance(self, state: int, token: int) -> int:
+        """The state after a token; 0 (dead) if the token is not allowed.  Pure: ``state`` stays usable.
+
+        Raises:
+            StaleState: the state belongs to a closed scope.
+            LimitExceeded: the scope's memory is used up, or an ambiguous constraint has too many runs.
+
+        """
+        with self._lock:
+            result: int = advance(self._a, state, token)
+            if result < 0:
+                self.store.failed(result)
+        return result
+
+    def advance_tokens(self, state: int, tokens: Iterable[int]) -> int:
+        """The state after a run of tokens; 0 as soon as one is not allowed."""
+        for token in tokens:
+            state = self.advance(state, token)
+            if state == 0:
+                break
+        return state
+
+    def advance_bytes(self, state: int, data: bytes) -> int:
+        """The state after some bytes of text; 0 as soon as one is not allowed."""
+        buffer = np.frombuffer(bytes(data), np.uint8)
+        with self._lock:
+            result = int(advance_bytes(self._a, state, buffer))
+            if result < 0:
+                self.store.failed(result)
+        return result
+
+    def mask(
+        self, state: int, out: npt.NDArray[np.uint32] | None = None, budget: int | None = None
+    ) -> npt.NDArray[np.uint32]:
+        """The packed row of allowed tokens: token t is bit ``t & 31`` of word ``t >> 5``.
+
+        End-of-sequence bits are set iff the state is accepting.
+
+        Args:
+            state: a state of a living scope.
+            out: uint32[words], contiguous; a new array if not given.
+            budget: with a budget of n tokens, only tokens after which ``finish_bound`` is at most n - 1;
+                end-of-sequence is not counted.
+
+        Raises:
+            StaleState: the state belongs to a closed scope.
+            InvalidSource: ``out`` has another shape or type.
+
+        """
+        if out is None:
+            out = np.empty(self._words, np.uint32)
+        elif len(out) != self._words or out.dtype != np.uint32:
+            raise InvalidSource(f"out must be a uint32 array of {self._words} words")
+        with self._lock:
+            result: int = mask(self._a, self._r, state, out)
+            if result < 0:
+                self.store.failed(result)
+            if budget is not None:
+                self.constraint.limit_to_budget(state, out, budget)
+        return out
+
+    def masks(
+        self, states: Sequence[int] | npt.NDArray[np.int64], out: npt.NDArray[np.uint32] | None = None
+    ) -> npt.NDArray[np.uint32]:
+        """Rows uint32[n, words] of n states."""
+        return self.store.masks(states, out)
+
+    def _bits(self, state: int) -> int:
+        if state == 0:
+            return 0
+        at = int(state_offset(self._a, state))
+        if at < 0:
+            raise StaleState("the state belongs to a scope that was closed", hint="use states of a living session")
+        return int(self._a[lay.HP + at + lay.STATE_BITS])
+
+    def is_accepting(self, state: int) -> bool:
+        """Whether the text so far is a whole member of the language."""
+        return bool(self._bits(state) & lay.ACCEPTING_BIT)
+
+    def is_final(self, state: int) -> bool:
+        """Whether nothing but end-of-sequence may follow."""
+        bits = self._bits(state)
+        if not bits & lay.ACCEPTING_BIT:
+            return False
+        if bits & lay.FINAL_BIT:
+            return True
+        row = self.mask(state)
+        for token in self.vocab.eos_ids:
+            row[token >> 5] &= np.uint32(~(1 << (token & 31)) & 0xFFFFFFFF)
+        return not row.any()
+
+    def finish_bound(self, state: int) -> int:
+        """A number of tokens that is enough to reach acceptance; see ``bound``.  End-of-sequence is not counted."""
+        return self.constraint.bound_of(state)
+
+    def forced_token(self, state: int) -> int | None:
+        """The one allowed token, end-of-sequence included, or None if there are more or none."""
+        row = self.mask(state)
+        words = np.flatnonzero(row)
+        if len(words) != 1:
+            return None
+        word = int(row[words[0]])
+        if word & (word - 1):
+            return None
+        return int(words[0]) * 32 + word.bit_length() - 1
+
+    def accepts(self, text: str | bytes | Iterable[int]) -> bool:
+        """Whether a whole text (or token sequence, with or without end-of-sequence) is a member."""
+        with self.constraint.session() as session:
+            if isinstance(text, str):
+                text = text.encode()
+            if isinstance(text, bytes):
+                state = session.advance_bytes(session.start, text)
+            else:
+                state = session.advance_tokens(session.start, text)
+            return session.is_accepting(state)
+
+
+class Constraint(_States):
+    """A language over a vocabulary, ready to steer a decoder.
+
+    Attributes:
+        vocab: the vocabulary.
+        start: the first state, in the constraint's own scope.
+        report: what became of every keyword of the source, where the source is a schema.
+
+    """
+
+    __slots__ = ("__weakref__", "_finalizer", "_rule_start", "report", "scope", "scope_cap")
+
+    def __init__(self, vocab: Vocabulary, rule_start: int, report: Report | None, scope_cap: int) -> None:
+        """Use ``from_grammar`` or ``syntagma.compile``."""
+        self.constraint = self
+        self._bind(vocab.store, vocab)
+        self.report = report
+        self.scope_cap = scope_cap
+        self._rule_start = rule_start
+        self.scope = self.store.open_scope(scope_cap)
+        self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
+        self.start = self._begin(self.scope, rule_start)
+
+    @classmethod
+    def from_grammar(
+        cls,
+        grammar: Grammar,
+        vocab: Vocabulary,
+        *,
+        report: Report | None = None,
+        scope_cap: int = DEFAULT_SCOPE_CAP,
+        max_dfa_states: int = DEFAULT_MAX_DFA_STATES,
+    ) -> Self:
+        """Load a grammar into the vocabulary's store.
+
+        Args:
+            grammar: rules without left recursion and not nullable; see ``grammar.leftcorner``.
+            vocab: the vocabulary.
+            report: the coverage report that goes with the grammar.
+            scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
+            max_dfa_states: the most states that one rule may have.
+
+        Raises:
+            LimitExceeded: a stated limit was hit.
+            InvalidSource: the grammar is left-recursive.
+
+        """
+        store = vocab.store
+        with store.lock:
+            rule_start = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
+        return cls(vocab, rule_start, report, scope_cap)
+
+    def session(self) -> Session:
+        """A scope for states, freed when it closes: ``with constraint.session() as s: s.start``."""
+        return Session(self)
+
+
+class Session(_States):
+    """A scope of a constraint's states.  Closing it frees them; a state of a closed session raises ``StaleState``."""
+
+    __slots__ = ("__weakref__", "_finalizer", "scope")
+
+    def __init__(self, constraint: Constraint) -> None:
+        """Open a scope."""
+        self.constraint = constraint
+        self._bind(constraint.store, constraint.vocab)
+        self.scope = self.store.open_scope(constraint.scope_cap)
+        self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
+        self.start = self._begin(self.scope, constraint._rule_start)
+
+    def close(self) -> None:
+        """Free every state of the session.  Closing twice is harmless."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        """Nothing to do: the scope is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        self.close()

@@ -1,0 +1,628 @@
+"""Effects: what each token does from a local state, whatever lies below on the stack.  See ``layout`` for the tables.
+
+``build`` walks the vocabulary's trie once from a set of seeds with the stack below unknown.  A walk's entry has eight words: local
+state, need, room, key events, frame, least room, greatest need, chain.  Counters are relative to the unknown activation (``-1 - k``
+after k items) until the token sets one; what a relative counter would have to satisfy accumulates in the guard.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_SET, OP_TEST
+from . import layout as lay
+from .arena import take
+from .heap import intern_link, n_links
+
+WIDTH = 8
+X_STATE = 0
+X_NEED = 1
+X_ROOM = 2
+X_KEY = 3
+X_FRAME = 4
+X_MIN_ROOM = 5
+X_MAX_NEED = 6
+X_CHAIN = 7
+
+KEY_NONE = 0
+KEY_OPEN = 1
+KEY_CLOSED = 2  # a key was closed earlier in the same token
+
+POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
+POOL_CAP = 1 << 22
+MAX_LEVEL_ENTRIES = 512
+SCOPE_PERMANENT = 0
+DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
+
+
+@njit(cache=True, nogil=True)
+def grow2(x, n):
+    """The matrix with room for at least n rows."""
+    if n <= x.shape[0]:
+        return x
+    y = np.empty((max(n, 2 * x.shape[0]), x.shape[1]), x.dtype)
+    y[: x.shape[0]] = x
+    return y
+
+
+@njit(cache=True, nogil=True)
+def add_entry(a, begin, end, q, need, room, key, frame, min_room, max_need, chain):
+    """Append an entry to the level begin..end unless it is there; returns the new end, or -1."""
+    for i in range(begin, end):
+        p = POOL + i * WIDTH
+        if (
+            a[p] == q
+            and a[p + 4] == frame
+            and a[p + 1] == need
+            and a[p + 2] == room
+            and a[p + 3] == key
+            and a[p + 5] == min_room
+            and a[p + 6] == max_need
+            and a[p + 7] == chain
+        ):
+            return end
+    if end - begin >= MAX_LEVEL_ENTRIES or (end + 1) * WIDTH > POOL_CAP:
+        a[lay.H_ERROR] = lay.ERR_ENTRIES
+        return np.int64(-1)
+    p = POOL + end * WIDTH
+    a[p] = q
+    a[p + 1] = need
+    a[p + 2] = room
+    a[p + 3] = key
+    a[p + 4] = frame
+    a[p + 5] = min_room
+    a[p + 6] = max_need
+    a[p + 7] = chain
+    return end + 1
+
+
+@njit(cache=True, nogil=True)
+def add_pop(pops, n, node, eager, min_room, max_need, chain, key):
+    """Append a pop point unless it is there; returns (pops, n)."""
+    for i in range(n - 1, max(-1, n - 64), -1):
+        if pops[i, 0] != node:
+            break
+        if (
+            pops[i, 1] == eager
+            and pops[i, 2] == min_room
+            and pops[i, 3] == max_need
+            and pops[i, 4] == chain
+            and pops[i, 5] == key
+        ):
+            return pops, n
+    pops = grow2(pops, n + 1)
+    pops[n, 0] = node
+    pops[n, 1] = eager
+    pops[n, 2] = min_room
+    pops[n, 3] = max_need
+    pops[n, 4] = chain
+    pops[n, 5] = key
+    return pops, n + 1
+
+
+@njit(cache=True, nogil=True)
+def end_guard(a, flags, need, max_need):
+    """The guard under which an activation in a state with these flags may end: the new max_need, or -1 if it may not."""
+    if flags & lay.FLAG_ACCEPT:
+        return max_need
+    if flags & lay.FLAG_ACCEPT_NO_NEED:
+        if need >= 0:
+            return max_need if need == 0 else np.int64(-1)
+        return min(max_need, -1 - need)
+    return np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def close_level(a, node, begin, end, pops, n_pops):
+    """Close a level under pops and calls; returns (end, pops, n_pops), end -1 on an error."""
+    i = begin
+    while i < end:
+        p = POOL + i * WIDTH
+        i += 1
+        q = a[p]
+        at = lay.LS + q * lay.LS_WIDTH
+        flags = a[at + lay.L_FLAGS]
+        if flags & lay.FLAG_PLAIN:
+            continue
+        need = a[p + X_NEED]
+        room = a[p + X_ROOM]
+        frame = a[p + X_FRAME]
+        min_room = a[p + X_MIN_ROOM]
+        max_need = a[p + X_MAX_NEED]
+        chain = a[p + X_CHAIN]
+        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+            bound = end_guard(a, flags, need, max_need)
+            if bound >= 0:
+                if frame == lay.FRAME_UNKNOWN:
+                    pops, n_pops = add_pop(pops, n_pops, node, 0, min_room, bound, chain, a[p + X_KEY])
+                else:
+                    link = lay.HP + frame + lay.HEADER
+                    symbol = a[link]
+                    key = KEY_CLOSED if symbol & 1 else a[link + 3]
+                    end = add_entry(
+                        a, begin, end, symbol >> 1, a[link + 1], a[link + 2], key, a[link + 4], min_room, bound, chain
+                    )
+                    if end < 0:
+                        return end, pops, n_pops
+        for k in range(a[at + lay.L_N_CALLS]):
+            callee = a[lay.CL + a[at + lay.L_CALLS] + 2 * k]
+            pair = a[lay.CL + a[at + lay.L_CALLS] + 2 * k + 1]
+            symbol = (callee >> 32) - 1
+            under = frame
+            if symbol >= 0:
+                under = intern_link(a, SCOPE_PERMANENT, symbol, need, room, a[p + X_KEY], frame)
+                if under < 0:
+                    return under, pops, n_pops
+            inner_need = np.int64(0)
+            inner_room = np.int64(lay.UNBOUNDED)
+            if pair >= 0:
+                inner_need = a[lay.PR + 2 * pair]
+                inner_room = a[lay.PR + 2 * pair + 1]
+            if symbol < 0 and under == lay.FRAME_UNKNOWN:
+                # A tail call takes the unknown activation's place: its counter is set, its frame is the unknown one.
+                end = add_entry(
+                    a, begin, end, callee & 0xFFFFFFFF, inner_need, inner_room, 0, under, min_room, max_need, chain
+                )
+            else:
+                end = add_entry(
+                    a, begin, end, callee & 0xFFFFFFFF, inner_need, inner_room, 0, under, min_room, max_need, chain
+                )
+            if end < 0:
+                return end, pops, n_pops
+    return end, pops, n_pops
+
+
+@njit(cache=True, nogil=True)
+def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_opens, verify, n_verify):
+    """Move the entry at p over one range into the level begin..end; returns the grown lists."""
+    need = a[p + X_NEED]
+    room = a[p + X_ROOM]
+    key = a[p + X_KEY]
+    frame = a[p + X_FRAME]
+    min_room = a[p + X_MIN_ROOM]
+    max_need = a[p + X_MAX_NEED]
+    chain = a[p + X_CHAIN]
+    op = (word0 >> 16) & 255
+    target = word1 & 0xFFFFFFFF
+    symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+    dead = False
+    if op == OP_COUNT:
+        if room >= 0:
+            if room == 0:
+                dead = True
+            elif room < lay.UNBOUNDED:
+                room -= 1
+            if need > 0:
+                need -= 1
+        else:
+            min_room = max(min_room, -room)
+            room -= 1
+            need -= 1
+    elif op == OP_SET:
+        pair = lay.PR + 2 * (word0 >> 24)
+        need = a[pair]
+        room = a[pair + 1]
+    elif op == OP_TEST:
+        if need > 0:
+            dead = True
+        elif need < 0:
+            max_need = min(max_need, -1 - need)
+    elif op == OP_KEY_OPEN:
+        if key == KEY_CLOSED:
+            verify = grow2(verify, n_verify + 1)
+            verify[n_verify, 0] = node
+            n_verify += 1
+        elif frame == lay.FRAME_UNKNOWN:
+            opens = grow2(opens, n_opens + 1)
+            opens[n_opens, 0] = node
+            n_opens += 1
+        key = KEY_OPEN
+    elif op == OP_KEY_CLOSE:
+        key = KEY_CLOSED
+    if dead:
+        return end, pops, n_pops, opens, n_opens, verify, n_verify
+    if symbol >= 0:
+        frame = intern_link(a, SCOPE_PERMANENT, symbol, need, room, 0, frame)
+        if frame < 0:
+            return frame, pops, n_pops, opens, n_opens, verify, n_verify
+        end = add_entry(a, begin, end, target, 0, lay.UNBOUNDED, key, frame, min_room, max_need, chain)
+        return end, pops, n_pops, opens, n_opens, verify, n_verify
+    at = lay.LS + target * lay.LS_WIDTH
+    flags = a[at + lay.L_FLAGS]
+    if flags & lay.FLAG_GUARD:
+        least = a[at + lay.L_LEAST]
+        most = a[at + lay.L_MOST]
+        if room >= 0:
+            if room < least or need > most:
+                return end, pops, n_pops, opens, n_opens, verify, n_verify
+        else:
+            min_room = max(min_room, -1 - room + least)
+            if most < lay.UNBOUNDED:
+                max_need = min(max_need, -1 - need + most)
+    if flags & lay.FLAG_END:
+        bound = end_guard(a, flags, need, max_need)
+        if bound < 0:
+            return end, pops, n_pops, opens, n_opens, verify, n_verify
+        if frame == lay.FRAME_UNKNOWN:
+            pops, n_pops = add_pop(pops, n_pops, node, 1, min_room, bound, chain, key)
+        else:
+            link = lay.HP + frame + lay.HEADER
+            back = a[link]
+            end = add_entry(
+                a,
+                begin,
+                end,
+                back >> 1,
+                a[link + 1],
+                a[link + 2],
+                KEY_CLOSED if back & 1 else a[link + 3],
+                a[link + 4],
+                min_room,
+                bound,
+                chain,
+            )
+        return end, pops, n_pops, opens, n_opens, verify, n_verify
+    end = add_entry(a, begin, end, target, need, room, key, frame, min_room, max_need, chain)
+    return end, pops, n_pops, opens, n_opens, verify, n_verify
+
+
+@njit(cache=True, nogil=True)
+def group_of(a, p, groups, n_groups, table):
+    """The number of the effect with the landing at p, made if need be; returns (groups, n_groups, table, number)."""
+    h = np.int64(7)
+    for k in range(WIDTH):
+        h = (h * 0x5BD1E995 + (a[p + k] & 0x7FFFFFFF)) & 0x7FFFFFFF
+        h ^= h >> 15
+    h %= len(table)
+    while table[h] >= 0:
+        g = table[h]
+        same = True
+        for k in range(WIDTH):
+            if groups[g, k] != a[p + k]:
+                same = False
+                break
+        if same:
+            return groups, n_groups, table, g
+        h = (h + 1) % len(table)
+    groups = grow2(groups, n_groups + 1)
+    for k in range(WIDTH):
+        groups[n_groups, k] = a[p + k]
+    groups[n_groups, WIDTH] = 0
+    table[h] = n_groups
+    g = np.int64(n_groups)
+    n_groups += 1
+    if 2 * n_groups > len(table):
+        table = np.full(2 * len(table), -1, np.int64)
+        for i in range(n_groups):
+            h = np.int64(7)
+            for k in range(WIDTH):
+                h = (h * 0x5BD1E995 + (groups[i, k] & 0x7FFFFFFF)) & 0x7FFFFFFF
+                h ^= h >> 15
+            h %= len(table)
+            while table[h] >= 0:
+                h = (h + 1) % len(table)
+            table[h] = i
+    return groups, n_groups, table, g
+
+
+@njit(cache=True, nogil=True)
+def shadow_reads(a, q, c):
+    """Whether the string-body state that q is a shadow of can read the byte."""
+    s = a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW] - 1
+    p = lay.LS + s * lay.LS_WIDTH
+    for k in range(a[p + lay.L_N_RANGES]):
+        word = a[lay.RG + a[p + lay.L_RANGES] + 2 * k]
+        if (word & 255) <= c <= ((word >> 8) & 255):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def build(a, r, parent, symbol, state):
+    """Compute one effect node: the root of local state ``state`` (parent -1), or the child of ``parent`` under ``symbol``.
+
+    The child under SYMBOL_EMPTY holds the tokens that end the whole text; they land in local state 0, which reads nothing.
+
+    Returns the node, or -1 with H_ERROR set.
+    """
+    pops = np.empty((16, 6), np.int64)
+    n_pops = 0
+    opens = np.empty((4, 1), np.int64)
+    n_opens = 0
+    verify = np.empty((4, 1), np.int64)
+    n_verify = 0
+    delta = np.empty((16, 2), np.int64)  # ranges of trie nodes
+    n_delta = 0
+    groups = np.empty((16, WIDTH + 1), np.int64)
+    n_groups = 0
+    table = np.full(64, -1, np.int64)
+    hits = np.empty((256, 2), np.int64)  # group, trie node
+    n_hits = 0
+    n_trie = a[lay.H_TRIE]
+    max_depth = a[lay.H_MAX_DEPTH]
+    begins = np.empty(max_depth + 3, np.int64)
+    mids = np.empty(max_depth + 3, np.int64)
+    ends = np.empty(max_depth + 3, np.int64)
+    in_delta = np.empty(max_depth + 3, np.bool_)
+
+    n_seeds = np.int64(1)
+    if parent >= 0:
+        n_seeds = a[lay.EF + parent * lay.EF_WIDTH + lay.E_N_POPS]
+        state = symbol >> 1 if symbol >= 0 else np.int64(0)
+    shadowed = parent < 0 and a[lay.LS + state * lay.LS_WIDTH + lay.L_SHADOW] > 0
+    last = np.int64(-1)
+    for seed in range(n_seeds):
+        seed_node = np.int64(0)
+        eager = False
+        chain = np.int64(-1)
+        key = np.int64(KEY_NONE)
+        if parent >= 0:
+            first = a[lay.EF + parent * lay.EF_WIDTH + lay.E_POPS]
+            pp = lay.PP + (first + seed) * lay.PP_WIDTH
+            seed_node = a[pp + lay.P_NODE]
+            eager = a[pp + lay.P_EAGER] == 1
+            chain = first + seed
+            if a[pp + lay.P_CHAIN] == -1 and a[pp + lay.P_MIN_ROOM] == 0 and a[pp + lay.P_MAX_NEED] >= lay.UNBOUNDED:
+                chain = np.int64(-1)
+            else:  # equal guards, one chain: fewer effects
+                for j in range(seed):
+                    other = lay.PP + (first + j) * lay.PP_WIDTH
+                    if (
+                        a[other + lay.P_MIN_ROOM] == a[pp + lay.P_MIN_ROOM]
+                        and a[other + lay.P_MAX_NEED] == a[pp + lay.P_MAX_NEED]
+                        and a[other + lay.P_CHAIN] == a[pp + lay.P_CHAIN]
+                    ):
+                        chain = first + j
+                        break
+            if symbol >= 0 and symbol & 1:
+                key = np.int64(KEY_CLOSED)
+        n = add_entry(
+            a, np.int64(0), np.int64(0), state, -1, -1, key, lay.FRAME_UNKNOWN, 0, lay.UNBOUNDED, chain
+        )
+        if eager and a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_TOKEN] >= 0:
+            groups, n_groups, table, g = group_of(a, POOL, groups, n_groups, table)
+            hits = grow2(hits, n_hits + 1)
+            hits[n_hits, 0] = g
+            hits[n_hits, 1] = seed_node
+            n_hits += 1
+        begins[0] = 0
+        mids[0] = n
+        n, pops, n_pops = close_level(a, seed_node, np.int64(0), n, pops, n_pops)
+        if n < 0:
+            return np.int64(-1)
+        ends[0] = n
+        in_delta[0] = False
+        base_depth = a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_DEPTH]
+        i = seed_node + 1
+        stop = a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_END]
+        while i < stop:
+            t = lay.TR + i * lay.TR_WIDTH
+            c = a[t + lay.T_BYTE]
+            d = a[t + lay.T_DEPTH] - base_depth
+            begin = begins[d - 1]
+            end = ends[d - 1]
+            top = end
+            followed = False
+            # fast path: one plain entry
+            if end - begin == 1 and a[lay.LS + a[POOL + begin * WIDTH] * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_PLAIN:
+                p = POOL + begin * WIDTH
+                at = a[lay.DN + a[lay.LS + a[p] * lay.LS_WIDTH + lay.L_DENSE] + c]
+                if at < 0:
+                    i = a[t + lay.T_END]
+                    continue
+                o = POOL + top * WIDTH
+                a[o] = a[lay.RG + at + 1] & 0xFFFFFFFF
+                for k in range(1, WIDTH):
+                    a[o + k] = a[p + k]
+                top += 1
+            else:
+                for e in range(begin, end):
+                    p = POOL + e * WIDTH
+                    q = a[p]
+                    at = lay.LS + q * lay.LS_WIDTH
+                    live = shadowed and a[at + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN
+                    dense = a[at + lay.L_DENSE]
+                    x = lay.RG + a[at + lay.L_RANGES]
+                    x_end = x + 2 * a[at + lay.L_N_RANGES]
+                    if dense >= 0:
+                        one = a[lay.DN + dense + c]
+                        if one < 0:
+                            continue
+                        x = lay.RG + one
+                        x_end = x + 2
+                    while x < x_end:
+                        word0 = a[x]
+                        if (word0 & 255) <= c <= ((word0 >> 8) & 255):
+                            word1 = a[x + 1]
+                            if live and (word1 >> lay.RG_SHADOW_BIT) & 1:
+                                followed = True
+                            else:
+                                top, pops, n_pops, opens, n_opens, verify, n_verify = move_entry(
+                                    a, p, word0, word1, i, end, top, pops, n_pops, opens, n_opens, verify, n_verify
+                                )
+                                if top < 0:
+                                    return np.int64(-1)
+                        x += 2
+            inside = in_delta[d - 1]
+            if shadowed and not followed and not inside:
+                # X was dropped here, unless the string body cannot read the byte either.
+                inside = True
+                for e in range(begin, end):
+                    p = POOL + e * WIDTH
+                    if a[lay.LS + a[p] * lay.LS_WIDTH + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN:
+                        if not shadow_reads(a, a[p], c):
+                            inside = False
+                        break
+                for e in range(end, top):
+                    p = POOL + e * WIDTH
+                    if a[lay.LS + a[p] * lay.LS_WIDTH + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN:
+                        inside = False  # still beside the body: only this very token is ours
+                        delta = grow2(delta, n_delta + 1)
+                        delta[n_delta, 0] = i
+                        delta[n_delta, 1] = i + 1
+                        n_delta += 1
+                        break
+            if inside and not in_delta[d - 1]:
+                # everything below is ours; listed once as a range, the walk itself goes on below
+                delta = grow2(delta, n_delta + 1)
+                delta[n_delta, 0] = i
+                delta[n_delta, 1] = a[t + lay.T_END]
+                n_delta += 1
+            if top == end:
+                # pops recorded here (an ended activation) are all that is left of this subtree
+                i = a[t + lay.T_END]
+                continue
+            begins[d] = end
+            mids[d] = top
+            in_delta[d] = inside
+            if a[t + lay.T_TOKEN] >= 0:
+                for e in range(end, top):
+                    p = POOL + e * WIDTH
+                    same = last >= 0
+                    if same:
+                        for k in range(WIDTH):
+                            if groups[last, k] != a[p + k]:
+                                same = False
+                                break
+                    if not same:
+                        groups, n_groups, table, last = group_of(a, p, groups, n_groups, table)
+                    if n_hits >= hits.shape[0]:
+                        hits = grow2(hits, n_hits + 1)
+                    hits[n_hits, 0] = last
+                    hits[n_hits, 1] = i
+                    n_hits += 1
+            if a[t + lay.T_END] > i + 1:
+                top, pops, n_pops = close_level(a, i, end, top, pops, n_pops)
+                if top < 0:
+                    return np.int64(-1)
+            ends[d] = top
+            i += 1
+
+    # --- write the node ---------------------------------------------------------------------------------------------
+    at = take(a, lay.H_EF, lay.EF_WIDTH, lay.CAP_EF)
+    if at < 0:
+        return at
+    node = at // lay.EF_WIDTH
+    e = lay.EF + at
+    next_same = lay.TR + n_trie * lay.TR_WIDTH
+    counts = np.zeros(n_groups + 1, np.int64)
+    for i in range(n_hits):
+        token = a[lay.TR + hits[i, 1] * lay.TR_WIDTH + lay.T_TOKEN]
+        while token >= 0:
+            counts[hits[i, 0] + 1] += 1
+            token = a[next_same + token]
+    for g in range(n_groups):
+        counts[g + 1] += counts[g]
+    total = counts[n_groups]
+    tokens_at = take(a, lay.H_R, total, lay.WORDS_R)
+    if tokens_at < 0:
+        return tokens_at
+    fill = counts.copy()
+    for i in range(n_hits):
+        token = a[lay.TR + hits[i, 1] * lay.TR_WIDTH + lay.T_TOKEN]
+        g = hits[i, 0]
+        while token >= 0:
+            r[tokens_at + fill[g]] = np.uint32(token)
+            fill[g] += 1
+            token = a[next_same + token]
+    row = np.int64(-1)
+    if total * DENSE_SHARE > a[lay.H_VOCAB]:
+        row = take(a, lay.H_R, a[lay.H_WORDS], lay.WORDS_R)
+        if row < 0:
+            return row
+        for i in range(a[lay.H_WORDS]):
+            r[row + i] = np.uint32(0)
+        for i in range(total):
+            token = np.int64(r[tokens_at + i])
+            r[row + (token >> 5)] |= np.uint32(1) << np.uint32(token & 31)
+    groups_at = take(a, lay.H_GR, n_groups * lay.GR_WIDTH, lay.CAP_GR)
+    pops_at = take(a, lay.H_PP, n_pops * lay.PP_WIDTH, lay.CAP_PP)
+    if groups_at < 0 or pops_at < 0:
+        return np.int64(-1)
+    max_room = np.int64(0)
+    min_need = np.int64(lay.UNBOUNDED)
+    chained = np.int64(0)
+    for g in range(n_groups):
+        o = lay.GR + groups_at + g * lay.GR_WIDTH
+        for k in range(WIDTH):
+            a[o + k] = groups[g, k]
+        a[o + lay.G_TOKENS] = tokens_at + counts[g]
+        a[o + lay.G_N_TOKENS] = counts[g + 1] - counts[g]
+        a[o + lay.G_NODE] = node
+        max_room = max(max_room, groups[g, X_MIN_ROOM])
+        min_need = min(min_need, groups[g, X_MAX_NEED])
+        if groups[g, X_CHAIN] >= 0:
+            chained = np.int64(1)
+    for i in range(n_pops):
+        o = lay.PP + pops_at + i * lay.PP_WIDTH
+        for k in range(6):
+            a[o + k] = pops[i, k]
+        max_room = max(max_room, pops[i, 2])
+        min_need = min(min_need, pops[i, 3])
+    # opens, verify and delta lists share the pop table's range
+    opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.PP_WIDTH, lay.CAP_PP)
+    if opens_at < 0:
+        return opens_at
+    o = lay.PP + opens_at
+    for i in range(n_opens):
+        a[o + i] = opens[i, 0]
+    for i in range(n_verify):
+        a[o + n_opens + i] = verify[i, 0]
+    for i in range(n_delta):
+        a[o + n_opens + n_verify + 2 * i] = delta[i, 0]
+        a[o + n_opens + n_verify + 2 * i + 1] = delta[i, 1]
+    # keep the pop table aligned: pop points are addressed by number
+    over = a[lay.H_PP] % lay.PP_WIDTH
+    if over:
+        a[lay.H_PP] += lay.PP_WIDTH - over
+    a[e + lay.E_STATE] = state
+    a[e + lay.E_PARENT] = parent
+    a[e + lay.E_SYMBOL] = symbol
+    a[e + lay.E_GROUPS] = groups_at // lay.GR_WIDTH
+    a[e + lay.E_N_GROUPS] = n_groups
+    a[e + lay.E_TOKENS] = tokens_at
+    a[e + lay.E_N_TOKENS] = total
+    a[e + lay.E_ROW] = row
+    a[e + lay.E_POPS] = pops_at // lay.PP_WIDTH
+    a[e + lay.E_N_POPS] = n_pops
+    a[e + lay.E_OPENS] = opens_at
+    a[e + lay.E_N_OPENS] = n_opens
+    a[e + lay.E_VERIFY] = opens_at + n_opens
+    a[e + lay.E_N_VERIFY] = n_verify
+    a[e + lay.E_MAX_ROOM] = max_room
+    a[e + lay.E_MIN_NEED] = min_need
+    a[e + lay.E_SHADOW] = 1 if shadowed else 0
+    a[e + lay.E_DELTA] = opens_at + n_opens + n_verify
+    a[e + lay.E_N_DELTA] = n_delta
+    a[e + lay.E_CHAINED] = chained
+    return node
+
+
+@njit(cache=True, nogil=True)
+def root(a, r, q):
+    """The effect node of a local state, computed at its first use; -1 with H_ERROR set."""
+    node = a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT]
+    if node < 0:
+        node = build(a, r, np.int64(-1), np.int64(-1), q)
+        if node >= 0:
+            a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT] = node
+    return node
+
+
+@njit(cache=True, nogil=True)
+def child(a, r, parent, symbol):
+    """The effect node for the tokens of ``parent`` that pop ``symbol``, computed at its first use; -1 with H_ERROR set."""
+    cap = lay.CAP_EH // 2
+    h = ((parent * 0x5BD1E995 + symbol * 0x2C1B3C6D) & 0x7FFFFFFFFFFF) % cap
+    word = (parent << 32) + symbol + 2
+    while a[lay.EH + 2 * h] != 0:
+        if a[lay.EH + 2 * h] == word:
+            return a[lay.EH + 2 * h + 1]
+        h = (h + 1) % cap
+    node = build(a, r, parent, symbol, np.int64(-1))
+    if node < 0:
+        return node
+    a[lay.EH + 2 * h] = word
+    a[lay.EH + 2 * h + 1] = node
+    return node

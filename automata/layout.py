@@ -1,0 +1,294 @@
+"""Where everything lies: the byte layout of every table of a store.
+
+One store serves one vocabulary.  All its tables live in two anonymous memory maps that are reserved once and never move:
+``A``, int64, for everything that is a record, and ``R``, uint32, for packed mask rows and token lists.  A kernel takes
+the two arrays and integers, nothing else: a call costs about 0.2 us that way, six arrays would cost more than the work.
+Each table owns one range of addresses; untouched pages cost nothing, so the ranges are generous and a table grows by
+moving its counter.  int64 throughout, because NumPy's narrow scalars overflow when the same kernels run as plain Python.
+
+The machine
+===========
+
+A *local state* is one state of one rule's byte automaton.  ``LS`` holds ``LS_WIDTH`` words for each:
+
+====  ===========  ===========================================================================================
+word  name         meaning
+====  ===========  ===========================================================================================
+0     RANGES       offset of its byte ranges in RG
+1     N_RANGES     how many; sorted by lowest byte unless FLAG_OVERLAP is set
+2     CALLS        offset of its calls in CL
+3     N_CALLS
+4     FLAGS        FLAG_* bits
+5     DENSE        offset in DN of 256 words (byte -> index of its range, or -1); -1 for none
+6, 7  LEAST, MOST  the guard: how many more items of the counter can still come
+8     EFFECT       its effect node in EF, -1 before it is computed
+9     SHADOW       string-body state that this state imitates, plus 1 (0: none); see *Reference rows*
+10    SHADOW_SYM   the symbol under which it would be called
+11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
+====  ===========  ===========================================================================================
+
+``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
+``CL``, two words a call: ``start state of the callee | (symbol + 1) << 32`` (0: tail call, nothing is pushed) and the index
+of the callee's first counter pair or -1.  ``PR``, two words a pair: need, room.
+
+A *symbol* is what a frame remembers: ``2 * return state + keyed``.  A keyed call is the reading of an extra key: the
+duplicate-key register passes through it instead of being saved, and the return executes KEY_CLOSE.
+
+Configurations
+==============
+
+An *entry* is five words: local state, need, room, register, frame.  A configuration is a set of entries, sorted.  A *frame* is
+a set of *links* (symbol, need, room, register, parent frame): links, not flattened copies, so that frames stay linear where
+ambiguous runs meet; a link is dropped when another one with the same first four words has a parent that is shown to include
+its own.  Frame 0 is the empty stack, frame 1 is the unknown stack of an effect.  A link with symbol -1 in a union says
+"or the stack is empty".
+
+A *register* is ``keys seen << 31 | open text``: both are heap records (0: none), the first a list of texts, the second the
+characters read so far, as a chain of bytes.
+
+``HP``, the heap, holds variable-length records of the dynamic kinds, each with a header of four words: ``length | kind << 32``,
+next record of the same hash bucket, hash, scope.  Records are interned *within their scope*, so closing a scope is unlinking
+its records and returning its chunks of ``CHUNK`` words; nothing else can point at them.
+
+==========  ============================================================================
+kind        payload
+==========  ============================================================================
+FRAME       links, five words each
+TEXT        parent text, byte
+KEYS        list before, text
+INCLUDED    frame, frame: the first is included in the second (positive results only)
+STATE       id, bits (accepting 1, final 2), bound or -1, then the entries (the key)
+==========  ============================================================================
+
+A state's *id* is what callers hold: ``page << 8 | slot``.  Pages are virtual: ``VP[page]`` is the directory page in ``DR`` or 0.
+A scope takes pages as it needs them and gives them back when it closes, and a virtual page is not used again before
+8 million others were, so that a state of a closed scope is recognised instead of meaning something else.
+
+Effects
+=======
+
+What does each token do from a local state, whatever the stack below?  ``EF`` answers with a tree.  The root of a local state q
+holds the tokens that never look below q's own activation; a token that does is cut where it does: a *pop point* (trie node,
+guard), and what comes then depends on the symbol that is found.  So a child of the node, one per symbol that really occurs,
+holds what the tokens do from there; its own pop points lead to its children in turn.  The path from the root is the word that
+was popped.  Nothing is branched in advance, and one table serves masks, bounds and lattices.
+
+``EF``, ``EF_WIDTH`` words a node: see the ``EF_*`` constants.  ``GR``, ``GR_WIDTH`` words an *effect*: landing state, counter, key events,
+frame above the unknown one, guard, and its tokens, a run of ``R``.  Counters are relative: ``-1 - k`` says "the unknown count less k
+items", non-negative says an absolute count that the token itself set.  The guard of an effect is ``room >= MIN_ROOM and need <= MAX_NEED``
+for the activation that the node stands for; ``CHAIN`` leads to the guards of the activations that were popped before.  So effects,
+rows and shapes never see a count, and one row serves every bound.
+
+A node's tokens lie in one run of ``R``, ordered by effect.  If they are many, a packed row of the same tokens lies beside it, for the
+common case in which every guard holds; else the guards are tested one by one.
+
+Registers never enter a row either: the tokens that would complete a duplicate are cleared when a row is filled, and they are
+found from the ``OPENS`` of a node (trie nodes at which a key begins) and the keys seen; each suspect is then advanced for real.
+
+Reference rows
+==============
+
+Where an extra key may come beside declared ones, nearly every token does what it would do in any string; only those that stay on
+the spelling of a declared key differ.  Such a state is marked as the *shadow* of a string-body state; its effects are those of the
+string body, less the tokens listed in ``DELTA``, plus its own.  Computing them walks the declared spellings, not the vocabulary.
+"""
+
+from __future__ import annotations
+
+# --- header words of A: counters of the tables and results of the last call -------------------------------------
+H_ERROR = 0  # set by a kernel that hit a limit: one of the ERR_* codes
+H_LS = 1
+H_RG = 2
+H_CL = 3
+H_DN = 4
+H_PR = 5
+H_FB = 6
+H_EF = 7
+H_GR = 8
+H_PP = 9
+H_HP = 10  # chunks ever taken from the heap
+H_FREE_CHUNK = 11  # first of the returned chunks, 0 for none
+H_VPAGE = 12  # virtual page given out last
+H_DPAGE = 13  # directory pages ever taken
+H_FREE_DPAGE = 14
+H_SCOPE = 15  # scopes ever opened
+H_FREE_SCOPE = 16
+H_R = 17  # words of R in use
+H_RECORDS = 18  # live heap records
+H_TRIE = 19  # number of trie nodes
+H_VOCAB = 20  # width of a mask row in tokens
+H_WORDS = 21  # width of a mask row in words
+H_EOS = 22  # eos token ids lie in EO: count; pad ids follow
+H_PAD = 23
+H_CHUNKS_USED = 24
+H_DONE_STATE = 25  # the local state after end-of-sequence
+H_MAX_DEPTH = 26  # longest token in bytes
+H_N = 32
+
+ERR_NONE = 0
+ERR_TABLE = 1
+ERR_ENTRIES = 2
+ERR_LINKS = 3
+ERR_DFA = 4
+ERR_SCOPE = 5
+ERR_STALE = 6
+ERR_SCRATCH = 7
+ERR_LEFT_RECURSION = 8
+
+# --- table offsets ------------------------------------------------------------------------------------------------
+CAP_LS = 1 << 26
+CAP_RG = 1 << 26
+CAP_CL = 1 << 24
+CAP_DN = 1 << 26
+CAP_PR = 1 << 21
+CAP_FB = 1 << 22
+CAP_EF = 1 << 26
+CAP_EH = 1 << 22  # hash of (effect node, symbol) -> child, two words an entry
+CAP_GR = 1 << 27
+CAP_PP = 1 << 26
+CAP_HP = 1 << 30
+CAP_CK = 1 << 20
+CAP_BK = 1 << 20
+CAP_VP = 1 << 23
+CAP_DR = 1 << 26
+CAP_SC = 1 << 22
+CAP_TR = 1 << 24  # vocabulary trie, TR_WIDTH words a node, then next-same per token
+CAP_EO = 1 << 12
+CAP_S = 1 << 25  # scratch
+
+LS = 64
+RG = LS + CAP_LS
+CL = RG + CAP_RG
+DN = CL + CAP_CL
+PR = DN + CAP_DN
+FB = PR + CAP_PR
+EF = FB + CAP_FB
+EH = EF + CAP_EF
+GR = EH + CAP_EH
+PP = GR + CAP_GR
+HP = PP + CAP_PP
+CK = HP + CAP_HP
+BK = CK + CAP_CK
+VP = BK + CAP_BK
+DR = VP + CAP_VP
+SC = DR + CAP_DR
+TR = SC + CAP_SC
+EO = TR + CAP_TR
+S = EO + CAP_EO
+WORDS_A = S + CAP_S
+WORDS_R = 1 << 31
+
+# --- local states -------------------------------------------------------------------------------------------------
+LS_WIDTH = 12
+L_RANGES = 0
+L_N_RANGES = 1
+L_CALLS = 2
+L_N_CALLS = 3
+L_FLAGS = 4
+L_DENSE = 5
+L_LEAST = 6
+L_MOST = 7
+L_EFFECT = 8
+L_SHADOW = 9
+L_SHADOW_SYM = 10
+L_FIRST = 11
+
+FLAG_ACCEPT = 1
+FLAG_ACCEPT_NO_NEED = 2
+FLAG_END = 4  # accepting, nothing to read, nothing to call: popped at once
+FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
+FLAG_OVERLAP = 16  # several ranges may match one byte
+FLAG_GUARD = 32
+FLAG_PLAIN = 64  # dense row; no range has an op, a push or a guarded or ending target: the fast path of walks
+
+RG_SHADOW_BIT = 62
+UNBOUNDED = 1 << 40
+
+# --- heap ---------------------------------------------------------------------------------------------------------
+CHUNK = 2048
+HEADER = 4
+KIND_FRAME = 1
+KIND_TEXT = 2
+KIND_KEYS = 3
+KIND_INCLUDED = 4
+KIND_STATE = 5
+STATE_ID = 4
+STATE_BITS = 5
+STATE_BOUND = 6
+STATE_ENTRIES = 7
+STATE_KEY = 7
+ACCEPTING_BIT = 1
+FINAL_BIT = 2
+
+ENTRY = 5
+LINK = 5
+FRAME_EMPTY = 0
+FRAME_UNKNOWN = 1
+SYMBOL_EMPTY = -1
+MAX_ENTRIES = 256
+MAX_LINKS = 256
+
+# --- scopes -------------------------------------------------------------------------------------------------------
+SC_WIDTH = 8
+SC_ALIVE = 0  # 1 while open
+SC_CHUNK = 1  # last chunk taken, 0 for none; CK links the others
+SC_USED = 2  # words used in it
+SC_CHUNKS = 3
+SC_DPAGE = 4  # virtual page being filled, 0 for none
+SC_SLOT = 5  # next slot of it
+SC_CAP = 6  # most chunks it may take
+SC_PAGES = 7  # first of its virtual pages, linked through slot words of a directory page header
+
+PAGE = 256
+DPAGE_WIDTH = PAGE + 2  # next virtual page of the scope, scope, then 256 heap offsets
+
+# --- effects ------------------------------------------------------------------------------------------------------
+EF_WIDTH = 20
+E_STATE = 0  # the local state, or the return state of the symbol
+E_PARENT = 1
+E_SYMBOL = 2  # -1 at a root
+E_GROUPS = 3
+E_N_GROUPS = 4
+E_TOKENS = 5  # offset in R of the tokens of all effects
+E_N_TOKENS = 6
+E_ROW = 7  # offset in R of the packed row, -1 for none
+E_POPS = 8
+E_N_POPS = 9
+E_OPENS = 10
+E_N_OPENS = 11
+E_VERIFY = 12
+E_N_VERIFY = 13
+E_MAX_ROOM = 14  # the greatest MIN_ROOM of its effects and pop points: with room at least that every guard holds
+E_MIN_NEED = 15  # the least MAX_NEED of its effects and pop points
+E_SHADOW = 16
+E_DELTA = 17
+E_N_DELTA = 18
+E_CHAINED = 19  # 1 if an effect has a guard on an activation popped before
+
+GR_WIDTH = 11
+G_STATE = 0
+G_NEED = 1
+G_ROOM = 2
+G_KEY = 3
+G_FRAME = 4
+G_MIN_ROOM = 5
+G_MAX_NEED = 6
+G_CHAIN = 7  # pop point of the parent node that the token came through, -1 at a root
+G_TOKENS = 8
+G_N_TOKENS = 9
+G_NODE = 10
+
+PP_WIDTH = 6
+P_NODE = 0  # trie node at which the unknown frame is popped
+P_EAGER = 1  # 1: a token that ends at the node has popped already; 0: it pops only when another byte comes
+P_MIN_ROOM = 2
+P_MAX_NEED = 3
+P_CHAIN = 4
+P_KEY = 5
+
+# --- vocabulary trie ------------------------------------------------------------------------------------------------
+TR_WIDTH = 4
+T_BYTE = 0
+T_END = 1
+T_TOKEN = 2
+T_DEPTH = 3

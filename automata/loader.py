@@ -1,0 +1,807 @@
+"""From a rule's nondeterministic automaton to local states: literals expanded, epsilons removed, determinised over bytes.
+
+A set of the subset construction holds automaton states and at most a few *body elements*: "the string body of an extra key, in the
+body's local state s".  A body element dies where a NOT_LITERAL ends (the key is a declared one).  A set that is one body element
+and nothing else is not made into states of this rule at all: the byte that leads there calls the string body instead, so that all
+schemas of a vocabulary share its states, effects and rows.  This is what keeps open objects cheap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ..grammar.ir import (
+    KIND_CALL,
+    KIND_EPSILON,
+    KIND_EXTRA,
+    KIND_LITERAL,
+    KIND_NOT_LITERAL,
+    KIND_RANGE,
+    OP_KEY_CLOSE,
+    OP_KEY_DROP,
+    OP_KEY_OPEN,
+    OP_NONE,
+)
+from . import layout as lay
+from .arena import take
+
+BODY = 1 << 60  # marks a body element: BODY | extra edge << 32 | local state
+DENSE_FROM = 5  # a state with this many ranges gets a dense row: 2 KB against a longer scan
+
+ATTR_KILL = 1  # a NOT_LITERAL ends here
+ATTR_NOT = 2  # inside a NOT_LITERAL
+ATTR_TRACKED = 4  # between KEY_OPEN and KEY_CLOSE
+ATTR_ACCEPT = 8
+ATTR_ACCEPT_NO_NEED = 16
+ATTR_GUARD = 32
+
+
+@njit(cache=True, nogil=True)
+def new_local_state(a):
+    """A fresh local state with nothing in it; -1 with H_ERROR set."""
+    at = take(a, lay.H_LS, lay.LS_WIDTH, lay.CAP_LS)
+    if at < 0:
+        return at
+    p = lay.LS + at
+    for i in range(lay.LS_WIDTH):
+        a[p + i] = 0
+    a[p + lay.L_DENSE] = -1
+    a[p + lay.L_EFFECT] = -1
+    a[p + lay.L_FIRST] = -1
+    a[p + lay.L_MOST] = lay.UNBOUNDED
+    return at // lay.LS_WIDTH
+
+
+@njit(cache=True, nogil=True)
+def new_rule_start(a):
+    """A fresh local state that a call may lead to."""
+    q = new_local_state(a)
+    if q < 0:
+        return q
+    first = take(a, lay.H_FB, 8, lay.CAP_FB)
+    if first < 0:
+        return first
+    for i in range(8):
+        a[lay.FB + first + i] = 0
+    a[lay.LS + q * lay.LS_WIDTH + lay.L_FIRST] = first
+    return q
+
+
+@njit(cache=True, nogil=True)
+def grow(x, n):
+    """The array with room for at least n elements."""
+    if n <= len(x):
+        return x
+    y = np.empty(max(n, 2 * len(x)), x.dtype)
+    y[: len(x)] = x
+    return y
+
+
+@njit(cache=True, nogil=True)
+def order_by_source(sources, n_states):
+    """Indices of edges by source state, and where each state's edges begin."""
+    begin = np.zeros(n_states + 1, np.int64)
+    for s in sources:
+        begin[s + 1] += 1
+    for i in range(n_states):
+        begin[i + 1] += begin[i]
+    at = begin.copy()
+    order = np.empty(len(sources), np.int64)
+    for i in range(len(sources)):
+        s = sources[i]
+        order[at[s]] = i
+        at[s] += 1
+    return begin, order
+
+
+@njit(cache=True, nogil=True)
+def expand(edges, blob, n):
+    """Split the edges by kind, with literals as chains of single bytes; returns arrays and the states' attributes."""
+    n_byte = 0
+    n_eps = 0
+    n_call = 0
+    n_extra = 0
+    total = n
+    for i in range(edges.shape[0]):
+        kind = edges[i, 1]
+        if kind == KIND_EPSILON:
+            n_eps += 1
+        elif kind == KIND_RANGE:
+            n_byte += 1
+        elif kind == KIND_LITERAL:
+            n_byte += edges[i, 3]
+            total += edges[i, 3] - 1
+        elif kind == KIND_NOT_LITERAL:
+            n_byte += edges[i, 3]
+            total += edges[i, 3]
+        elif kind == KIND_CALL:
+            n_call += 1
+        else:
+            n_extra += 1
+    attrs = np.zeros(total, np.int64)
+    by = np.empty((n_byte, 6), np.int64)  # source, low, high, op, arg, target
+    eps = np.empty((n_eps, 2), np.int64)
+    calls = np.empty((n_call, 4), np.int64)  # source, callee, pair, target
+    extras = np.empty((n_extra, 3), np.int64)  # source, body, target
+    n_byte = 0
+    n_eps = 0
+    n_call = 0
+    n_extra = 0
+    fresh = n
+    for i in range(edges.shape[0]):
+        kind = edges[i, 1]
+        source = edges[i, 0]
+        target = edges[i, 6]
+        if kind == KIND_EPSILON:
+            eps[n_eps, 0] = source
+            eps[n_eps, 1] = target
+            n_eps += 1
+        elif kind == KIND_RANGE:
+            by[n_byte, 0] = source
+            by[n_byte, 1] = edges[i, 2]
+            by[n_byte, 2] = edges[i, 3]
+            by[n_byte, 3] = edges[i, 4]
+            by[n_byte, 4] = edges[i, 5]
+            by[n_byte, 5] = target
+            n_byte += 1
+        elif kind == KIND_LITERAL or kind == KIND_NOT_LITERAL:
+            length = edges[i, 3]
+            here = source
+            for k in range(length):
+                if k == length - 1 and kind == KIND_LITERAL:
+                    following = target
+                else:
+                    following = np.int64(fresh)
+                    fresh += 1
+                    if kind == KIND_NOT_LITERAL:
+                        attrs[following] |= ATTR_NOT
+                        if k == length - 1:
+                            attrs[following] |= ATTR_KILL
+                byte = np.int64(blob[edges[i, 2] + k])
+                by[n_byte, 0] = here
+                by[n_byte, 1] = byte
+                by[n_byte, 2] = byte
+                by[n_byte, 3] = edges[i, 4] if k == 0 else OP_NONE
+                by[n_byte, 4] = edges[i, 5] if k == 0 else 0
+                by[n_byte, 5] = following
+                n_byte += 1
+                here = following
+        elif kind == KIND_CALL:
+            calls[n_call, 0] = source
+            calls[n_call, 1] = edges[i, 2]
+            calls[n_call, 2] = edges[i, 5]
+            calls[n_call, 3] = target
+            n_call += 1
+        elif kind == KIND_EXTRA:
+            extras[n_extra, 0] = source
+            extras[n_extra, 1] = edges[i, 2]
+            extras[n_extra, 2] = target
+            n_extra += 1
+    return attrs, by, eps, calls, extras
+
+
+@njit(cache=True, nogil=True)
+def mark_tracked(attrs, by, eps, by_begin, by_order, eps_begin, eps_order):
+    """Mark the states between a KEY_OPEN and the KEY_CLOSE after it."""
+    n = len(attrs)
+    stack = np.empty(n + 1, np.int64)
+    top = 0
+    for i in range(by.shape[0]):
+        if by[i, 3] == OP_KEY_OPEN and not attrs[by[i, 5]] & ATTR_TRACKED:
+            attrs[by[i, 5]] |= ATTR_TRACKED
+            stack[top] = by[i, 5]
+            top += 1
+            while top > 0:
+                top -= 1
+                s = stack[top]
+                for k in range(by_begin[s], by_begin[s + 1]):
+                    e = by_order[k]
+                    t = by[e, 5]
+                    if by[e, 3] != OP_KEY_CLOSE and not attrs[t] & (ATTR_TRACKED | ATTR_NOT):
+                        attrs[t] |= ATTR_TRACKED
+                        stack[top] = t
+                        top += 1
+                for k in range(eps_begin[s], eps_begin[s + 1]):
+                    t = eps[eps_order[k], 1]
+                    if not attrs[t] & ATTR_TRACKED:
+                        attrs[t] |= ATTR_TRACKED
+                        stack[top] = t
+                        top += 1
+
+
+@njit(cache=True, nogil=True)
+def close_over(state, out, n_out, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order):
+    """Append the states that ``state`` reaches without reading and that do something; returns the new count."""
+    if seen[state] == stamp:
+        return n_out
+    seen[state] = stamp
+    stack[0] = state
+    top = 1
+    while top > 0:
+        top -= 1
+        s = stack[top]
+        if busy[s] or attrs[s] & (ATTR_ACCEPT | ATTR_ACCEPT_NO_NEED | ATTR_KILL | ATTR_GUARD):
+            out[n_out] = s
+            n_out += 1
+        for k in range(eps_begin[s], eps_begin[s + 1]):
+            t = eps[eps_order[k], 1]
+            if seen[t] != stamp:
+                seen[t] = stamp
+                stack[top] = t
+                top += 1
+    return n_out
+
+
+@njit(cache=True, nogil=True)
+def sort_small(x, n):
+    """Sort the first n elements in place."""
+    if n > 24:
+        x[:n] = np.sort(x[:n])
+        return
+    for i in range(1, n):
+        v = x[i]
+        j = i
+        while j > 0 and x[j - 1] > v:
+            x[j] = x[j - 1]
+            j -= 1
+        x[j] = v
+
+
+@njit(cache=True, nogil=True)
+def hash_set(x, n):
+    """A 31-bit hash of n elements."""
+    h = np.int64(n)
+    for i in range(n):
+        w = x[i]
+        h = (h * 0x5BD1E995 + (w & 0x7FFFFFFF)) & 0x7FFFFFFF
+        h = ((h ^ (h >> 15)) + (w >> 31)) & 0x7FFFFFFF
+    return h
+
+
+@njit(cache=True, nogil=True)
+def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, max_states):
+    """Determinise one rule into local states; ``start`` is the local state that its start becomes.
+
+    Args:
+        a: the arena.
+        edges: int64[m, 7], see ``grammar.ir``; callees are local states, pairs are indices of PR.
+        blob: uint8, the literals' text.
+        n: number of states of the automaton.
+        accepting, accepting_no_need: int64[], states.
+        guards: int64[k, 3]: state, least, most.
+        start: local state.
+        max_states: the most local states that the rule may have.
+
+    Returns:
+        The number of local states made, or -1 with H_ERROR set.
+
+    """
+    attrs, by, eps, calls, extras = expand(edges, blob, n)
+    n_nfa = len(attrs)
+    by_begin, by_order = order_by_source(by[:, 0], n_nfa)
+    eps_begin, eps_order = order_by_source(eps[:, 0], n_nfa)
+    call_begin, call_order = order_by_source(calls[:, 0], n_nfa)
+    extra_begin, extra_order = order_by_source(extras[:, 0], n_nfa)
+    for s in accepting:
+        attrs[s] |= ATTR_ACCEPT
+    for s in accepting_no_need:
+        attrs[s] |= ATTR_ACCEPT_NO_NEED
+    guard_of = np.full(n_nfa, -1, np.int64)
+    for i in range(guards.shape[0]):
+        attrs[guards[i, 0]] |= ATTR_GUARD
+        guard_of[guards[i, 0]] = i
+    mark_tracked(attrs, by, eps, by_begin, by_order, eps_begin, eps_order)
+    busy = np.zeros(n_nfa, np.bool_)
+    for s in range(n_nfa):
+        busy[s] = (
+            by_begin[s + 1] > by_begin[s] or call_begin[s + 1] > call_begin[s] or extra_begin[s + 1] > extra_begin[s]
+        )
+
+    # the sets of the subset construction, and their local states
+    members = np.empty(4096, np.int64)
+    member_at = np.empty(256, np.int64)
+    member_n = np.empty(256, np.int64)
+    local = np.empty(256, np.int64)
+    table = np.full(1024, -1, np.int64)
+    n_sets = 0
+    n_members = 0
+
+    seen = np.zeros(n_nfa, np.int64)
+    stamp = 0
+    stack = np.empty(n_nfa + 1, np.int64)
+    target = np.empty(2 * n_nfa + 64, np.int64)
+    spans = np.empty((64, 7), np.int64)  # low, high, op, arg, kind (0 state, 1 body element, 2 closing of a body), target, extra
+    found = np.empty((64, 6), np.int64)  # low, high, op, arg, target word, set or -1: ranges of the state in hand
+    mark = np.zeros(258, np.bool_)
+
+    # the start set
+    stamp += 1
+    n_target = close_over(np.int64(0), target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order)
+    n_plain = n_target
+    for i in range(n_plain):
+        for k in range(extra_begin[target[i]], extra_begin[target[i] + 1]):
+            e = extra_order[k]
+            target[n_target] = BODY | (e << 32) | extras[e, 1]
+            n_target += 1
+    sort_small(target, n_target)
+    pending_start = True
+
+    d = -1
+    while True:
+        # --- intern the set in `target`: used for the start here, and through the inner loops below -------------------
+        if pending_start:
+            member_at[0] = 0
+            member_n[0] = n_target
+            members = grow(members, n_target)
+            members[:n_target] = target[:n_target]
+            n_members = n_target
+            local[0] = start
+            n_sets = 1
+            table[hash_set(target, n_target) % len(table)] = 0
+            pending_start = False
+        d += 1
+        if d >= n_sets:
+            break
+        if n_sets > max_states:
+            a[lay.H_ERROR] = lay.ERR_DFA
+            return np.int64(-1)
+
+        # --- what the set can read ------------------------------------------------------------------------------------
+        n_spans = 0
+        source_tracked = False
+        n_bodies = 0
+        shadow = np.int64(-1)
+        for i in range(member_n[d]):
+            m = members[member_at[d] + i]
+            if m & BODY:
+                source_tracked = True
+                n_bodies += 1
+                e = (m >> 32) & 0xFFFFFFF
+                s = m & 0xFFFFFFFF
+                shadow = m
+                p = lay.LS + s * lay.LS_WIDTH
+                for k in range(a[p + lay.L_N_RANGES]):
+                    if n_spans >= spans.shape[0]:
+                        bigger = np.empty((2 * n_spans, 7), np.int64)
+                        bigger[:n_spans] = spans[:n_spans]
+                        spans = bigger
+                    w0 = a[lay.RG + a[p + lay.L_RANGES] + 2 * k]
+                    t = a[lay.RG + a[p + lay.L_RANGES] + 2 * k + 1] & 0xFFFFFFFF
+                    spans[n_spans, 0] = w0 & 255
+                    spans[n_spans, 1] = (w0 >> 8) & 255
+                    spans[n_spans, 3] = 0
+                    spans[n_spans, 6] = e
+                    if a[lay.LS + t * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_END:
+                        spans[n_spans, 2] = OP_KEY_CLOSE
+                        spans[n_spans, 4] = 2
+                        spans[n_spans, 5] = extras[e, 2]
+                    else:
+                        spans[n_spans, 2] = OP_NONE
+                        spans[n_spans, 4] = 1
+                        spans[n_spans, 5] = BODY | (e << 32) | t
+                    n_spans += 1
+            else:
+                if attrs[m] & ATTR_TRACKED:
+                    source_tracked = True
+                for k in range(by_begin[m], by_begin[m + 1]):
+                    if n_spans >= spans.shape[0]:
+                        bigger = np.empty((2 * n_spans, 7), np.int64)
+                        bigger[:n_spans] = spans[:n_spans]
+                        spans = bigger
+                    e = by_order[k]
+                    spans[n_spans, 0] = by[e, 1]
+                    spans[n_spans, 1] = by[e, 2]
+                    spans[n_spans, 2] = by[e, 3]
+                    spans[n_spans, 3] = by[e, 4]
+                    spans[n_spans, 4] = 0
+                    spans[n_spans, 5] = by[e, 5]
+                    spans[n_spans, 6] = -1
+                    n_spans += 1
+
+        for i in range(n_spans):
+            mark[spans[i, 0]] = True
+            mark[spans[i, 1] + 1] = True
+        n_found = 0
+        low = np.int64(0)
+        while low < 256 and n_spans > 0:
+            if not mark[low] and low > 0:
+                low += 1
+                continue
+            high = low + 1
+            while high < 256 and not mark[high]:
+                high += 1
+            # --- the interval low..high-1; first the joined group, then each other operation ------------------------
+            n_ops = 0  # operations handled in this interval
+            last = np.int64(-1)
+            killed = False
+            joined = False
+            while True:
+                op = np.int64(-1)
+                arg = np.int64(0)
+                if n_ops == 0:
+                    op = np.int64(OP_NONE)
+                else:
+                    # the next operation, in order of (op, arg), that was not handled yet
+                    best = np.int64(1) << 60
+                    for i in range(n_spans):
+                        if spans[i, 0] <= low and low <= spans[i, 1]:
+                            if spans[i, 2] == OP_NONE or spans[i, 2] == OP_KEY_OPEN:
+                                continue
+                            if spans[i, 4] == 2 and killed:
+                                continue
+                            key = (spans[i, 2] << 32) | spans[i, 3]
+                            if key > last and key < best:
+                                best = key
+                    if best == np.int64(1) << 60:
+                        break
+                    op = best >> 32
+                    arg = best & 0xFFFFFFFF
+                    last = best
+                n_ops += 1
+                if n_ops == 1:
+                    last = np.int64(-1)
+                stamp += 1
+                n_target = 0
+                n_body_targets = 0
+                opens = False
+                from_body_close = False
+                for i in range(n_spans):
+                    if spans[i, 0] > low or low > spans[i, 1]:
+                        continue
+                    if n_ops == 1:
+                        if spans[i, 2] != OP_NONE and spans[i, 2] != OP_KEY_OPEN:
+                            continue
+                        if spans[i, 2] == OP_KEY_OPEN:
+                            opens = True
+                    elif spans[i, 2] != op or spans[i, 3] != arg or (spans[i, 4] == 2 and killed):
+                        continue
+                    if spans[i, 4] == 1:
+                        if n_target + 1 >= len(target):
+                            target = grow(target, n_target + n_nfa + 64)
+                        target[n_target] = spans[i, 5]
+                        n_target += 1
+                        n_body_targets += 1
+                    else:
+                        if spans[i, 4] == 2:
+                            from_body_close = True
+                        target = grow(target, n_target + n_nfa + 64)
+                        n_target = close_over(
+                            spans[i, 5], target, n_target, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
+                        )
+                # extras entered, kills, leftovers
+                kills = False
+                n_plain = n_target
+                target = grow(target, n_target + extras.shape[0] + 64)
+                for i in range(n_plain):
+                    m = target[i]
+                    if m & BODY:
+                        continue
+                    if attrs[m] & ATTR_KILL:
+                        kills = True
+                    for k in range(extra_begin[m], extra_begin[m + 1]):
+                        e = extra_order[k]
+                        target[n_target] = BODY | (e << 32) | extras[e, 1]
+                        n_target += 1
+                        n_body_targets += 1
+                if kills:
+                    killed = True
+                kept = 0
+                bodies = 0
+                for i in range(n_target):
+                    m = target[i]
+                    if m & BODY:
+                        if kills:
+                            continue
+                        bodies += 1
+                    elif attrs[m] & ATTR_KILL:
+                        continue
+                    target[kept] = m
+                    kept += 1
+                n_target = kept
+                if bodies == 0:  # a declared spelling matters only beside a body
+                    kept = 0
+                    for i in range(n_target):
+                        if not attrs[target[i]] & ATTR_NOT:
+                            target[kept] = target[i]
+                            kept += 1
+                    n_target = kept
+                if n_target == 0:
+                    continue
+                sort_small(target, n_target)
+                kept = 1
+                for i in range(1, n_target):
+                    if target[i] != target[kept - 1]:
+                        target[kept] = target[i]
+                        kept += 1
+                n_target = kept
+                word = np.int64(0)  # collapsed body: where the call returns to is still a set index
+                collapsed = np.int64(-1)
+                if n_ops == 1:
+                    joined = True
+                    if n_target == 1 and target[0] & BODY and not opens:
+                        collapsed = target[0]
+                        e = (collapsed >> 32) & 0xFFFFFFF
+                        stamp += 1
+                        n_target = close_over(
+                            extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
+                        )
+                        sort_small(target, n_target)
+                    elif opens:
+                        op = np.int64(OP_KEY_OPEN)
+                    elif source_tracked:
+                        tracked = bodies > 0
+                        for i in range(n_target):
+                            if not target[i] & BODY and attrs[target[i]] & ATTR_TRACKED:
+                                tracked = True
+                        if not tracked:
+                            op = np.int64(OP_KEY_DROP)
+                # --- intern the target set ----------------------------------------------------------------------------
+                h = hash_set(target, n_target) % len(table)
+                index = np.int64(-1)
+                while table[h] >= 0:
+                    j = table[h]
+                    if member_n[j] == n_target:
+                        same = True
+                        for i in range(n_target):
+                            if members[member_at[j] + i] != target[i]:
+                                same = False
+                                break
+                        if same:
+                            index = j
+                            break
+                    h = (h + 1) % len(table)
+                if index < 0:
+                    index = np.int64(n_sets)
+                    table[h] = index
+                    member_at = grow(member_at, n_sets + 1)
+                    member_n = grow(member_n, n_sets + 1)
+                    local = grow(local, n_sets + 1)
+                    members = grow(members, n_members + n_target)
+                    member_at[n_sets] = n_members
+                    member_n[n_sets] = n_target
+                    for i in range(n_target):
+                        members[n_members + i] = target[i]
+                    n_members += n_target
+                    fresh = new_local_state(a)
+                    if fresh < 0:
+                        return fresh
+                    local[n_sets] = fresh
+                    n_sets += 1
+                    if 2 * n_sets > len(table):
+                        table = np.full(2 * len(table), -1, np.int64)
+                        for j in range(n_sets):
+                            h = hash_set(members[member_at[j] : member_at[j] + member_n[j]], member_n[j]) % len(table)
+                            while table[h] >= 0:
+                                h = (h + 1) % len(table)
+                            table[h] = j
+                if collapsed >= 0:
+                    symbol = 2 * local[index] + 1
+                    word = (
+                        (collapsed & 0xFFFFFFFF) | ((symbol + 1) << 32) | (np.int64(1) << lay.RG_SHADOW_BIT)
+                    )
+                else:
+                    word = local[index]
+                    if from_body_close and not joined:
+                        word |= np.int64(1) << lay.RG_SHADOW_BIT
+                if n_found >= found.shape[0]:
+                    more = np.empty((2 * n_found, 6), np.int64)
+                    more[:n_found] = found[:n_found]
+                    found = more
+                merged = False
+                for i in range(n_found - 1, -1, -1):
+                    if found[i, 1] == low - 1 and found[i, 2] == op and found[i, 3] == arg and found[i, 4] == word:
+                        found[i, 1] = high - 1
+                        merged = True
+                        break
+                    if found[i, 1] < low - 1:
+                        break
+                if not merged:
+                    found[n_found, 0] = low
+                    found[n_found, 1] = high - 1
+                    found[n_found, 2] = op
+                    found[n_found, 3] = arg
+                    found[n_found, 4] = word
+                    n_found += 1
+            low = high
+        for i in range(n_spans):
+            mark[spans[i, 0]] = False
+            mark[spans[i, 1] + 1] = False
+
+        # --- calls ----------------------------------------------------------------------------------------------------
+        n_calls = 0
+        for i in range(member_n[d]):
+            m = members[member_at[d] + i]
+            if not m & BODY:
+                n_calls += call_begin[m + 1] - call_begin[m]
+        calls_at = np.int64(0)
+        if n_calls > 0:
+            calls_at = take(a, lay.H_CL, 2 * n_calls, lay.CAP_CL)
+            if calls_at < 0:
+                return calls_at
+        written = 0
+        for i in range(member_n[d]):
+            m = members[member_at[d] + i]
+            if m & BODY:
+                continue
+            for k in range(call_begin[m], call_begin[m + 1]):
+                e = call_order[k]
+                stamp += 1
+                n_target = close_over(
+                    calls[e, 3], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
+                )
+                sort_small(target, n_target)
+                tail = n_target > 0
+                ends = False
+                for j in range(n_target):
+                    if busy[target[j]]:
+                        tail = False
+                    if attrs[target[j]] & ATTR_ACCEPT:
+                        ends = True
+                symbol = np.int64(-1)
+                if not (tail and ends):
+                    h = hash_set(target, n_target) % len(table)
+                    index = np.int64(-1)
+                    while table[h] >= 0:
+                        j = table[h]
+                        if member_n[j] == n_target:
+                            same = True
+                            for x in range(n_target):
+                                if members[member_at[j] + x] != target[x]:
+                                    same = False
+                                    break
+                            if same:
+                                index = j
+                                break
+                        h = (h + 1) % len(table)
+                    if index < 0:
+                        index = np.int64(n_sets)
+                        table[h] = index
+                        member_at = grow(member_at, n_sets + 1)
+                        member_n = grow(member_n, n_sets + 1)
+                        local = grow(local, n_sets + 1)
+                        members = grow(members, n_members + n_target)
+                        member_at[n_sets] = n_members
+                        member_n[n_sets] = n_target
+                        for x in range(n_target):
+                            members[n_members + x] = target[x]
+                        n_members += n_target
+                        fresh = new_local_state(a)
+                        if fresh < 0:
+                            return fresh
+                        local[n_sets] = fresh
+                        n_sets += 1
+                        if 2 * n_sets > len(table):
+                            table = np.full(2 * len(table), -1, np.int64)
+                            for j in range(n_sets):
+                                h = hash_set(members[member_at[j] : member_at[j] + member_n[j]], member_n[j])
+                                h %= len(table)
+                                while table[h] >= 0:
+                                    h = (h + 1) % len(table)
+                                table[h] = j
+                    symbol = 2 * local[index]
+                a[lay.CL + calls_at + 2 * written] = calls[e, 1] | ((symbol + 1) << 32)
+                a[lay.CL + calls_at + 2 * written + 1] = calls[e, 2]
+                written += 1
+
+        # --- write the local state ------------------------------------------------------------------------------------
+        p = lay.LS + local[d] * lay.LS_WIDTH
+        flags = np.int64(0)
+        least = np.int64(lay.UNBOUNDED)
+        most = np.int64(0)
+        for i in range(member_n[d]):
+            m = members[member_at[d] + i]
+            if m & BODY:
+                continue
+            if attrs[m] & ATTR_ACCEPT:
+                flags |= lay.FLAG_ACCEPT
+            if attrs[m] & ATTR_ACCEPT_NO_NEED:
+                flags |= lay.FLAG_ACCEPT_NO_NEED
+            if attrs[m] & ATTR_GUARD:
+                flags |= lay.FLAG_GUARD
+                least = min(least, guards[guard_of[m], 1])
+                most = max(most, guards[guard_of[m], 2])
+        if flags & lay.FLAG_GUARD:
+            if least <= 0 and most >= lay.UNBOUNDED:
+                flags &= ~lay.FLAG_GUARD
+            else:
+                a[p + lay.L_LEAST] = least
+                a[p + lay.L_MOST] = most
+        accepts = flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED)
+        if accepts and n_found == 0 and n_calls == 0:
+            flags |= lay.FLAG_END
+        if n_calls == 1 and n_found == 0 and not accepts:
+            flags |= lay.FLAG_PURE_CALL
+        for i in range(1, n_found):
+            if found[i, 0] <= found[i - 1, 1]:
+                flags |= lay.FLAG_OVERLAP
+        at = take(a, lay.H_RG, 2 * n_found, lay.CAP_RG)
+        if at < 0:
+            return at
+        for i in range(n_found):
+            a[lay.RG + at + 2 * i] = found[i, 0] | (found[i, 1] << 8) | (found[i, 2] << 16) | (found[i, 3] << 24)
+            a[lay.RG + at + 2 * i + 1] = found[i, 4]
+        a[p + lay.L_RANGES] = at
+        a[p + lay.L_N_RANGES] = n_found
+        a[p + lay.L_CALLS] = calls_at
+        a[p + lay.L_N_CALLS] = n_calls
+        a[p + lay.L_FLAGS] = flags
+        if n_bodies == 1:
+            e = (shadow >> 32) & 0xFFFFFFF
+            stamp += 1
+            n_target = close_over(extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order)
+            sort_small(target, n_target)
+            h = hash_set(target, n_target) % len(table)
+            while table[h] >= 0:
+                j = table[h]
+                if member_n[j] == n_target:
+                    same = True
+                    for x in range(n_target):
+                        if members[member_at[j] + x] != target[x]:
+                            same = False
+                            break
+                    if same:
+                        a[p + lay.L_SHADOW] = (shadow & 0xFFFFFFFF) + 1
+                        a[p + lay.L_SHADOW_SYM] = 2 * local[j] + 1
+                        break
+                h = (h + 1) % len(table)
+        if n_found >= DENSE_FROM and not flags & lay.FLAG_OVERLAP:
+            dense = take(a, lay.H_DN, 256, lay.CAP_DN)
+            if dense < 0:
+                return dense
+            for c in range(256):
+                a[lay.DN + dense + c] = -1
+            for i in range(n_found):
+                for c in range(found[i, 0], found[i, 1] + 1):
+                    a[lay.DN + dense + c] = at + 2 * i
+            a[p + lay.L_DENSE] = dense
+    return np.int64(n_sets)
+
+
+@njit(cache=True, nogil=True)
+def finish_load(a, low, high, starts):
+    """After all rules are in: first bytes of the starts, and the plain states, among local states low..high-1.
+
+    Returns 0, or -1 with H_ERROR set if a rule can begin with a call of itself.
+    """
+    rounds = 0
+    changed = True
+    while changed:
+        changed = False
+        rounds += 1
+        for q in starts:
+            p = lay.LS + q * lay.LS_WIDTH
+            first = lay.FB + a[p + lay.L_FIRST]
+            for i in range(a[p + lay.L_N_RANGES]):
+                word = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
+                for c in range(word & 255, ((word >> 8) & 255) + 1):
+                    bit = np.int64(1) << (c & 31)
+                    if not a[first + (c >> 5)] & bit:
+                        a[first + (c >> 5)] |= bit
+                        changed = True
+            for i in range(a[p + lay.L_N_CALLS]):
+                callee = a[lay.CL + a[p + lay.L_CALLS] + 2 * i] & 0xFFFFFFFF
+                other = lay.FB + a[lay.LS + callee * lay.LS_WIDTH + lay.L_FIRST]
+                for k in range(8):
+                    if a[other + k] & ~a[first + k]:
+                        a[first + k] |= a[other + k]
+                        changed = True
+    for q in range(low, high):
+        p = lay.LS + q * lay.LS_WIDTH
+        flags = a[p + lay.L_FLAGS]
+        if a[p + lay.L_DENSE] < 0 or a[p + lay.L_N_CALLS] > 0:
+            continue
+        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+            continue
+        plain = True
+        for i in range(a[p + lay.L_N_RANGES]):
+            word0 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
+            word1 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i + 1]
+            target = word1 & 0xFFFFFFFF
+            if (word0 >> 16) & 255 or word1 >> 32:
+                plain = False
+            elif a[lay.LS + target * lay.LS_WIDTH + lay.L_FLAGS] & (lay.FLAG_END | lay.FLAG_GUARD):
+                plain = False
+        if plain:
+            a[p + lay.L_FLAGS] = flags | lay.FLAG_PLAIN
+    return np.int64(0)

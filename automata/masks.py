@@ -1,0 +1,403 @@
+"""Masks: from a state to a packed row of allowed tokens, and tokens to next states.
+
+A row is put together from the effect nodes on the path from each entry's local state down its real frames: a packed row or a token
+list per node, guards tested where they can fail.  Then the tokens that would complete a duplicate key are cleared, each after it
+was advanced for real.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import layout as lay
+from .effects import child, root
+from .heap import HASH_MASK, intern_link, n_links, state_offset
+from .step import IN, ROOT_TEXT, load_state, make_state, step
+
+MAX_PATH = 64
+PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register keys
+P_WIDTH = 6
+SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
+MAX_SUSPECTS = 8192
+TEXT_BUFFER = lay.S + 160000
+MAX_TEXT = 65536
+EMPTY_LINK = lay.S + 240000  # the link that an empty stack stands for; written once by the store
+
+
+@njit(cache=True, nogil=True)
+def chain_holds(a, pop, depth):
+    """Whether the guards of the activations popped before level ``depth`` hold."""
+    level = depth - 1
+    while pop >= 0 and level >= 0:
+        p = PATH + level * P_WIDTH
+        o = lay.PP + pop * lay.PP_WIDTH
+        if a[p + 2] < a[o + lay.P_MIN_ROOM] or a[p + 1] > a[o + lay.P_MAX_NEED]:
+            return False
+        pop = a[o + lay.P_CHAIN]
+        level -= 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def path_is_open(a, depth):
+    """Whether no guard of the levels 0..depth can fail with the counters at hand."""
+    for level in range(depth + 1):
+        p = PATH + level * P_WIDTH
+        e = lay.EF + a[p] * lay.EF_WIDTH
+        if a[p + 2] < a[e + lay.E_MAX_ROOM] or a[p + 1] > a[e + lay.E_MIN_NEED]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def or_node(a, r, depth, out, clean):
+    """OR the tokens of the path's node at ``depth`` into out; ``clean`` says that out is all zero.  Returns clean after."""
+    p = PATH + depth * P_WIDTH
+    e = lay.EF + a[p] * lay.EF_WIDTH
+    words = a[lay.H_WORDS]
+    if a[e + lay.E_N_TOKENS] == 0:
+        return clean
+    if path_is_open(a, depth):
+        row = a[e + lay.E_ROW]
+        if row >= 0:
+            if clean:
+                for i in range(words):
+                    out[i] = r[row + i]
+            else:
+                for i in range(words):
+                    out[i] |= r[row + i]
+            return False
+        at = a[e + lay.E_TOKENS]
+        for i in range(at, at + a[e + lay.E_N_TOKENS]):
+            token = r[i]
+            out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))
+        return False
+    need = a[p + 1]
+    room = a[p + 2]
+    for g in range(a[e + lay.E_GROUPS], a[e + lay.E_GROUPS] + a[e + lay.E_N_GROUPS]):
+        o = lay.GR + g * lay.GR_WIDTH
+        if room < a[o + lay.G_MIN_ROOM] or need > a[o + lay.G_MAX_NEED] or not chain_holds(a, a[o + lay.G_CHAIN], depth):
+            continue
+        at = a[o + lay.G_TOKENS]
+        for i in range(at, at + a[o + lay.G_N_TOKENS]):
+            token = r[i]
+            out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))
+    return False
+
+
+@njit(cache=True, nogil=True)
+def collect_suspects(a, keys, text, node, n):
+    """Add the trie nodes below ``node`` at which a key seen would be completed, if ``text`` is what was read of it."""
+    length = 0
+    here = text
+    while here > ROOT_TEXT:
+        length += 1
+        here = a[lay.HP + here + lay.HEADER]
+    while keys != 0:
+        p = lay.HP + keys + lay.HEADER
+        seen = a[p + 1]
+        keys = a[p]
+        total = 0
+        here = seen
+        while here > ROOT_TEXT:
+            total += 1
+            here = a[lay.HP + here + lay.HEADER]
+        if total <= length or total > MAX_TEXT:
+            continue
+        here = seen
+        for i in range(total - 1, length - 1, -1):
+            a[TEXT_BUFFER + i] = a[lay.HP + here + lay.HEADER + 1]
+            here = a[lay.HP + here + lay.HEADER]
+        if here != text:  # texts are interned, so a prefix is an ancestor
+            continue
+        x = node
+        for i in range(length, total):
+            following = np.int64(-1)
+            y = x + 1
+            end = a[lay.TR + x * lay.TR_WIDTH + lay.T_END]
+            while y < end:
+                if a[lay.TR + y * lay.TR_WIDTH + lay.T_BYTE] == a[TEXT_BUFFER + i]:
+                    following = y
+                    break
+                y = a[lay.TR + y * lay.TR_WIDTH + lay.T_END]
+            x = following
+            if x < 0:
+                break
+        if x >= 0:
+            n = add_suspect(a, x, n)
+            if n < 0:
+                return n
+    return n
+
+
+@njit(cache=True, nogil=True)
+def add_suspect(a, node, n):
+    """Append a trie node to the suspects; returns the new count, or -1 with H_ERROR set."""
+    for i in range(n):
+        if a[SUSPECTS + i] == node:
+            return n
+    if n >= MAX_SUSPECTS:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[SUSPECTS + n] = node
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
+    """OR the tokens of one entry into out; returns (clean, suspects), suspects -1 on an error."""
+    node = root(a, r, q)
+    if node < 0:
+        return clean, np.int64(-1)
+    depth = 0
+    p = PATH
+    a[p] = node
+    a[p + 1] = need
+    a[p + 2] = room
+    a[p + 3] = frame
+    a[p + 4] = -1
+    a[p + 5] = register >> 31
+    text = register & HASH_MASK
+    if text != 0 and register >> 31 != 0:
+        n_suspects = collect_suspects(a, register >> 31, text, np.int64(0), n_suspects)
+        if n_suspects < 0:
+            return clean, n_suspects
+    while depth >= 0:
+        p = PATH + depth * P_WIDTH
+        node = a[p]
+        e = lay.EF + node * lay.EF_WIDTH
+        if a[p + 4] < 0:
+            clean = or_node(a, r, depth, out, clean)
+            if a[p + 5] != 0:
+                for i in range(a[e + lay.E_N_OPENS]):
+                    opened = a[lay.PP + a[e + lay.E_OPENS] + i]
+                    n_suspects = collect_suspects(a, a[p + 5], np.int64(ROOT_TEXT), opened, n_suspects)
+                    if n_suspects < 0:
+                        return clean, n_suspects
+            for i in range(a[e + lay.E_N_VERIFY]):
+                n_suspects = add_suspect(a, a[lay.PP + a[e + lay.E_VERIFY] + i], n_suspects)
+                if n_suspects < 0:
+                    return clean, n_suspects
+            a[p + 4] = 0
+            if a[e + lay.E_N_POPS] == 0 or a[p + 3] == lay.FRAME_UNKNOWN:
+                depth -= 1
+                continue
+        j = a[p + 4]
+        frame = a[p + 3]
+        if frame == lay.FRAME_EMPTY:
+            # past the end of the text: a level without tokens of its own pops to nothing
+            if j > 0 or a[e + lay.E_SYMBOL] == lay.SYMBOL_EMPTY and a[e + lay.E_PARENT] >= 0:
+                depth -= 1
+                continue
+            link = EMPTY_LINK
+        else:
+            if j >= n_links(a, frame):
+                depth -= 1
+                continue
+            link = lay.HP + frame + lay.HEADER + j * lay.LINK
+        a[p + 4] = j + 1
+        symbol = a[link]
+        following = child(a, r, node, symbol)
+        if following < 0:
+            return clean, np.int64(-1)
+        if depth + 1 >= MAX_PATH:
+            a[lay.H_ERROR] = lay.ERR_SCRATCH
+            return clean, np.int64(-1)
+        depth += 1
+        o = PATH + depth * P_WIDTH
+        a[o] = following
+        a[o + 1] = a[link + 1]
+        a[o + 2] = a[link + 2]
+        a[o + 3] = a[link + 4]
+        a[o + 4] = -1
+        a[o + 5] = a[p + 5] if symbol >= 0 and symbol & 1 else a[link + 3] >> 31
+    return clean, n_suspects
+
+
+@njit(cache=True, nogil=True)
+def fill(a, r, state_at, out):
+    """The mask of the state whose record is at ``state_at``; returns 0, or -1 with H_ERROR set."""
+    words = a[lay.H_WORDS]
+    for i in range(words):
+        out[i] = np.uint32(0)
+    at = lay.HP + state_at
+    bits = a[at + lay.STATE_BITS]
+    scope = a[at + 3]
+    n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
+    clean = True
+    n_suspects = np.int64(0)
+    for i in range(n):  # entries that imitate a string body come first: what they clear is only theirs
+        p = at + lay.STATE_ENTRIES + i * lay.ENTRY
+        q = a[p]
+        s = a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW] - 1
+        if s < 0:
+            continue
+        frame = intern_link(a, scope, a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW_SYM], a[p + 1], a[p + 2], 0, a[p + 4])
+        if frame < 0:
+            return np.int64(-1)
+        node = root(a, r, q)
+        if node < 0:
+            return np.int64(-1)
+        target = out
+        if not clean:
+            target = r[:words]
+            for k in range(words):
+                target[k] = np.uint32(0)
+        was_clean = clean
+        clean, n_suspects = fill_entry(
+            a, r, s, np.int64(0), np.int64(lay.UNBOUNDED), a[p + 3], frame, target, True, n_suspects
+        )
+        if n_suspects < 0:
+            return np.int64(-1)
+        e = lay.EF + node * lay.EF_WIDTH
+        next_same = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH
+        for k in range(a[e + lay.E_N_DELTA]):
+            first = a[lay.PP + a[e + lay.E_DELTA] + 2 * k]
+            end = a[lay.PP + a[e + lay.E_DELTA] + 2 * k + 1]
+            for x in range(first, end):
+                token = a[lay.TR + x * lay.TR_WIDTH + lay.T_TOKEN]
+                while token >= 0:
+                    target[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
+                    token = a[next_same + token]
+        if not was_clean:
+            for k in range(words):
+                out[k] |= target[k]
+        clean = False
+    for i in range(n):
+        p = at + lay.STATE_ENTRIES + i * lay.ENTRY
+        clean, n_suspects = fill_entry(a, r, a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4], out, clean, n_suspects)
+        if n_suspects < 0:
+            return np.int64(-1)
+    if n_suspects > 0 and clear_duplicates(a, state_at, out, n_suspects) < 0:
+        return np.int64(-1)
+    if bits & lay.ACCEPTING_BIT:
+        for i in range(a[lay.H_EOS]):
+            token = a[lay.EO + i]
+            out[token >> 5] |= np.uint32(1) << np.uint32(token & 31)
+        if n == 1 and a[at + lay.STATE_ENTRIES] == a[lay.H_DONE_STATE]:
+            for i in range(a[lay.H_EOS], a[lay.H_EOS] + a[lay.H_PAD]):
+                token = a[lay.EO + i]
+                out[token >> 5] |= np.uint32(1) << np.uint32(token & 31)
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def clear_duplicates(a, state_at, out, n_suspects):
+    """Clear the suspects that cannot be advanced over; returns 0, or -1 with H_ERROR set."""
+    scope = a[lay.HP + state_at + 3]
+    next_same = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH
+    for s in range(n_suspects):
+        node = a[SUSPECTS + s]
+        for x in range(node, a[lay.TR + node * lay.TR_WIDTH + lay.T_END]):
+            token = a[lay.TR + x * lay.TR_WIDTH + lay.T_TOKEN]
+            if token < 0 or not (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
+                continue
+            n = read_token(a, scope, load_state(a, state_at), token)
+            if n < 0:
+                return n
+            if n == 0:
+                while token >= 0:
+                    out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
+                    token = a[next_same + token]
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def read_token(a, scope, n, token):
+    """Read the bytes of a text token from the configuration at IN; returns the new number of entries, or -1."""
+    offsets = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH + a[lay.H_VOCAB]
+    texts = offsets + a[lay.H_VOCAB] + 1
+    begin = a[offsets + token]
+    end = a[offsets + token + 1]
+    if begin == end:
+        return np.int64(0)
+    for i in range(begin, end):
+        n = step(a, scope, n, a[texts + i])
+        if n <= 0:
+            return n
+    return n
+
+
+@njit(cache=True, nogil=True)
+def advance_record(a, state_at, token):
+    """The state after a token, from the record at ``state_at``; 0 dead, -1 with H_ERROR set."""
+    if token < 0 or token >= a[lay.H_VOCAB]:
+        return np.int64(0)
+    at = lay.HP + state_at
+    scope = a[at + 3]
+    done = a[at + lay.STATE_ENTRIES] == a[lay.H_DONE_STATE]
+    if a[at + lay.STATE_BITS] & lay.ACCEPTING_BIT:
+        ends = a[lay.H_EOS]
+        if done:
+            ends += a[lay.H_PAD]
+        for i in range(ends):
+            if a[lay.EO + i] == token:
+                a[IN] = a[lay.H_DONE_STATE]
+                a[IN + 1] = 0
+                a[IN + 2] = lay.UNBOUNDED
+                a[IN + 3] = 0
+                a[IN + 4] = lay.FRAME_EMPTY
+                return make_state(a, scope, np.int64(1))
+    if done:
+        return np.int64(0)
+    n = read_token(a, scope, load_state(a, state_at), token)
+    if n <= 0:
+        return n
+    return make_state(a, scope, n)
+
+
+@njit(cache=True, nogil=True)
+def advance(a, state, token):
+    """The state after a token; 0 dead, -1 with H_ERROR set, -2 if the state is stale."""
+    if state == 0:
+        return np.int64(0)
+    at = state_offset(a, state)
+    if at < 0:
+        return np.int64(-2)
+    return advance_record(a, at, token)
+
+
+@njit(cache=True, nogil=True)
+def mask(a, r, state, out):
+    """Fill out with the mask of a state; 0, -1 with H_ERROR set, -2 if the state is stale."""
+    if state == 0:
+        for i in range(a[lay.H_WORDS]):
+            out[i] = np.uint32(0)
+        return np.int64(0)
+    at = state_offset(a, state)
+    if at < 0:
+        return np.int64(-2)
+    return fill(a, r, at, out)
+
+
+@njit(cache=True, nogil=True)
+def advance_bytes(a, state, data):
+    """The state after some bytes; 0 dead, -1 with H_ERROR set, -2 if the state is stale."""
+    if state == 0:
+        return np.int64(0)
+    at = state_offset(a, state)
+    if at < 0:
+        return np.int64(-2)
+    if len(data) == 0:
+        return np.int64(state)
+    if a[lay.HP + at + lay.STATE_ENTRIES] == a[lay.H_DONE_STATE]:
+        return np.int64(0)
+    scope = a[lay.HP + at + 3]
+    n = load_state(a, at)
+    for c in data:
+        n = step(a, scope, n, np.int64(c))
+        if n <= 0:
+            return n
+    return make_state(a, scope, n)
+
+
+@njit(cache=True, nogil=True)
+def start_state(a, scope, q):
+    """The start state of a rule in a scope; 0 if it is dead, -1 with H_ERROR set."""
+    a[IN] = q
+    a[IN + 1] = 0
+    a[IN + 2] = lay.UNBOUNDED
+    a[IN + 3] = 0
+    a[IN + 4] = lay.FRAME_EMPTY
+    return make_state(a, scope, np.int64(1))

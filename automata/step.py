@@ -1,0 +1,622 @@
+"""One byte: from a configuration to the next.  The concrete machine, on real frames, counters and registers.
+
+A configuration travels in scratch memory as n entries of five words at ``IN``.  ``step`` reads one byte: it closes the
+configuration under pops (an accepting state may return to every link of its frame) and calls, moves, and unites the results, one
+n-ary union per target.  Nothing is pushed before a byte is read, so a byte costs a bounded amount of work; accepting states with
+nothing left to read are popped at once, so equal situations have equal configurations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
+from . import layout as lay
+from .heap import HASH_MASK, close_key, intern, intern_link, intern_pair, intern_state, n_links
+
+A_LS = lay.LS
+IN = lay.S + 64  # the configuration
+WORK = lay.S + 4096  # entries to move, closed under pops and calls
+RAW = lay.S + 16384  # moved, before union: ten words each
+OUT = lay.S + 65536
+LINKS = lay.S + 81920  # links of the union being made
+SORTED = lay.S + 98304
+MAX_WORK = 2048
+MAX_RAW = 4096
+MAX_UNION = 2048
+ROOT_TEXT = 1
+INCLUSION_BUDGET = 24  # links looked at before an inclusion counts as not shown (research: enough for linear frames)
+
+
+@njit(cache=True, nogil=True)
+def can_read(a, start, c):
+    """Whether a rule's start state can read the byte, through calls as well."""
+    first = a[A_LS + start * lay.LS_WIDTH + lay.L_FIRST]
+    return (a[lay.FB + first + (c >> 5)] >> (c & 31)) & 1 != 0
+
+
+@njit(cache=True, nogil=True)
+def included(a, scope, f, g, budget):
+    """Whether every stack of f is shown to be one of g; spends budget (a[S+40])."""
+    if f == g:
+        return True
+    if f == lay.FRAME_UNKNOWN or g == lay.FRAME_UNKNOWN:
+        return False
+    if f == lay.FRAME_EMPTY:
+        if g == lay.FRAME_EMPTY:
+            return True
+        for j in range(n_links(a, g)):
+            if a[lay.HP + g + lay.HEADER + j * lay.LINK] == lay.SYMBOL_EMPTY:
+                return True
+        return False
+    if g == lay.FRAME_EMPTY:
+        return False
+    # An explicit stack of pairs still to be shown; a pair shown before is a record.
+    base = lay.S + 48
+    a[base] = f
+    a[base + 1] = g
+    top = 1
+    while top > 0:
+        top -= 1
+        x = a[base + 2 * top]
+        y = a[base + 2 * top + 1]
+        if x == y:
+            continue
+        if x == lay.FRAME_EMPTY or y == lay.FRAME_EMPTY or x == lay.FRAME_UNKNOWN or y == lay.FRAME_UNKNOWN:
+            return False
+        if (x != f or y != g) and known_included(a, scope, x, y):
+            continue
+        for i in range(n_links(a, x)):
+            budget -= 1
+            if budget < 0:
+                return False
+            p = lay.HP + x + lay.HEADER + i * lay.LINK
+            matched = False
+            for j in range(n_links(a, y)):
+                r = lay.HP + y + lay.HEADER + j * lay.LINK
+                if a[p] == a[r] and a[p + 1] == a[r + 1] and a[p + 2] == a[r + 2] and a[p + 3] == a[r + 3]:
+                    if a[p] == lay.SYMBOL_EMPTY or a[p + 4] == a[r + 4]:
+                        matched = True
+                        break
+                    if a[p + 4] == lay.FRAME_EMPTY:
+                        # "empty" is included in a union that says so.
+                        parent = a[r + 4]
+                        if parent > 1:
+                            for k in range(n_links(a, parent)):
+                                if a[lay.HP + parent + lay.HEADER + k * lay.LINK] == lay.SYMBOL_EMPTY:
+                                    matched = True
+                                    break
+                        if matched:
+                            break
+                        continue
+                    if top >= 7:
+                        return False
+                    a[base + 2 * top] = a[p + 4]
+                    a[base + 2 * top + 1] = a[r + 4]
+                    top += 1
+                    matched = True
+                    break
+            if not matched:
+                return False
+    intern_pair(a, scope, lay.KIND_INCLUDED, f, g)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def known_included(a, scope, f, g):
+    """Whether the inclusion was shown before."""
+    from_hash = lay.S
+    a[from_hash] = f
+    a[from_hash + 1] = g
+    h = hash_of_pair(a, scope)
+    here = a[lay.BK + h % lay.CAP_BK]
+    head = (2 + lay.HEADER) | (lay.KIND_INCLUDED << 32)
+    while here != 0:
+        p = lay.HP + here
+        if a[p + 2] == h and a[p] == head and a[p + 3] == scope and a[p + 4] == f and a[p + 5] == g:
+            return True
+        here = a[p + 1]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def hash_of_pair(a, scope):
+    """The hash that intern gives to the INCLUDED pair at S."""
+    seed = lay.KIND_INCLUDED * 7919 + scope * 31
+    h = seed & HASH_MASK
+    for i in range(2):
+        w = a[lay.S + i]
+        h = (h * 0x5BD1E995 + (w & HASH_MASK)) & HASH_MASK
+        h = ((h ^ (h >> 15)) + ((w >> 31) & HASH_MASK)) & HASH_MASK
+    h = (h * 0x2C1B3C6D) & HASH_MASK
+    return h ^ (h >> 13)
+
+
+@njit(cache=True, nogil=True)
+def put_raw(a, n, q, need, room, register, is_link, x0, x1, x2, x3, x4):
+    """Append a moved entry; returns the new count, or -1 with H_ERROR set."""
+    if n >= MAX_RAW:
+        a[lay.H_ERROR] = lay.ERR_ENTRIES
+        return np.int64(-1)
+    p = RAW + n * 10
+    a[p] = q
+    a[p + 1] = need
+    a[p + 2] = room
+    a[p + 3] = register
+    a[p + 4] = is_link
+    a[p + 5] = x0
+    a[p + 6] = x1
+    a[p + 7] = x2
+    a[p + 8] = x3
+    a[p + 9] = x4
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def pop_into_raw(a, scope, n, register, frame, q):
+    """Pop the frame of an ended activation: one raw entry per link (the ended state q itself on the empty stack)."""
+    if frame == lay.FRAME_EMPTY:
+        return put_raw(a, n, q, 0, lay.UNBOUNDED, 0, 0, frame, 0, 0, 0, 0)
+    for j in range(n_links(a, frame)):
+        p = lay.HP + frame + lay.HEADER + j * lay.LINK
+        symbol = a[p]
+        if symbol == lay.SYMBOL_EMPTY:
+            n = put_raw(a, n, q, 0, lay.UNBOUNDED, 0, 0, lay.FRAME_EMPTY, 0, 0, 0, 0)
+        else:
+            returned = a[p + 3]
+            if symbol & 1:
+                returned = close_key(a, scope, register)
+                if returned == -1:
+                    continue
+                if returned == -2:
+                    return np.int64(-1)
+            n = put_raw(a, n, symbol >> 1, a[p + 1], a[p + 2], returned, 0, a[p + 4], 0, 0, 0, 0)
+        if n < 0:
+            return n
+    return n
+
+
+@njit(cache=True, nogil=True)
+def move(a, scope, n, c, at, word0, word1):
+    """Move the entry at ``at`` over one matching range; returns the new raw count, or -1."""
+    need = a[at + 1]
+    room = a[at + 2]
+    register = a[at + 3]
+    frame = a[at + 4]
+    op = (word0 >> 16) & 255
+    target = word1 & 0xFFFFFFFF
+    text = register & HASH_MASK
+    if text != 0:
+        text = intern_pair(a, scope, lay.KIND_TEXT, text, c)
+        if text < 0:
+            return np.int64(-1)
+        register = ((register >> 31) << 31) | text
+    if op != OP_NONE:
+        if op == OP_COUNT:
+            if room <= 0:
+                return n
+            if room < lay.UNBOUNDED:
+                room -= 1
+            if need > 0:
+                need -= 1
+        elif op == OP_SET:
+            pair = lay.PR + 2 * (word0 >> 24)
+            need = a[pair]
+            room = a[pair + 1]
+        elif op == OP_TEST:
+            if need > 0:
+                return n
+        elif op == OP_KEY_OPEN:
+            register = ((register >> 31) << 31) | ROOT_TEXT
+        elif op == OP_KEY_CLOSE:
+            register = close_key(a, scope, register)
+            if register == -1:
+                return n
+            if register == -2:
+                return np.int64(-1)
+        elif op == OP_KEY_DROP:
+            register = (register >> 31) << 31
+    symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+    p = A_LS + target * lay.LS_WIDTH
+    flags = a[p + lay.L_FLAGS]
+    if symbol >= 0:  # into the string body of an extra key: the register passes through
+        return put_raw(a, n, target, 0, lay.UNBOUNDED, register, 1, symbol, need, room, 0, frame)
+    if flags & lay.FLAG_GUARD and (room < a[p + lay.L_LEAST] or need > a[p + lay.L_MOST]):
+        return n
+    if flags & lay.FLAG_END:
+        if flags & lay.FLAG_ACCEPT_NO_NEED and need > 0:
+            return n
+        return pop_into_raw(a, scope, n, register, frame, target)
+    return put_raw(a, n, target, need, room, register, 0, frame, 0, 0, 0, 0)
+
+
+@njit(cache=True, nogil=True)
+def add_work(a, n, q, need, room, register, frame):
+    """Append an entry to the work list unless it is there; returns the new count, or -1 with H_ERROR set."""
+    for i in range(n):
+        p = WORK + i * lay.ENTRY
+        if a[p] == q and a[p + 4] == frame and a[p + 1] == need and a[p + 2] == room and a[p + 3] == register:
+            return n
+    if n >= MAX_WORK:
+        a[lay.H_ERROR] = lay.ERR_ENTRIES
+        return np.int64(-1)
+    p = WORK + n * lay.ENTRY
+    a[p] = q
+    a[p + 1] = need
+    a[p + 2] = room
+    a[p + 3] = register
+    a[p + 4] = frame
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def accepts_here(a, flags, need):
+    """Whether an activation in a state with these flags may end now."""
+    return (flags & lay.FLAG_ACCEPT) != 0 or ((flags & lay.FLAG_ACCEPT_NO_NEED) != 0 and need <= 0)
+
+
+@njit(cache=True, nogil=True)
+def add_pops(a, scope, n_work, at):
+    """Add what the entry at ``at`` returns to, if its activation may end here; returns the work count, or -1."""
+    frame = a[at + 4]
+    if frame == lay.FRAME_EMPTY:
+        return n_work
+    register = a[at + 3]
+    for j in range(n_links(a, frame)):
+        p = lay.HP + frame + lay.HEADER + j * lay.LINK
+        symbol = a[p]
+        if symbol == lay.SYMBOL_EMPTY:
+            continue
+        returned = a[p + 3]
+        if symbol & 1:
+            returned = close_key(a, scope, register)
+            if returned == -1:
+                continue
+            if returned == -2:
+                return np.int64(-1)
+        n_work = add_work(a, n_work, symbol >> 1, a[p + 1], a[p + 2], returned, a[p + 4])
+        if n_work < 0:
+            return n_work
+    return n_work
+
+
+@njit(cache=True, nogil=True)
+def step(a, scope, n, c):
+    """Read one byte: n entries at IN become the returned number at IN; 0 is dead, -1 an error."""
+    if n == 1:
+        q = a[IN]
+        p = A_LS + q * lay.LS_WIDTH
+        if a[p + lay.L_FLAGS] & lay.FLAG_PLAIN and a[IN + 3] & HASH_MASK == 0:
+            at = a[lay.DN + a[p + lay.L_DENSE] + c]
+            if at < 0:
+                return np.int64(0)
+            a[IN] = a[lay.RG + at + 1] & 0xFFFFFFFF
+            return np.int64(1)
+    for i in range(n * lay.ENTRY):
+        a[WORK + i] = a[IN + i]
+    n_work = n
+    n_raw = np.int64(0)
+    i = 0
+    while i < n_work:
+        at = WORK + i * lay.ENTRY
+        i += 1
+        q = a[at]
+        p = A_LS + q * lay.LS_WIDTH
+        flags = a[p + lay.L_FLAGS]
+        if accepts_here(a, flags, a[at + 1]):
+            n_work = add_pops(a, scope, n_work, at)
+            if n_work < 0:
+                return n_work
+        dense = a[p + lay.L_DENSE]
+        if dense >= 0:
+            r = a[lay.DN + dense + c]
+            if r >= 0:
+                n_raw = move(a, scope, n_raw, c, at, a[lay.RG + r], a[lay.RG + r + 1])
+                if n_raw < 0:
+                    return n_raw
+        else:
+            r = lay.RG + a[p + lay.L_RANGES]
+            end = r + 2 * a[p + lay.L_N_RANGES]
+            while r < end:
+                word0 = a[r]
+                if (word0 & 255) <= c:
+                    if c <= ((word0 >> 8) & 255):
+                        n_raw = move(a, scope, n_raw, c, at, word0, a[r + 1])
+                        if n_raw < 0:
+                            return n_raw
+                elif not flags & lay.FLAG_OVERLAP:
+                    break
+                r += 2
+        for k in range(a[p + lay.L_N_CALLS]):
+            callee = a[lay.CL + a[p + lay.L_CALLS] + 2 * k]
+            start = callee & 0xFFFFFFFF
+            if not can_read(a, start, c):
+                continue
+            symbol = (callee >> 32) - 1
+            pair = a[lay.CL + a[p + lay.L_CALLS] + 2 * k + 1]
+            frame = a[at + 4]
+            if symbol >= 0:
+                frame = intern_link(a, scope, symbol, a[at + 1], a[at + 2], a[at + 3], frame)
+                if frame < 0:
+                    return np.int64(-1)
+            need = np.int64(0)
+            room = np.int64(lay.UNBOUNDED)
+            if pair >= 0:
+                need = a[lay.PR + 2 * pair]
+                room = a[lay.PR + 2 * pair + 1]
+            n_work = add_work(a, n_work, start, need, room, 0, frame)
+            if n_work < 0:
+                return n_work
+    return unite(a, scope, n_raw)
+
+
+@njit(cache=True, nogil=True)
+def unite(a, scope, n_raw):
+    """Unite the raw entries, one frame per (state, need, room, register); the result lies at IN."""
+    if n_raw == 0:
+        return np.int64(0)
+    if n_raw == 1:
+        for i in range(4):
+            a[IN + i] = a[RAW + i]
+        if a[RAW + 4] == 0:
+            a[IN + 4] = a[RAW + 5]
+        else:
+            frame = intern_link(a, scope, a[RAW + 5], a[RAW + 6], a[RAW + 7], a[RAW + 8], a[RAW + 9])
+            if frame < 0:
+                return np.int64(-1)
+            a[IN + 4] = frame
+        return np.int64(1)
+    n_out = 0
+    for i in range(n_raw):
+        p = RAW + i * 10
+        if a[p + 4] < 0:
+            continue
+        if n_out >= lay.MAX_ENTRIES:
+            a[lay.H_ERROR] = lay.ERR_ENTRIES
+            return np.int64(-1)
+        n_union = 0
+        single = np.int64(-1)
+        for j in range(i, n_raw):
+            r = RAW + j * 10
+            if a[r + 4] < 0 or a[r] != a[p] or a[r + 1] != a[p + 1] or a[r + 2] != a[p + 2] or a[r + 3] != a[p + 3]:
+                continue
+            if a[r + 4] == 0:
+                frame = a[r + 5]
+                if n_union == 0 and (single == -1 or single == frame):
+                    single = frame
+                    if j != i:
+                        a[r + 4] = -1
+                    continue
+                if single >= 0:
+                    n_union = add_links_of(a, n_union, single)
+                    single = np.int64(-2)
+                n_union = add_links_of(a, n_union, frame)
+            else:
+                if single >= 0:
+                    n_union = add_links_of(a, n_union, single)
+                single = np.int64(-2)
+                n_union = add_link(a, n_union, a[r + 5], a[r + 6], a[r + 7], a[r + 8], a[r + 9])
+            if n_union < 0:
+                return np.int64(-1)
+            if j != i:
+                a[r + 4] = -1
+        if single < 0:
+            single = intern_union(a, scope, n_union)
+            if single < 0:
+                return np.int64(-1)
+        o = OUT + n_out * lay.ENTRY
+        for k in range(4):
+            a[o + k] = a[p + k]
+        a[o + 4] = single
+        n_out += 1
+    for i in range(n_out * lay.ENTRY):
+        a[IN + i] = a[OUT + i]
+    return np.int64(n_out)
+
+
+@njit(cache=True, nogil=True)
+def add_link(a, n, symbol, need, room, register, parent):
+    """Append a link to the union being made, unless it is there."""
+    for i in range(n):
+        p = LINKS + i * lay.LINK
+        if (
+            a[p] == symbol
+            and a[p + 4] == parent
+            and a[p + 1] == need
+            and a[p + 2] == room
+            and a[p + 3] == register
+        ):
+            return n
+    if n >= MAX_UNION:
+        a[lay.H_ERROR] = lay.ERR_LINKS
+        return -1
+    p = LINKS + n * lay.LINK
+    a[p] = symbol
+    a[p + 1] = need
+    a[p + 2] = room
+    a[p + 3] = register
+    a[p + 4] = parent
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def add_links_of(a, n, frame):
+    """Append the links of a frame."""
+    if n < 0:
+        return n
+    if frame == lay.FRAME_EMPTY:
+        return add_link(a, n, lay.SYMBOL_EMPTY, 0, 0, 0, 0)
+    for j in range(n_links(a, frame)):
+        p = lay.HP + frame + lay.HEADER + j * lay.LINK
+        n = add_link(a, n, a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4])
+        if n < 0:
+            return n
+    return n
+
+
+@njit(cache=True, nogil=True)
+def intern_union(a, scope, n):
+    """Intern the n links at LINKS, included ones dropped, in canonical order."""
+    kept = 0
+    for i in range(n):
+        p = LINKS + i * lay.LINK
+        dropped = False
+        for j in range(n):
+            r = LINKS + j * lay.LINK
+            if (
+                i != j
+                and a[r] != -9
+                and a[p] == a[r]
+                and a[p + 1] == a[r + 1]
+                and a[p + 2] == a[r + 2]
+                and a[p + 3] == a[r + 3]
+                and included(a, scope, a[p + 4], a[r + 4], INCLUSION_BUDGET)
+            ):
+                dropped = True
+                break
+        if dropped:
+            a[p] = -9
+        else:
+            kept += 1
+    if kept > lay.MAX_LINKS:
+        a[lay.H_ERROR] = lay.ERR_LINKS
+        return np.int64(-1)
+    m = 0
+    for i in range(n):  # insertion sort into SORTED
+        p = LINKS + i * lay.LINK
+        if a[p] == -9:
+            continue
+        at = m
+        while at > 0:
+            b = SORTED + (at - 1) * lay.LINK
+            less = False
+            for k in range(lay.LINK):
+                if a[p + k] != a[b + k]:
+                    less = a[p + k] < a[b + k]
+                    break
+            if not less:
+                break
+            for k in range(lay.LINK):
+                a[b + lay.LINK + k] = a[b + k]
+            at -= 1
+        for k in range(lay.LINK):
+            a[SORTED + at * lay.LINK + k] = a[p + k]
+        m += 1
+    if m == 1 and a[SORTED] == lay.SYMBOL_EMPTY:
+        return np.int64(lay.FRAME_EMPTY)
+    return intern(a, scope, lay.KIND_FRAME, SORTED, m * lay.LINK)
+
+
+@njit(cache=True, nogil=True)
+def load_state(a, at):
+    """Copy a state's entries to IN; returns their number."""
+    words = (a[lay.HP + at] & 0xFFFFFFFF) - lay.STATE_ENTRIES
+    for i in range(words):
+        a[IN + i] = a[lay.HP + at + lay.STATE_ENTRIES + i]
+    return words // lay.ENTRY
+
+
+@njit(cache=True, nogil=True)
+def enter_calls(a, scope, n):
+    """Enter the calls that are the only thing an entry can do, so that all call sites of a rule share its rows."""
+    changed = False
+    n_raw = np.int64(0)
+    for i in range(n):
+        at = IN + i * lay.ENTRY
+        q = a[at]
+        need = a[at + 1]
+        room = a[at + 2]
+        register = a[at + 3]
+        frame = a[at + 4]
+        p = A_LS + q * lay.LS_WIDTH
+        while a[p + lay.L_FLAGS] & lay.FLAG_PURE_CALL:
+            changed = True
+            callee = a[lay.CL + a[p + lay.L_CALLS]]
+            pair = a[lay.CL + a[p + lay.L_CALLS] + 1]
+            symbol = (callee >> 32) - 1
+            if symbol >= 0:
+                frame = intern_link(a, scope, symbol, need, room, register, frame)
+                if frame < 0:
+                    return np.int64(-1)
+            q = callee & 0xFFFFFFFF
+            register = np.int64(0)
+            need = np.int64(0)
+            room = np.int64(lay.UNBOUNDED)
+            if pair >= 0:
+                need = a[lay.PR + 2 * pair]
+                room = a[lay.PR + 2 * pair + 1]
+            p = A_LS + q * lay.LS_WIDTH
+        n_raw = put_raw(a, n_raw, q, need, room, register, 0, frame, 0, 0, 0, 0)
+        if n_raw < 0:
+            return n_raw
+    if not changed:
+        return n
+    return unite(a, scope, n_raw)
+
+
+@njit(cache=True, nogil=True)
+def configuration_bits(a, scope, n):
+    """ACCEPTING_BIT if the text may end in the configuration at IN, FINAL_BIT if besides no byte can follow."""
+    for i in range(n * lay.ENTRY):
+        a[WORK + i] = a[IN + i]
+    n_work = n
+    accepting = False
+    more = False
+    i = 0
+    while i < n_work:
+        at = WORK + i * lay.ENTRY
+        i += 1
+        p = A_LS + a[at] * lay.LS_WIDTH
+        flags = a[p + lay.L_FLAGS]
+        if a[p + lay.L_N_RANGES] > 0 or a[p + lay.L_N_CALLS] > 0:
+            more = True
+        if accepts_here(a, flags, a[at + 1]):
+            frame = a[at + 4]
+            if frame == lay.FRAME_EMPTY:
+                accepting = True
+            else:
+                for j in range(n_links(a, frame)):
+                    if a[lay.HP + frame + lay.HEADER + j * lay.LINK] == lay.SYMBOL_EMPTY:
+                        accepting = True
+                n_work = add_pops(a, scope, n_work, at)
+                if n_work < 0:
+                    return np.int64(-1)
+    bits = np.int64(0)
+    if accepting:
+        bits |= lay.ACCEPTING_BIT
+        if not more:
+            bits |= lay.FINAL_BIT
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def make_state(a, scope, n):
+    """Intern the configuration at IN; 0 if it is empty, -1 on an error."""
+    if n <= 0:
+        return np.int64(n)
+    n = enter_calls(a, scope, n)
+    if n < 0:
+        return np.int64(-1)
+    for i in range(1, n):  # insertion sort: n is 1 or 2 nearly always
+        for k in range(lay.ENTRY):
+            a[OUT + k] = a[IN + i * lay.ENTRY + k]
+        at = i
+        while at > 0:
+            b = IN + (at - 1) * lay.ENTRY
+            less = False
+            for k in range(lay.ENTRY):
+                if a[OUT + k] != a[b + k]:
+                    less = a[OUT + k] < a[b + k]
+                    break
+            if not less:
+                break
+            for k in range(lay.ENTRY):
+                a[b + lay.ENTRY + k] = a[b + k]
+            at -= 1
+        for k in range(lay.ENTRY):
+            a[IN + at * lay.ENTRY + k] = a[OUT + k]
+    bits = configuration_bits(a, scope, n)
+    if bits < 0:
+        return bits
+    return intern_state(a, scope, IN, n, bits)

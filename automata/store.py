@@ -1,0 +1,138 @@
+"""The store of a vocabulary: its arena, the rules loaded into it, and one lock.
+
+A kernel may add to any table, so calls into a store take turns under one lock; it costs 0.05 us where nobody waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..grammar.errors import InvalidSource, StaleState
+from . import layout as lay
+from .arena import check, reserve
+from .heap import open_scope
+from .loader import new_local_state
+from .masks import EMPTY_LINK, advance, mask
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from .vocabulary import Vocabulary
+
+
+class Store:
+    """All tables that constraints of one vocabulary share.  Thread-safe.
+
+    Attributes:
+        arena: the two arrays.
+        rules: what is loaded: a rule's key or content -> the local state that it starts in.
+        lock: held around every kernel call that may write.
+
+    """
+
+    def __init__(self, vocab: Vocabulary) -> None:
+        """Reserve the arena and copy the vocabulary's trie and texts into it."""
+        self.arena = reserve()
+        self.rules: dict[Hashable, int] = {}
+        self.lock = threading.RLock()
+        self.words = vocab.words
+        a = self.arena.a
+        trie = vocab.trie
+        n = len(trie.byte)
+        size = vocab.size
+        a[lay.H_TRIE] = n
+        a[lay.H_VOCAB] = size
+        a[lay.H_WORDS] = vocab.words
+        a[lay.H_R] = vocab.words  # the first row is working memory of fills
+        a[lay.H_MAX_DEPTH] = max(int(trie.depth.max(initial=0)), 1)
+        nodes = a[lay.TR : lay.TR + n * lay.TR_WIDTH].reshape(n, lay.TR_WIDTH)
+        nodes[:, lay.T_BYTE] = trie.byte
+        nodes[:, lay.T_END] = trie.end
+        nodes[:, lay.T_TOKEN] = trie.token
+        nodes[:, lay.T_DEPTH] = trie.depth
+        at = lay.TR + n * lay.TR_WIDTH
+        a[at : at + size] = trie.next_same
+        at += size
+        lengths = np.fromiter((len(t) if t is not None else 0 for t in vocab.tokens), np.int64, size)
+        a[at] = 0
+        np.cumsum(lengths, out=a[at + 1 : at + 1 + size])
+        at += size + 1
+        texts = np.frombuffer(b"".join(t for t in vocab.tokens if t is not None), np.uint8)
+        if at + len(texts) > lay.TR + lay.CAP_TR:
+            raise InvalidSource(f"a vocabulary of {size} tokens and {len(texts)} bytes is larger than a store can hold")
+        a[at : at + len(texts)] = texts
+        a[lay.H_EOS] = len(vocab.eos_ids)
+        a[lay.H_PAD] = len(vocab.pad_ids)
+        ends = np.array(tuple(vocab.eos_ids) + tuple(vocab.pad_ids), np.int64)
+        a[lay.EO : lay.EO + len(ends)] = ends
+        a[EMPTY_LINK : EMPTY_LINK + lay.LINK] = (lay.SYMBOL_EMPTY, 0, lay.UNBOUNDED, 0, lay.FRAME_EMPTY)
+        new_local_state(a)  # local state 0 is never used: it reads nothing
+        done = new_local_state(a)
+        a[lay.H_DONE_STATE] = done
+        a[lay.LS + done * lay.LS_WIDTH + lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
+
+    def open_scope(self, cap_bytes: int) -> int:
+        """Open a scope for states that may use about ``cap_bytes`` of memory."""
+        with self.lock:
+            scope = int(open_scope(self.arena.a, max(2, cap_bytes // (8 * lay.CHUNK))))
+            check(self.arena.a)
+        return scope
+
+    def failed(self, code: int) -> None:
+        """Raise the typed error that a kernel's negative result stands for."""
+        if code == -2:
+            raise StaleState("the state belongs to a scope that was closed", hint="use states of a living session")
+        check(self.arena.a)
+        raise AssertionError(code)
+
+    def masks(
+        self, states: npt.ArrayLike, out: npt.NDArray[np.uint32] | None = None
+    ) -> npt.NDArray[np.uint32]:
+        """Mask rows uint32[n, words] of n states, of any constraints of the vocabulary.
+
+        Raises:
+            StaleState: a state belongs to a closed scope.
+            InvalidSource: ``out`` has another shape or type.
+
+        """
+        states = np.asarray(states, np.int64)
+        if out is None:
+            out = np.empty((len(states), self.words), np.uint32)
+        elif out.shape != (len(states), self.words) or out.dtype != np.uint32 or not out.flags.c_contiguous:
+            raise InvalidSource(f"out must be a contiguous uint32 array of shape {(len(states), self.words)}")
+        a, r = self.arena
+        with self.lock:
+            for i, state in enumerate(states.tolist()):
+                code = mask(a, r, state, out[i])
+                if code < 0:
+                    self.failed(int(code))
+        return out
+
+    def advance_batch(
+        self, states: npt.ArrayLike, tokens: npt.ArrayLike, out: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.int64]:
+        """The states int64[n] after one token each; 0 where it is not allowed.
+
+        Raises:
+            StaleState: a state belongs to a closed scope.
+            InvalidSource: the lengths differ.
+
+        """
+        states = np.asarray(states, np.int64)
+        tokens = np.asarray(tokens, np.int64)
+        if out is None:
+            out = np.empty(len(states), np.int64)
+        if states.shape != tokens.shape or out.shape != states.shape:
+            raise InvalidSource("states, tokens and out must have one shape")
+        a = self.arena.a
+        with self.lock:
+            for i in range(len(states)):
+                code = int(advance(a, int(states[i]), int(tokens[i])))
+                if code < 0:
+                    self.failed(code)
+                out[i] = code
+        return out

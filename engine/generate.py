@@ -1,0 +1,404 @@
+"""Autoregressive decoding: many rows, a constraint each, and output that is always complete.
+
+A step of a row asks the constraint first.  A token that is certain (the mask has one bit) is appended
+without asking the model; such tokens wait and go into the cache together with the next token that
+the model has to judge.  Masks are taken under the tokens that remain, so that the text is complete
+when the budget ends.  End-of-sequence is not counted in the budget and is not part of the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count, islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+import numpy as np
+
+from ..grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
+from .contract import Constraint
+from .law import Law, only_bit
+from .model import CachedRows, Chat, LanguageModel, Prompt, check_width, context_limit, prompt_ids
+from .text import TextStream
+
+if TYPE_CHECKING:
+    from .contract import Mask, Session
+
+FinishReason: TypeAlias = Literal["final", "eos", "budget"]
+"""``final``: nothing could follow.  ``eos``: the model ended a text that could have gone on.
+``budget``: no token was left for going on.  The text is complete in every case."""
+
+DEFAULT_MAX_NEW_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One complete output.
+
+    Attributes:
+        text: the output; bytes that are not UTF-8 (a byte-level grammar may ask for such) are replaced.
+        data: the output's exact bytes.
+        tokens: its token ids, end-of-sequence not among them.
+        finish_reason: why it ended here.
+        prompt_tokens: length of the prompt in tokens.
+        n_forward: calls of the model that this row took part in, the prompt's included.
+        n_forced: tokens that were certain and cost no call of their own.
+        model_seconds: this row's share of the time in the model; rows in a call share its time evenly.
+        constraint_seconds: time in the constraint: masks, steps, forced tokens.
+        sampling_seconds: time in the law: softmax, truncation, drawing.
+
+    """
+
+    text: str
+    data: bytes
+    tokens: list[int]
+    finish_reason: FinishReason
+    prompt_tokens: int
+    n_forward: int
+    n_forced: int
+    model_seconds: float
+    constraint_seconds: float
+    sampling_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to decode; the fields are those of ``generate``."""
+
+    max_new_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    seed: int
+
+
+@dataclass(slots=True)
+class _Row:
+    """One output while it grows."""
+
+    prompt_tokens: int
+    states: Session
+    state: int
+    law: Law
+    rng: np.random.Generator
+    eos_ids: frozenset[int]
+    remaining: int
+    mask: Mask
+    pending: list[int]  # tokens that the cache has not seen
+    tokens: list[int] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    n_forward: int = 0
+    n_forced: int = 0
+    model_seconds: float = 0.0
+    constraint_seconds: float = 0.0
+    sampling_seconds: float = 0.0
+
+    def settle(self) -> None:
+        """Append every token that is certain; stop at the end, or with the mask of a token that is not."""
+        began = perf_counter()
+        states = self.states
+        while self.finish_reason is None:
+            if states.is_final(self.state):
+                self.finish_reason = "final"
+                break
+            token = states.forced_token(self.state)
+            if token is None:
+                self.mask = states.mask(self.state, out=self.mask, budget=self.remaining)
+                token = only_bit(self.mask)
+                if token is None and self.remaining > 0:
+                    break
+            if token is None or token in self.eos_ids:  # none left to spend: end-of-sequence alone, under several ids
+                self.finish_reason = "budget"
+                break
+            self._append(token)
+            self.n_forced += 1
+        self.constraint_seconds += perf_counter() - began
+
+    def choose(self, logits: Any) -> None:  # noqa: ANN401 - one row of any floating dtype
+        """Draw the next token from the model's row and the mask that ``settle`` left."""
+        began = perf_counter()
+        token = self.law.choose(logits, self.state, self.rng, mask=self.mask)
+        drawn = perf_counter()
+        if token in self.eos_ids:
+            self.finish_reason = "eos"
+        else:
+            self._append(token)
+        self.sampling_seconds += drawn - began
+        self.constraint_seconds += perf_counter() - drawn
+
+    def _append(self, token: int) -> None:
+        self.state = self.states.advance(self.state, token)
+        if self.state == 0:
+            raise AssertionError(f"the mask allowed token {token}, and advance did not")
+        self.tokens.append(token)
+        self.pending.append(token)
+        self.remaining -= 1
+
+
+def _open_row(
+    stack: ExitStack, prompt: list[int], constraint: Constraint, options: Options, stream: int, limit: int | None
+) -> _Row:
+    states = stack.enter_context(constraint.session())
+    budget = options.max_new_tokens
+    needed = states.finish_bound(states.start) if states.start else 0
+    if needed > budget:
+        raise BudgetTooSmall(budget=budget, needed=needed)
+    if limit is not None and len(prompt) + needed > limit:
+        raise LimitExceeded(
+            f"a prompt of {len(prompt)} tokens leaves too little of the model's context for a complete output",
+            limit="max_position_embeddings",
+            value=limit,
+            hint=f"shorten the prompt to at most {limit - needed} tokens",
+        )
+    if not states.start:
+        raise InvalidSource("the constraint accepts nothing at all", where="constraint")
+    return _Row(
+        prompt_tokens=len(prompt),
+        states=states,
+        state=states.start,
+        law=Law(
+            states,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            min_p=options.min_p,
+        ),
+        # A row's stream depends on the seed and its number alone, so that no draw depends on the batch size.
+        rng=np.random.default_rng([options.seed, stream]),
+        eos_ids=frozenset(constraint.vocab.eos_ids),
+        remaining=budget if limit is None else min(budget, limit - len(prompt)),
+        mask=np.zeros((constraint.vocab.size + 31) // 32, np.uint32),
+        pending=list(prompt),
+    )
+
+
+def _decode(model: Any, rows: Sequence[_Row]) -> Iterator[None]:  # noqa: ANN401 - any model
+    """Run rows to their ends together; yields after each round of tokens."""
+    for row in rows:
+        row.settle()
+    yield
+    active = [row for row in rows if row.finish_reason is None]
+    if not active:
+        return
+    cache = CachedRows(model, len(active))
+    if len(active) > 1 and not cache.holes_allowed:
+        for row in active:
+            yield from _decode(model, [row])
+        return
+    while active:
+        began = perf_counter()
+        logits = cache.forward([row.pending for row in active])
+        share = (perf_counter() - began) / len(active)
+        for row, scores in zip(active, logits, strict=True):
+            row.n_forward += 1
+            row.model_seconds += share
+            row.pending = []
+            row.choose(scores)
+            row.settle()
+        yield
+        going = [i for i, row in enumerate(active) if row.finish_reason is None]
+        if going and len(going) < len(active):
+            cache.keep(going)
+        active = [active[i] for i in going]
+
+
+def _finish(row: _Row, constraint: Constraint) -> Generation:
+    data = b"".join(constraint.vocab.tokens[t] or b"" for t in row.tokens)
+    if row.finish_reason is None:
+        raise AssertionError("the row has not ended")
+    return Generation(
+        text=data.decode("utf-8", errors="replace"),
+        data=data,
+        tokens=row.tokens,
+        finish_reason=row.finish_reason,
+        prompt_tokens=row.prompt_tokens,
+        n_forward=row.n_forward,
+        n_forced=row.n_forced,
+        model_seconds=row.model_seconds,
+        constraint_seconds=row.constraint_seconds,
+        sampling_seconds=row.sampling_seconds,
+    )
+
+
+def _model_and_tokenizer(model: Any, tokenizer: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any model
+    if isinstance(model, LanguageModel):
+        return model.model, tokenizer or model.tokenizer
+    return model, tokenizer
+
+
+def generate_many(
+    model: Any,  # noqa: ANN401 - any model
+    prompts: Iterable[Prompt],
+    constraint: Constraint | Iterable[Constraint],
+    *,
+    max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    seed: int = 0,
+    tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
+    batch_size: int = 8,
+) -> Iterator[Generation]:
+    """Complete prompts in order, ``batch_size`` at a time; prompts are read only as they are needed.
+
+    The arguments and errors are those of ``generate``.
+
+    Yields:
+        One generation a prompt, in the order of the prompts.
+
+    """
+    model, tokenizer = _model_and_tokenizer(model, tokenizer)
+    if batch_size < 1:
+        raise InvalidSource(f"batch_size {batch_size} decodes nothing", where="batch_size")
+    options = Options(_checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, _checked_seed(seed))
+    limit = context_limit(model)
+    source = iter(prompts)
+    constraints = iter(constraint) if isinstance(constraint, Iterable) else None
+    checked: set[int] = set()
+    numbers = count()
+    while chunk := list(islice(source, batch_size)):
+        own = [_next_constraint(constraint, constraints) for _ in chunk]
+        for each in own:
+            if id(each.vocab) not in checked:
+                check_width(model, each.vocab)
+                checked.add(id(each.vocab))
+        with ExitStack() as stack:
+            rows = []
+            for prompt, each in zip(chunk, own, strict=True):
+                ids = prompt_ids(prompt, tokenizer or getattr(each.vocab, "tokenizer", None))
+                rows.append(_open_row(stack, ids, each, options, next(numbers), limit))
+            for _ in _decode(model, rows):
+                pass
+            done = [_finish(row, each) for row, each in zip(rows, own, strict=True)]
+        yield from done
+
+
+def _next_constraint(constraint: Constraint | Iterable[Constraint], rest: Iterator[Constraint] | None) -> Constraint:
+    if rest is None:
+        return constraint  # type: ignore[return-value]  # not iterable, so the one constraint of all rows
+    each = next(rest, None)
+    if each is None:
+        raise InvalidSource("there are fewer constraints than prompts", where="constraint")
+    return each
+
+
+def _checked_budget(max_new_tokens: int) -> int:
+    if max_new_tokens < 0:
+        raise InvalidSource(f"max_new_tokens {max_new_tokens} is negative", where="max_new_tokens")
+    return max_new_tokens
+
+
+def _checked_seed(seed: int) -> int:
+    if seed < 0:
+        raise InvalidSource(f"seed {seed} is negative", where="seed")
+    return seed
+
+
+def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
+    return isinstance(prompts, str) or bool(len(prompts)) and isinstance(prompts[0], (int, np.integer, Mapping))
+
+
+@overload
+def generate(model: Any, prompts: str, constraint: Constraint, **options: Any) -> Generation: ...
+@overload
+def generate(
+    model: Any, prompts: Sequence[str], constraint: Constraint | Sequence[Constraint], **options: Any
+) -> list[Generation]: ...
+@overload
+def generate(
+    model: Any,
+    prompts: Sequence[int] | Chat | Sequence[Sequence[int]] | Sequence[Chat],
+    constraint: Constraint | Sequence[Constraint],
+    **options: Any,
+) -> Generation | list[Generation]: ...
+def generate(
+    model: Any,
+    prompts: Prompt | Sequence[Prompt],
+    constraint: Constraint | Sequence[Constraint],
+    *,
+    max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    seed: int = 0,
+    tokenizer: Any = None,
+    batch_size: int = 8,
+) -> Generation | list[Generation]:
+    """Complete prompts with outputs that the constraint accepts, each within ``max_new_tokens``.
+
+    Args:
+        model: a causal model of transformers with a key-value cache, or a ``LanguageModel``.
+        prompts: a text, a chat (a list of messages), token ids, or a list of such.
+        constraint: one for all prompts, or one a prompt.
+        max_new_tokens: never exceeded, end-of-sequence not counted; the model's context may allow less.
+        temperature, top_k, top_p, min_p: see ``Law``; temperature 0 (the default) is greedy.
+        seed: of the draws; a prompt's draws depend on it and on the prompt's place alone.
+        tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
+        batch_size: prompts decoded together.
+
+    Returns:
+        A generation for a single prompt, a list of them for a list.
+
+    Raises:
+        BudgetTooSmall: before anything is generated, with a number of tokens that is enough.
+        LimitExceeded: the prompt leaves too little of the model's context.
+        InvalidSource: an option or a prompt is wrong, or the vocabulary is not the model's.
+
+    """
+    one = _is_one(prompts)
+    if not one and isinstance(constraint, Sequence) and len(constraint) != len(prompts):
+        raise InvalidSource(f"{len(constraint)} constraints for {len(prompts)} prompts", where="constraint")
+    every: Any = [prompts] if one else prompts
+    done = list(
+        generate_many(
+            model,
+            every,
+            constraint,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            seed=seed,
+            tokenizer=tokenizer,
+            batch_size=batch_size,
+        )
+    )
+    return done[0] if one else done
+
+
+def stream(
+    model: Any,  # noqa: ANN401 - any model
+    prompt: Prompt,
+    constraint: Constraint,
+    *,
+    max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    seed: int = 0,
+    tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
+) -> Iterator[str]:
+    """Complete one prompt and yield the text as it comes, whole characters at a time.
+
+    The pieces joined are the ``text`` of ``generate`` with the same arguments.  Errors are those of
+    ``generate`` and are raised before the first piece.
+    """
+    model, tokenizer = _model_and_tokenizer(model, tokenizer)
+    options = Options(_checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, _checked_seed(seed))
+    check_width(model, constraint.vocab)
+    ids = prompt_ids(prompt, tokenizer or getattr(constraint.vocab, "tokenizer", None))
+    with ExitStack() as stack:
+        row = _open_row(stack, ids, constraint, options, 0, context_limit(model))
+        text = TextStream(constraint.vocab)
+        for _ in _decode(model, [row]):
+            if piece := text.push(row.tokens[text.n_tokens :]):
+                yield piece
+        if piece := text.close():
+            yield piece

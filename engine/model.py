@@ -1,0 +1,182 @@
+"""A causal language model behind a key-value cache that takes several tokens a row, and rows of different lengths."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from ..automata.vocabulary import Vocabulary
+from ..grammar.errors import InvalidSource
+
+if TYPE_CHECKING:
+    from .contract import Vocab
+
+Chat: TypeAlias = Sequence[Mapping[str, Any]]
+"""Messages, each with a ``role`` and a ``content``."""
+
+Prompt: TypeAlias = str | Sequence[int] | Chat
+"""A text, its token ids, or a chat."""
+
+_vocabularies: WeakKeyDictionary[Any, Vocabulary] = WeakKeyDictionary()
+
+
+class LanguageModel(NamedTuple):
+    """A transformers causal model and its tokenizer; unpacks into the two."""
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def vocab(self) -> Vocabulary:
+        """The model's vocabulary: one object per tokenizer, so that compiled tables are shared."""
+        return vocabulary_of(self.model, self.tokenizer)
+
+
+def vocabulary_of(model: Any, tokenizer: Any) -> Vocabulary:  # noqa: ANN401 - any model, any tokenizer
+    """The vocabulary of a model: exact token bytes, the logits' width, every id that the model ends a text with."""
+    known = _vocabularies.get(tokenizer)
+    width = logits_width(model)
+    if known is None or known.size != width:
+        ends = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+        own = getattr(tokenizer, "eos_token_id", None)
+        if isinstance(own, int) and own not in ends:
+            ends.append(own)
+        known = Vocabulary.from_tokenizer(tokenizer, width=width, eos_ids=[e for e in ends if e < width] or None)
+        _vocabularies[tokenizer] = known
+    return known
+
+
+def logits_width(model: Any) -> int:  # noqa: ANN401 - any model
+    """Number of logits per position."""
+    head = model.get_output_embeddings()
+    return int(model.config.get_text_config().vocab_size if head is None else head.weight.shape[0])
+
+
+def context_limit(model: Any) -> int | None:  # noqa: ANN401 - any model
+    """Positions that the model was made for, prompt and answer together; ``None`` if it does not say."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return int(limit) if isinstance(limit, int) and limit > 0 else None
+
+
+def check_width(model: Any, vocab: Vocab) -> None:  # noqa: ANN401 - any model
+    """Refuse a vocabulary with texts that the model cannot emit: completions might rest on them.
+
+    Raises:
+        InvalidSource: the vocabulary is not the model's.
+
+    """
+    width = logits_width(model)
+    beyond = next((i for i, text in enumerate(vocab.tokens[width:], width) if text), None)
+    if beyond is not None or min(vocab.eos_ids) >= width:
+        raise InvalidSource(
+            f"the vocabulary has token {min(vocab.eos_ids) if beyond is None else beyond}, and the model only {width} logits",
+            where="constraint",
+            hint=f"compile with Vocabulary.from_tokenizer(tokenizer, width={width})",
+        )
+
+
+def prompt_ids(prompt: Prompt, tokenizer: Any) -> list[int]:  # noqa: ANN401 - any tokenizer
+    """Token ids of a prompt: a text as it is, a chat through the tokenizer's template.
+
+    Raises:
+        InvalidSource: the prompt is empty, or is text and there is no tokenizer for it.
+
+    """
+    if isinstance(prompt, str) or (len(prompt) and isinstance(prompt[0], Mapping)):
+        if not callable(tokenizer):
+            raise InvalidSource(
+                "a text prompt needs the model's tokenizer",
+                where="prompts",
+                hint="pass tokenizer=..., or the prompt as token ids",
+            )
+        if isinstance(prompt, str):
+            ids = tokenizer(prompt)["input_ids"]
+        else:
+            ids = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, tokenize=True, return_dict=True)
+            ids = ids["input_ids"]
+    else:
+        ids = prompt
+    row = [int(i) for i in ids]
+    if not row:
+        raise InvalidSource("a prompt has to hold at least one token", where="prompts")
+    return row
+
+
+@cache
+def _parameters(forward: Any) -> frozenset[str]:  # noqa: ANN401 - any callable
+    return frozenset(inspect.signature(forward).parameters)
+
+
+class CachedRows:
+    """Rows of tokens and the model's cache over them.
+
+    Rows may take different numbers of tokens in one call.  Each call's chunk is padded on the left,
+    and the padding stays in the cache as holes that the attention mask hides; every row keeps its
+    own positions.  This is exact for attention over the whole past.  Where it is not (sliding
+    windows count holes, recurrent layers swallow them, relative positions taken from the cache's
+    own order) ``holes_allowed`` is false, and the caller runs one row at a time, which leaves none.
+    """
+
+    def __init__(self, model: Any, n_rows: int) -> None:  # noqa: ANN401 - any model
+        import torch  # noqa: PLC0415 - optional dependency
+        from transformers import DynamicCache  # noqa: PLC0415 - optional dependency
+
+        self._torch = torch
+        self._model = model
+        self._cache = DynamicCache(config=model.config)
+        self._seen = np.zeros((n_rows, 0), np.int64)
+        self._positions = np.zeros(n_rows, np.int64)
+        self._options = _parameters(type(model).forward)
+
+    @property
+    def holes_allowed(self) -> bool:
+        """Whether rows of different lengths may share this cache."""
+        from transformers.cache_utils import DynamicLayer  # noqa: PLC0415 - optional dependency
+
+        return "position_ids" in self._options and all(type(layer) is DynamicLayer for layer in self._cache.layers)
+
+    def forward(self, chunks: Sequence[Sequence[int]]) -> npt.NDArray[np.floating[Any]]:
+        """Feed each row its tokens (at least one); float array [rows, V], the logits after the last one."""
+        torch = self._torch
+        width = max(map(len, chunks))
+        ids = np.zeros((len(chunks), width), np.int64)
+        seen = np.zeros((len(chunks), width), np.int64)
+        positions = np.zeros((len(chunks), width), np.int64)
+        for i, chunk in enumerate(chunks):
+            n = len(chunk)
+            ids[i, width - n :] = chunk
+            seen[i, width - n :] = 1
+            positions[i, width - n :] = np.arange(self._positions[i], self._positions[i] + n)
+            self._positions[i] += n
+        self._seen = np.concatenate([self._seen, seen], axis=1)
+        device = self._model.get_input_embeddings().weight.device
+        inputs = {
+            "input_ids": torch.from_numpy(ids).to(device),
+            "attention_mask": torch.from_numpy(self._seen).to(device),
+            "past_key_values": self._cache,
+            "use_cache": True,
+        }
+        if "position_ids" in self._options:
+            inputs["position_ids"] = torch.from_numpy(positions).to(device)
+        if "logits_to_keep" in self._options:
+            inputs["logits_to_keep"] = 1  # the padding is on the left: every row's last token is in the last column
+        with torch.inference_mode():
+            logits = self._model(**inputs).logits[:, -1]
+            if logits.element_size() < 4:  # NumPy has no bfloat16
+                logits = logits.float()
+            rows: npt.NDArray[np.floating[Any]] = logits.cpu().numpy()
+        return rows
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these."""
+        index = np.asarray(rows, np.int64)
+        self._cache.batch_select_indices(self._torch.from_numpy(index).to(self._model.device))
+        self._seen = self._seen[index]
+        self._positions = self._positions[index]

@@ -1,0 +1,91 @@
+"""Every error that Syntagma raises on purpose.
+
+An error is data: what was wrong (``message``), where in the user's own text (``where``: a JSON
+pointer, a line and column, a file), and what to do about it (``hint``).  Three families tell a
+caller what kind of thing happened without reading the text: the user's input is wrong
+(``InvalidSource``), it is right but not supported (``Unsupported``), or a stated limit was hit
+(``LimitExceeded``).
+"""
+
+from __future__ import annotations
+
+
+class SyntagmaError(Exception):
+    """Base class of every deliberate error.
+
+    Attributes:
+        message: what was wrong, one sentence.
+        where: the place in the user's text (a JSON pointer such as ``#/properties/a``, or
+            ``line 3, column 7``), or ``None`` where there is no text.
+        hint: what to do about it, or ``None``.
+
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        """Build the printed form ``where: message (hint)`` from its parts."""
+        self.message = message
+        self.where = where
+        self.hint = hint
+        text = message if where is None else f"{where}: {message}"
+        super().__init__(text if hint is None else f"{text}. {hint}")
+
+
+class InvalidSource(SyntagmaError, ValueError):
+    """The schema, grammar, pattern or option is wrong in itself."""
+
+
+class Unsatisfiable(InvalidSource):
+    """The source is well formed, and nothing can ever satisfy it."""
+
+
+class Unsupported(SyntagmaError, NotImplementedError):
+    """The source is right, and Syntagma refuses a part of it by name rather than ignore it."""
+
+
+class LimitExceeded(SyntagmaError):
+    """A stated limit was hit.
+
+    Attributes:
+        limit: the limit's name, as it is spelled in the option that raises it.
+        value: the limit in force.
+
+    """
+
+    def __init__(
+        self, message: str, *, limit: str, value: int | float, where: str | None = None, hint: str | None = None
+    ) -> None:
+        """Name the limit and the value that was in force."""
+        self.limit = limit
+        self.value = value
+        super().__init__(message, where=where, hint=hint)
+
+
+class StaleState(SyntagmaError, LookupError):
+    """A state was used after the scope that it belongs to was closed."""
+
+
+class BudgetTooSmall(SyntagmaError, ValueError):
+    """No complete output fits the token budget.
+
+    Attributes:
+        budget: the tokens that were allowed.
+        needed: a number of tokens that is enough.
+
+    """
+
+    def __init__(self, *, budget: int, needed: int) -> None:
+        """Say how many tokens are enough."""
+        self.budget = budget
+        self.needed = needed
+        super().__init__(
+            f"{budget} tokens cannot hold a complete output; {needed} are enough",
+            hint=f"raise max_new_tokens to at least {needed}",
+        )
+
+
+class TokenizerError(SyntagmaError, ValueError):
+    """A tokenizer whose tokens have no exact bytes, or a file that is not a tokenizer."""
+
+
+class TokenizerWarning(UserWarning):
+    """A tokenizer that changes its input (a normaliser) although its tokens have exact bytes."""

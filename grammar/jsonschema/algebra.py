@@ -1,0 +1,293 @@
+"""The Boolean algebra of schemas, on values.
+
+A *goal* is an ordered set of obligations: a value meets it if it meets all of them.  ``Algebra.alternatives`` writes an
+obligation as a disjunction of *conjunctions* (tuples of ``Facts``), following ``$ref``, ``allOf``, ``anyOf``, ``oneOf``,
+``not``, ``if`` and dependent schemas as long as they speak about the same value, and never below it: what is said about
+members and items stays an obligation.  So expansion ends on every schema that reads something before it comes back to
+itself, and a schema that does not is an error.
+
+``oneOf`` is ``anyOf`` where its branches exclude each other, which is tested by asking whether the goal of two branches
+together is inhabited; branches that do overlap get the negation of each other.
+
+The conjunctions of a real schema are few (99.9 % of 9,557 public ones have fewer than 256 anywhere), and their number is
+limited by ``SchemaLimits.alternatives``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..errors import InvalidSource, LimitExceeded
+from .dialect import Json
+from .document import Documents, Node
+from .facts import (
+    ALWAYS,
+    ANY,
+    NEVER,
+    OBJECT,
+    Facts,
+    Obligation,
+    Part,
+    negations,
+    only,
+    opposite,
+)
+from .keywords import read
+from .values import identity
+
+Goal = tuple[Obligation, ...]
+"""An ordered set of obligations; ``()`` is met by every value."""
+
+Conjunction = tuple[Facts, ...]
+"""Facts that all hold."""
+
+TRUE_GOAL: Goal = ()
+FALSE_GOAL: Goal = (NEVER,)
+
+
+def goal_of(obligations: Iterable[Obligation]) -> Goal:
+    """Return the goal of some obligations: without repetition, in their order."""
+    out = tuple(dict.fromkeys(obligations))
+    if ALWAYS in out:
+        out = tuple(o for o in out if o != ALWAYS)
+    return FALSE_GOAL if NEVER in out else out
+
+
+class Algebra:
+    """Expansion of the obligations of one compilation; everything is memoised.
+
+    ``inhabited`` is set by the owner: whether some value meets a goal.
+    """
+
+    def __init__(
+        self, documents: Documents, enforced: Callable[[str], bool], alternatives: int, tick: Callable[[], None]
+    ) -> None:
+        """Take the documents, the test for enforced formats, the limit, and a deadline check."""
+        self.documents = documents
+        self.inhabited: Callable[[Goal], bool]
+        self._enforced = enforced
+        self._limit = alternatives
+        self._tick = tick
+        self._facts: dict[int, tuple[Facts, list[Part], int]] = {}
+        self._memo: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
+        self._open: dict[Obligation, None] = {}
+        self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
+        self.nodes_read: list[Node] = []
+        self.exclusive: dict[tuple[Obligation, ...], bool] = {}
+
+    def local(self, node: Node) -> tuple[Facts, list[Part], int]:
+        """Read a node once."""
+        found = self._facts.get(node.index)
+        if found is None:
+            found = self._facts[node.index] = read(self.documents, node, self._enforced)
+            self.nodes_read.append(node)
+        return found
+
+    def expand(self, goal: Goal) -> list[Conjunction]:
+        """Write a goal as a disjunction of conjunctions, those of disjoint types left out."""
+        found = self._goals.get(goal)
+        if found is None:
+            self._tick()
+            if len(goal) == 1:
+                found = self.alternatives(goal[0])
+            else:
+                found = self._product([self.alternatives(o) for o in goal], goal[0])
+            self._goals[goal] = found
+        return found
+
+    def alternatives(self, obligation: Obligation) -> list[Conjunction]:
+        """Write an obligation as a disjunction of conjunctions."""
+        found = self._memo.get(obligation)
+        if found is not None:
+            return found
+        node = self.documents.nodes[obligation >> 1]
+        if obligation in self._open:
+            raise InvalidSource(
+                "this schema refers to itself before it reads anything, so it has no meaning", where=node.pointer()
+            )
+        self._open[obligation] = None
+        try:
+            found = self._violate(node) if obligation & 1 else self._satisfy(node)
+        finally:
+            del self._open[obligation]
+        self._memo[obligation] = found
+        return found
+
+    def _satisfy(self, node: Node) -> list[Conjunction]:
+        facts, parts, place = self.local(node)
+        own: list[Conjunction] = [(facts,)] if facts.__dict__ else [()]
+        if not parts:
+            return own if facts.types else []
+        factors = [self._part(p, node) for p in parts]
+        if facts.__dict__:
+            factors.insert(place, own)
+        return self._product(factors, 2 * node.index)
+
+    def _part(self, part: Part, node: Node) -> list[Conjunction]:
+        obligations = part.obligations
+        if part.kind == "all":
+            return self._all(obligations)
+        if part.kind == "any":
+            return self._any(obligations)
+        if part.kind == "not":
+            return self.alternatives(opposite(obligations[0]))
+        if part.kind == "one":
+            return self._one(part, node)
+        if part.kind == "if":
+            condition, then, otherwise = obligations
+            return self._any_of(self._all([condition, then]), self._all([opposite(condition), otherwise]))
+        absent = only(ANY)
+        absent.props = {part.name: NEVER}
+        present = only(OBJECT)
+        present.required = (part.name,)
+        return [(absent,), *self._product([[(present,)], self.alternatives(obligations[0])], obligations[0])]
+
+    def _violate(self, node: Node) -> list[Conjunction]:
+        facts, parts, _ = self.local(node)
+        out: list[Conjunction] = [(f,) for f in negations(facts)]
+        for part in parts:
+            out = self._any_of(out, self._violate_part(part))
+        return out
+
+    def _violate_part(self, part: Part) -> list[Conjunction]:
+        obligations = part.obligations
+        if part.kind == "all":
+            return self._any([opposite(o) for o in obligations])
+        if part.kind == "any":
+            return self._all([opposite(o) for o in obligations])
+        if part.kind == "not":
+            return self.alternatives(obligations[0])
+        if part.kind == "one":
+            out = self._all([opposite(o) for o in obligations])
+            for i, first in enumerate(obligations):
+                for second in obligations[:i]:
+                    if self.inhabited(goal_of((first, second))):
+                        out = self._any_of(out, self._all([first, second]))
+            return out
+        if part.kind == "if":
+            condition, then, otherwise = obligations
+            return self._any_of(
+                self._all([condition, opposite(then)]), self._all([opposite(condition), opposite(otherwise)])
+            )
+        present = only(OBJECT)
+        present.required = (part.name,)
+        return self._product([[(present,)], self.alternatives(opposite(obligations[0]))], obligations[0])
+
+    def _one(self, part: Part, node: Node) -> list[Conjunction]:
+        branches = part.obligations
+        overlapping = self.overlaps(branches)
+        if not overlapping:
+            return self._any(branches)
+        out: list[Conjunction] = []
+        for branch in branches:
+            others = [opposite(o) for pair in overlapping if branch in pair for o in pair if o != branch]
+            if branches.count(branch) > 1:  # the same schema twice: never exactly one
+                continue
+            out = self._any_of(out, self._all([branch, *others]))
+        del node
+        return out
+
+    def overlaps(self, branches: list[Obligation]) -> list[tuple[Obligation, Obligation]]:
+        """Return the pairs of branches that some value meets both of."""
+        if self._discriminated(branches):
+            return []
+        out = []
+        for i, first in enumerate(branches):
+            for second in branches[:i]:
+                self._tick()
+                if first != second and self.inhabited(goal_of((first, second))):
+                    out.append((first, second))
+        return out or [(b, b) for b in branches if branches.count(b) > 1][:1]
+
+    def _discriminated(self, branches: list[Obligation]) -> bool:
+        """Tell whether one required member takes a different value in every branch (linear, and the usual case)."""
+        seen: dict[str, set[object]] = {}
+        common: set[str] | None = None
+        for branch in branches:
+            conjunctions = self.alternatives(branch)
+            if len(conjunctions) != 1:
+                return False
+            here: dict[str, set[object]] = {}
+            required = {n for f in conjunctions[0] for n in f.required}
+            types = ANY
+            for facts in conjunctions[0]:
+                types &= facts.types
+                for name in required & facts.props.keys():
+                    values = self._literals(facts.props[name])
+                    if values is not None:
+                        here[name] = values
+            if types != OBJECT or not here:
+                return False
+            common = here.keys() if common is None else {n for n in common if n in here and not here[n] & seen[n]}  # type: ignore[assignment]
+            for name in common or ():
+                seen.setdefault(name, set()).update(here[name])
+            if not common:
+                return False
+        return True
+
+    def _literals(self, obligation: Obligation) -> set[object] | None:
+        if obligation & 1:
+            return None
+        facts, _, _ = self.local(self.documents.nodes[obligation >> 1])
+        return None if facts.enum is None else {identity(v) for v in facts.enum}
+
+    def _all(self, obligations: list[Obligation]) -> list[Conjunction]:
+        if len(obligations) == 1:
+            return self.alternatives(obligations[0])
+        return self._product([self.alternatives(o) for o in obligations], obligations[0])
+
+    def _any(self, obligations: list[Obligation]) -> list[Conjunction]:
+        out: list[Conjunction] = []
+        for o in dict.fromkeys(obligations):
+            out = self._any_of(out, self.alternatives(o))
+        return out
+
+    def _any_of(self, first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
+        if not first or not second:
+            return first or second
+        if () in first or () in second:
+            return [()]
+        known = set(first)
+        return first + [c for c in second if c not in known]
+
+    def _product(self, factors: list[list[Conjunction]], culprit: Obligation) -> list[Conjunction]:
+        out: list[Conjunction] = [()]
+        for factor in factors:
+            if len(factor) == 1 and factor[0] == ():
+                continue
+            if len(out) == 1 and out[0] == ():
+                out = factor
+                continue
+            merged: dict[Conjunction, None] = {}
+            for left in out:
+                for right in factor:
+                    both = left + tuple(f for f in right if f not in left)
+                    if _possible(both):
+                        merged[both] = None
+                if len(merged) > self._limit:
+                    self._tick()
+                    raise LimitExceeded(
+                        f"more than {self._limit} alternatives after distributing the combinators",
+                        limit="alternatives",
+                        value=self._limit,
+                        where=self.documents.nodes[culprit >> 1].pointer(),
+                        hint="raise SchemaLimits.alternatives",
+                    )
+            out = list(merged)
+        return [c for c in out if _possible(c)]
+
+
+def _possible(conjunction: Conjunction) -> bool:
+    """Tell whether the types (and where finite, the values) of a conjunction have something in common: a cheap test."""
+    types = ANY
+    enums: list[list[Json]] = []
+    for facts in conjunction:
+        types &= facts.types
+        if facts.enum is not None:
+            enums.append(facts.enum)
+    if types and len(enums) > 1:
+        common = {identity(v) for v in enums[0]}
+        for values in enums[1:]:
+            common &= {identity(v) for v in values}
+        return bool(common)
+    return types != 0

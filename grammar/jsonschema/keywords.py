@@ -1,0 +1,456 @@
+"""Reading keywords into facts: one function per keyword, named as the specification names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from ..errors import InvalidSource
+from .dialect import DIALECTS, Dialect, Json
+from .document import Documents, Node, kind_of
+from .facts import (
+    ALWAYS,
+    ARRAY,
+    INTEGER,
+    NEVER,
+    NUMBER,
+    OBJECT,
+    TYPES,
+    Contains,
+    Facts,
+    Obligation,
+    Part,
+    Refusal,
+    StringFact,
+    only,
+)
+
+
+class Reading:
+    """One node while its keywords are read.
+
+    Attributes:
+        node, schema, dialect: what is read.
+        facts: what it says by itself.
+        parts: what it says through other schemas, in the order of the text.
+
+    """
+
+    __slots__ = ("_documents", "dialect", "enforced", "facts", "node", "parts", "place", "schema")
+
+    def __init__(
+        self, documents: Documents, node: Node, schema: dict[str, Json], enforced: Callable[[str], bool]
+    ) -> None:
+        """Start with facts that say nothing; ``enforced`` tells whether a format is asserted."""
+        self._documents = documents
+        self.node = node
+        self.schema = schema
+        self.dialect: Dialect = node.resource.dialect
+        self.enforced = enforced
+        self.facts = Facts()
+        self.parts: list[Part] = []
+        self.place = 0
+
+    def child(self, schema: Json, *path: str | int) -> Obligation:
+        """Return the obligation to satisfy a subschema."""
+        return 2 * self._documents.child(self.node, schema, *path).index
+
+    def part(self, kind: str, obligations: list[Obligation], keyword: str, name: str = "") -> None:
+        """Add a part."""
+        self.parts.append(Part(kind, obligations, keyword, name))
+
+    def refuse(self, types: int, keyword: str, reason: str) -> None:
+        """Record an assertion that cannot be compiled, for values of ``types``."""
+        self.facts.refused += (Refusal(types, keyword, self.node.pointer(keyword), reason),)
+
+    def wrong(self, keyword: str, expected: str, value: Json) -> InvalidSource:
+        """Build the error for a keyword whose value has the wrong form."""
+        hint = None
+        if keyword == "required" and isinstance(value, bool):
+            hint = "that was draft 3; list the names of the required members in the object's own 'required'"
+        elif keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(value, bool):
+            hint = "a boolean is the form of draft 4: say so in $schema or pass dialect='draft4'"
+        elif keyword == "items" and isinstance(value, list):
+            hint = "an array is the older form of 'prefixItems': rename it, or pass dialect='2019-09'"
+        return InvalidSource(
+            f"{keyword!r} must be {expected}, not {kind_of(value)}", where=self.node.pointer(keyword), hint=hint
+        )
+
+    def count(self, keyword: str, value: Json) -> int:
+        """Check a non-negative integer."""
+        if isinstance(value, Decimal) and value == value.to_integral_value() and value.adjusted() < _MAX_DIGITS:
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.wrong(keyword, "an integer of at least 0", value)
+        return value
+
+    def number(self, keyword: str, value: Json) -> Decimal | int:
+        """Check a number."""
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise self.wrong(keyword, "a number", value)
+        return value
+
+    def text(self, keyword: str, value: Json) -> str:
+        """Check a string."""
+        if not isinstance(value, str):
+            raise self.wrong(keyword, "a string", value)
+        return value
+
+    def schemas(self, keyword: str, value: Json) -> list[Obligation]:
+        """Check a non-empty array of schemas and return their obligations."""
+        if not isinstance(value, list) or not value:
+            raise self.wrong(keyword, "a non-empty array of schemas", value)
+        return [self.child(sub, keyword, i) for i, sub in enumerate(value)]
+
+    def names(self, keyword: str, value: Json) -> tuple[str, ...]:
+        """Check an array of strings."""
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise self.wrong(keyword, "an array of names", value)
+        return tuple(dict.fromkeys(v for v in value if isinstance(v, str)))
+
+
+_MAX_DIGITS: Final = 12
+"""A count written as a decimal with more digits than this is no count of anything."""
+
+
+def _type(r: Reading, value: Json) -> None:
+    types = 0
+    for name in value if isinstance(value, list) else (value,):
+        bits = TYPES.get(name) if isinstance(name, str) else None
+        if bits is None:
+            raise InvalidSource(
+                f"{name!r} is not a type", where=r.node.pointer("type"), hint=f"types are {', '.join(TYPES)}"
+            )
+        types |= bits
+    r.facts.types &= types
+
+
+def _enum(r: Reading, value: Json) -> None:
+    if not isinstance(value, list):
+        raise r.wrong("enum", "an array", value)
+    if r.facts.enum is None:
+        r.facts.enum = value
+    else:
+        r.part("all", [r.child({"enum": value}, "enum")], "enum")
+
+
+def _const(r: Reading, value: Json) -> None:
+    if r.facts.enum is None:
+        r.facts.enum = [value]
+    else:
+        r.part("all", [r.child({"enum": [value]}, "const")], "const")
+
+
+def _minimum(r: Reading, value: Json) -> None:
+    _low(r.facts, r.number("minimum", value), opened=False)
+
+
+def _maximum(r: Reading, value: Json) -> None:
+    _high(r.facts, r.number("maximum", value), opened=False)
+
+
+def _exclusive_minimum(r: Reading, value: Json) -> None:
+    if not r.dialect.boolean_exclusive:
+        _low(r.facts, r.number("exclusiveMinimum", value), opened=True)
+        return
+    if not isinstance(value, bool):
+        raise r.wrong("exclusiveMinimum", "a boolean in draft 4", value)
+    if value and "minimum" in r.schema:
+        _low(r.facts, r.number("minimum", r.schema["minimum"]), opened=True)
+
+
+def _exclusive_maximum(r: Reading, value: Json) -> None:
+    if not r.dialect.boolean_exclusive:
+        _high(r.facts, r.number("exclusiveMaximum", value), opened=True)
+        return
+    if not isinstance(value, bool):
+        raise r.wrong("exclusiveMaximum", "a boolean in draft 4", value)
+    if value and "maximum" in r.schema:
+        _high(r.facts, r.number("maximum", r.schema["maximum"]), opened=True)
+
+
+def _low(f: Facts, value: Decimal | int, *, opened: bool) -> None:
+    if f.low is None or value > f.low or (value == f.low and opened):
+        f.low, f.low_open = value, opened
+
+
+def _high(f: Facts, value: Decimal | int, *, opened: bool) -> None:
+    if f.high is None or value < f.high or (value == f.high and opened):
+        f.high, f.high_open = value, opened
+
+
+def _multiple_of(r: Reading, value: Json) -> None:
+    m = r.number("multipleOf", value)
+    if m <= 0:
+        raise r.wrong("multipleOf", "greater than 0", value)
+    r.facts.multiples = (m,)
+
+
+def _min_length(r: Reading, value: Json) -> None:
+    r.facts.min_length = r.count("minLength", value)
+
+
+def _max_length(r: Reading, value: Json) -> None:
+    r.facts.max_length = r.count("maxLength", value)
+
+
+def _pattern(r: Reading, value: Json) -> None:
+    r.facts.strings += (StringFact("pattern", r.text("pattern", value)),)
+
+
+def _format(r: Reading, value: Json) -> None:
+    name = r.text("format", value)
+    if r.enforced(name):
+        r.facts.strings += (StringFact("format", name),)
+
+
+def _items(r: Reading, value: Json) -> None:
+    if isinstance(value, list):
+        if not r.dialect.tuple_items:
+            raise r.wrong("items", "a schema in 2020-12", value)
+        r.facts.prefix = tuple(r.child(sub, "items", i) for i, sub in enumerate(value))
+        if "additionalItems" in r.schema:
+            r.facts.rest = r.child(r.schema["additionalItems"], "additionalItems")
+    else:
+        r.facts.rest = r.child(value, "items")
+
+
+def _prefix_items(r: Reading, value: Json) -> None:
+    r.facts.prefix = tuple(r.schemas("prefixItems", value))
+
+
+def _min_items(r: Reading, value: Json) -> None:
+    r.facts.min_items = r.count("minItems", value)
+
+
+def _max_items(r: Reading, value: Json) -> None:
+    r.facts.max_items = r.count("maxItems", value)
+
+
+def _unique_items(r: Reading, value: Json) -> None:
+    if not isinstance(value, bool):
+        raise r.wrong("uniqueItems", "a boolean", value)
+    r.facts.unique = value
+
+
+def _contains(r: Reading, value: Json) -> None:
+    least, most = 1, None
+    if "minContains" in r.dialect.keywords:
+        if "minContains" in r.schema:
+            least = r.count("minContains", r.schema["minContains"])
+        if "maxContains" in r.schema:
+            most = r.count("maxContains", r.schema["maxContains"])
+    if least > 0 or most is not None:
+        r.facts.contains = (Contains(r.child(value, "contains"), least, most),)
+
+
+def _properties(r: Reading, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise r.wrong("properties", "an object of schemas", value)
+    r.facts.props = {name: r.child(sub, "properties", name) for name, sub in value.items()}
+    r.place = len(r.parts)
+
+
+def _pattern_properties(r: Reading, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise r.wrong("patternProperties", "an object of schemas", value)
+    r.facts.patterns = tuple((p, r.child(sub, "patternProperties", p)) for p, sub in value.items())
+
+
+def _additional_properties(r: Reading, value: Json) -> None:
+    r.facts.additional = r.child(value, "additionalProperties")
+
+
+def _required(r: Reading, value: Json) -> None:
+    r.facts.required = r.names("required", value)
+
+
+def _min_properties(r: Reading, value: Json) -> None:
+    r.facts.min_props = r.count("minProperties", value)
+
+
+def _max_properties(r: Reading, value: Json) -> None:
+    r.facts.max_props = r.count("maxProperties", value)
+
+
+def _property_names(r: Reading, value: Json) -> None:
+    r.facts.names = r.child(value, "propertyNames")
+
+
+def _dependencies(r: Reading, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise r.wrong("dependencies", "an object", value)
+    for name, need in value.items():
+        if isinstance(need, list):
+            _needs(r, "dependencies", name, need)
+        elif isinstance(need, str):  # the form of draft 3, still met in the wild
+            _needs(r, "dependencies", name, [need])
+        else:
+            r.part("dependent", [r.child(need, "dependencies", name)], "dependencies", name)
+
+
+def _dependent_required(r: Reading, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise r.wrong("dependentRequired", "an object", value)
+    for name, need in value.items():
+        _needs(r, "dependentRequired", name, need)
+
+
+def _needs(r: Reading, keyword: str, name: str, need: Json) -> None:
+    names = [n for n in r.names(keyword, need) if n != name]
+    if names:
+        r.part("dependent", [r.child({"required": list(names)}, keyword, name)], keyword, name)
+
+
+def _dependent_schemas(r: Reading, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise r.wrong("dependentSchemas", "an object of schemas", value)
+    for name, sub in value.items():
+        r.part("dependent", [r.child(sub, "dependentSchemas", name)], "dependentSchemas", name)
+
+
+def _all_of(r: Reading, value: Json) -> None:
+    r.part("all", r.schemas("allOf", value), "allOf")
+
+
+def _any_of(r: Reading, value: Json) -> None:
+    r.part("any", r.schemas("anyOf", value), "anyOf")
+
+
+def _one_of(r: Reading, value: Json) -> None:
+    branches = r.schemas("oneOf", value)
+    r.part("one" if len(branches) > 1 else "all", branches, "oneOf")
+
+
+def _not(r: Reading, value: Json) -> None:
+    r.part("not", [r.child(value, "not")], "not")
+
+
+def _if(r: Reading, value: Json) -> None:
+    branches = [r.child(value, "if")]
+    branches += [r.child(r.schema[k], k) if k in r.schema else ALWAYS for k in ("then", "else")]
+    if branches[1:] != [ALWAYS, ALWAYS]:
+        r.part("if", branches, "if")
+
+
+def _ref(r: Reading, value: Json) -> None:
+    r.part("all", [2 * r._documents.resolve(r.node, r.text("$ref", value)).index], "$ref")  # noqa: SLF001
+
+
+def _dynamic_ref(r: Reading, value: Json) -> None:
+    ref = r.text("$dynamicRef", value)
+    target = r._documents.resolve(r.node, ref)  # noqa: SLF001
+    name = ref.partition("#")[2]
+    if r._documents.dynamic_names().get(name, 0) > 1:  # noqa: SLF001
+        r.refuse(255, "$dynamicRef", f"several resources declare the dynamic anchor {name!r}")
+        return
+    r.part("all", [2 * target.index], "$dynamicRef")
+
+
+def _recursive_ref(r: Reading, value: Json) -> None:
+    target = r._documents.resolve(r.node, r.text("$recursiveRef", value))  # noqa: SLF001
+    if r._documents.dynamic_names().get("", 0) > 1:  # noqa: SLF001
+        r.refuse(255, "$recursiveRef", "several resources say $recursiveAnchor")
+        return
+    r.part("all", [2 * target.index], "$recursiveRef")
+
+
+_IN_PLACE: Final = frozenset(
+    "allOf anyOf oneOf not if then else $ref $dynamicRef $recursiveRef dependentSchemas dependencies".split()
+)
+
+
+def _unevaluated_properties(r: Reading, value: Json) -> None:
+    if r.child(value, "unevaluatedProperties") == ALWAYS or "additionalProperties" in r.schema:
+        return
+    if _IN_PLACE & r.schema.keys():
+        r.refuse(OBJECT, "unevaluatedProperties", "beside other applicators it depends on which of them hold")
+    else:
+        r.facts.additional = r.child(value, "unevaluatedProperties")
+
+
+def _unevaluated_items(r: Reading, value: Json) -> None:
+    if r.child(value, "unevaluatedItems") == ALWAYS or "additionalItems" in r.schema:
+        return
+    if isinstance(r.schema.get("items"), dict | bool):
+        return
+    if _IN_PLACE & r.schema.keys() or "contains" in r.schema:
+        r.refuse(ARRAY, "unevaluatedItems", "beside other applicators it depends on which of them hold")
+    else:
+        r.facts.rest = r.child(value, "unevaluatedItems")
+
+
+_READERS: Final[dict[str, Callable[[Reading, Json], None]]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "exclusiveMinimum": _exclusive_minimum,
+    "exclusiveMaximum": _exclusive_maximum,
+    "multipleOf": _multiple_of,
+    "minLength": _min_length,
+    "maxLength": _max_length,
+    "pattern": _pattern,
+    "format": _format,
+    "items": _items,
+    "prefixItems": _prefix_items,
+    "minItems": _min_items,
+    "maxItems": _max_items,
+    "uniqueItems": _unique_items,
+    "contains": _contains,
+    "properties": _properties,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "required": _required,
+    "minProperties": _min_properties,
+    "maxProperties": _max_properties,
+    "propertyNames": _property_names,
+    "dependencies": _dependencies,
+    "dependentRequired": _dependent_required,
+    "dependentSchemas": _dependent_schemas,
+    "allOf": _all_of,
+    "anyOf": _any_of,
+    "oneOf": _one_of,
+    "not": _not,
+    "if": _if,
+    "$ref": _ref,
+    "$dynamicRef": _dynamic_ref,
+    "$recursiveRef": _recursive_ref,
+    "unevaluatedProperties": _unevaluated_properties,
+    "unevaluatedItems": _unevaluated_items,
+}
+_TABLES: Final = {d.name: {k: f for k, f in _READERS.items() if k in d.keywords} for d in DIALECTS.values()}
+HELPERS: Final = frozenset(("additionalItems", "minContains", "maxContains", "then", "else"))
+"""Keywords that another keyword reads on its own behalf."""
+
+_NOTHING: Final = Facts()
+_FALSE_FACTS: Final = only(0)
+
+
+def read(documents: Documents, node: Node, enforced: Callable[[str], bool]) -> tuple[Facts, list[Part], int]:
+    """Read a node.
+
+    Returns its facts, its parts, and the place of the facts among the parts (where ``properties`` stands, since the
+    order of the text is the order of members).  Raises ``InvalidSource`` for a keyword of the wrong form.
+    """
+    schema = node.schema
+    if not isinstance(schema, dict):
+        if not isinstance(schema, bool):
+            raise InvalidSource(f"a schema is an object or a boolean, not {kind_of(schema)}", where=node.pointer())
+        return (_NOTHING if schema else _FALSE_FACTS), [], 0
+    reading = Reading(documents, node, schema, enforced)
+    dialect = reading.dialect
+    if dialect.ref_hides_siblings and "$ref" in schema:
+        _ref(reading, schema["$ref"])
+        return reading.facts, reading.parts, 0
+    table = _TABLES[dialect.name]
+    for keyword, value in schema.items():
+        reader = table.get(keyword)
+        if reader is not None:
+            reader(reading, value)
+    return reading.facts, reading.parts, reading.place
+
+
+__all__ = ["HELPERS", "INTEGER", "NEVER", "NUMBER", "Reading", "read"]

@@ -1,0 +1,498 @@
+"""From conjunctions to pieces: one type each, with the goals of what is inside.
+
+A goal's values are the union of its pieces.  Building a piece merges what the facts of a conjunction say about one
+type; it never looks into the goals of members and items, so pieces of recursive schemas are finite.  ``Pieces.inhabited``
+then asks whether a goal has a value at all, by a depth-first search for a derivation: a minimal one never meets the same
+goal twice on a path, so a goal that is being asked about already counts as empty, and a negative answer that rests on
+such an assumption is not remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ..errors import LimitExceeded
+from ..regular.dfa import CharDfa
+from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, goal_of
+from .dialect import Json
+from .facts import (
+    ALWAYS,
+    ARRAY,
+    FALSE_VALUE,
+    FRACTION,
+    INTEGER,
+    NEVER,
+    NULL,
+    NUMBER,
+    OBJECT,
+    STRING,
+    TRUE_VALUE,
+    Contains,
+    Facts,
+    Obligation,
+    Refusal,
+    StringFact,
+)
+from .scalars import (
+    Number,
+    NumberSpec,
+    StringSpec,
+    character_language,
+    common_multiple,
+    language_of,
+    name_matches,
+    number_is_inhabited,
+    string_accepts,
+    string_is_inhabited,
+)
+from .values import identity, is_multiple, type_bit
+
+
+@dataclass(slots=True)
+class ValuesPiece:
+    """Some values, written out."""
+
+    values: list[Json]
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class NumberPiece:
+    """Numbers."""
+
+    spec: NumberSpec
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StringPiece:
+    """Strings."""
+
+    spec: StringSpec
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ArrayPiece:
+    """Arrays: goals of the first items, of the rest, bounds, and items that must occur."""
+
+    prefix: list[Goal]
+    rest: Goal
+    low: int
+    high: int | None
+    contains: tuple[Contains, ...]
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ObjectPiece:
+    """Objects.
+
+    Attributes:
+        members: (name, goal, required) in the order in which they are written.
+        facts: what the classes of other keys are computed from.
+        low, high: bounds of the number of members.
+        classes: the classes of other keys, once computed.
+
+    """
+
+    members: list[tuple[str, Goal, bool]]
+    facts: tuple[Facts, ...]
+    low: int
+    high: int | None
+    refusals: list[Refusal] = field(default_factory=list)
+    classes: list[KeyClass] | None = None
+
+
+@dataclass(slots=True)
+class KeyClass:
+    """Keys beside the named members: ``keys`` (``None`` for all others) whose values meet ``goal``."""
+
+    keys: CharDfa | None
+    goal: Goal
+
+
+Piece = ValuesPiece | NumberPiece | StringPiece | ArrayPiece | ObjectPiece
+
+
+class Pieces:
+    """The pieces of the goals of one compilation."""
+
+    def __init__(
+        self,
+        algebra: Algebra,
+        patterns: dict[str, str],
+        *,
+        float_is_fraction: bool,
+        key_classes: int,
+        members: int,
+        tick: Callable[[], None],
+    ) -> None:
+        """Take the algebra, the user's own formats as patterns, and limits."""
+        self.algebra = algebra
+        self._patterns = patterns
+        self._float_is_fraction = float_is_fraction
+        self._key_classes = key_classes
+        self._members = members
+        self._tick = tick
+        self._memo: dict[Goal, list[Piece]] = {}
+        self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
+        self._asking: dict[Goal, int] = {}
+        self._rests_on = 1 << 30
+        algebra.inhabited = self.inhabited
+
+    # -- building -----------------------------------------------------------------------------
+
+    def of(self, goal: Goal) -> list[Piece]:
+        """Return the pieces of a goal; what is empty by itself is left out."""
+        found = self._memo.get(goal)
+        if found is None:
+            found = []
+            for conjunction in self.algebra.expand(goal):
+                found.extend(self._split(conjunction))
+            self._memo[goal] = found
+        return found
+
+    def _split(self, conjunction: Conjunction) -> Iterator[Piece]:
+        types = 255
+        finite: list[Json] | None = None
+        for f in conjunction:
+            types &= f.types
+            if f.enum is not None and (finite is None or len(f.enum) < len(finite)):
+                finite = f.enum
+        refusals = [r for f in conjunction for r in f.refused]
+        if finite is not None:
+            seen: dict[object, Json] = {}
+            for v in finite:
+                if all(self.meets(v, f) for f in conjunction):
+                    seen.setdefault(identity(v), v)
+            if seen:
+                left = 0
+                for v in seen.values():
+                    left |= type_bit(v, float_is_fraction=False)
+                yield ValuesPiece(list(seen.values()), [r for r in refusals if r.types & left])
+            return
+        constants: list[Json] = []
+        gone = [identity(v) for f in conjunction for v in f.not_enum]
+        for bit, value in ((NULL, None), (FALSE_VALUE, False), (TRUE_VALUE, True)):
+            if types & bit and identity(value) not in gone:
+                constants.append(value)
+        if constants:
+            yield ValuesPiece(constants)
+        if types & NUMBER:
+            yield from self._numbers(conjunction, types, [r for r in refusals if r.types & NUMBER])
+        if types & STRING:
+            spec = self._string(conjunction)
+            if string_is_inhabited(spec):
+                yield StringPiece(spec, [r for r in refusals if r.types & STRING])
+        if types & ARRAY:
+            array = self._array(conjunction, [r for r in refusals if r.types & ARRAY])
+            if array is not None:
+                yield array
+        if types & OBJECT:
+            yield self._object(conjunction, [r for r in refusals if r.types & OBJECT])
+
+    def _numbers(self, conjunction: Conjunction, types: int, refusals: list[Refusal]) -> Iterator[Piece]:
+        low: Number | None = None
+        high: Number | None = None
+        low_open = high_open = False
+        for f in conjunction:
+            if f.low is not None and (low is None or f.low > low or (f.low == low and f.low_open)):
+                low, low_open = f.low, f.low_open
+            if f.high is not None and (high is None or f.high < high or (f.high == high and f.high_open)):
+                high, high_open = f.high, f.high_open
+        whole = not types & FRACTION
+        multiple = common_multiple(tuple(dict.fromkeys(m for f in conjunction for m in f.multiples)))
+        avoid = [m for f in conjunction for m in f.not_multiples]
+        if not types & INTEGER:
+            avoid.append(1)
+        if avoid:
+            if any(_divides(m, 1 if whole else multiple) for m in avoid):
+                return
+            refusals = [*refusals, Refusal(NUMBER, "not", "", "numbers that are not a multiple of something")]
+        holes = sorted({
+            v for f in conjunction for v in f.not_enum if not isinstance(v, bool) and isinstance(v, int | Number)
+        })  # fmt: skip
+        edges: list[tuple[Number | None, bool]] = [(low, low_open)]
+        for v in holes:
+            edges += [(v, True), (v, True)]
+        edges.append((high, high_open))
+        for (a, a_open), (b, b_open) in zip(edges[::2], edges[1::2], strict=True):
+            if holes:
+                if a is not None and low is not None and a < low:
+                    a, a_open = low, low_open
+                elif a == low and a is not None:
+                    a_open = a_open or low_open
+                if b is not None and high is not None and b > high:
+                    b, b_open = high, high_open
+                elif b == high and b is not None:
+                    b_open = b_open or high_open
+            spec = NumberSpec(whole, a, b, a_open, b_open, multiple)
+            if number_is_inhabited(spec):
+                yield NumberPiece(spec, refusals)
+
+    def _string(self, conjunction: Conjunction) -> StringSpec:
+        low, high = 0, None
+        facts: dict[StringFact, None] = {}
+        excluded: dict[str, None] = {}
+        for f in conjunction:
+            low = max(low, f.min_length)
+            if f.max_length is not None:
+                high = f.max_length if high is None else min(high, f.max_length)
+            for s in f.strings:
+                if s.kind == "format" and s.text in self._patterns:
+                    s = StringFact("match", self._patterns[s.text], s.holds)  # noqa: PLW2901
+                facts[s] = None
+            excluded.update((v, None) for v in f.not_enum if isinstance(v, str))
+        return StringSpec(low, high, tuple(facts), tuple(excluded))
+
+    def _array(self, conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece | None:
+        low, high = 0, None
+        unique = False
+        count = 0
+        contains: tuple[Contains, ...] = ()
+        for f in conjunction:
+            low = max(low, f.min_items)
+            if f.max_items is not None:
+                high = f.max_items if high is None else min(high, f.max_items)
+            count = max(count, len(f.prefix))
+            unique = unique or f.unique
+            contains += f.contains
+            if any(isinstance(v, list) for v in f.not_enum):
+                refusals = [*refusals, Refusal(ARRAY, "not", "", "arrays other than a given one")]
+        if high is not None and low > high:
+            return None
+        if high is not None:
+            count = min(count, high)
+        prefix = [goal_of(f.prefix[i] if i < len(f.prefix) else f.rest for f in conjunction) for i in range(count)]
+        rest = goal_of(f.rest for f in conjunction)
+        if unique and (high is None or high > 1):
+            refusals = [*refusals, Refusal(ARRAY, "uniqueItems", "", "equal items are not told apart yet")]
+        return ArrayPiece(prefix, rest, low, high, contains, refusals)
+
+    def _object(self, conjunction: Conjunction, refusals: list[Refusal]) -> ObjectPiece:
+        low, high = 0, None
+        names: dict[str, bool] = {}
+        required: dict[str, None] = {}
+        for f in conjunction:
+            low = max(low, f.min_props)
+            if f.max_props is not None:
+                high = f.max_props if high is None else min(high, f.max_props)
+            for n in f.props:
+                names[n] = False
+            required.update(dict.fromkeys(f.required))
+            if any(isinstance(v, dict) for v in f.not_enum):
+                refusals = [*refusals, Refusal(OBJECT, "not", "", "objects other than a given one")]
+        for n in required:
+            names[n] = True
+        members = [(n, self.member_goal(conjunction, n), needed) for n, needed in names.items()]
+        return ObjectPiece(members, conjunction, low, high, refusals)
+
+    def member_goal(self, facts: tuple[Facts, ...], name: str) -> Goal:
+        """Return what the value of one member must meet."""
+        obligations: list[Obligation] = []
+        for f in facts:
+            matched = False
+            if name in f.props:
+                obligations.append(f.props[name])
+                matched = True
+            for pattern, obligation in f.patterns:
+                if name_matches(pattern, name):
+                    obligations.append(obligation)
+                    matched = True
+            if not matched and f.additional != ALWAYS:
+                obligations.append(f.additional)
+            if f.names != ALWAYS and not self.holds(name, f.names):
+                return FALSE_GOAL
+        if len(obligations) == 1 and obligations[0] > NEVER:
+            return (obligations[0],)
+        return goal_of(obligations)
+
+    def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
+        """Return the classes of keys beside the named members.
+
+        A class of few keys becomes optional members of ``piece`` instead.  Raises ``LimitExceeded`` beyond the limit.
+        """
+        if piece.classes is None:
+            piece.classes = self._classes(piece)
+        return piece.classes
+
+    def _classes(self, piece: ObjectPiece) -> list[KeyClass]:
+        facts = piece.facts
+        everywhere = goal_of(f.additional for f in facts)
+        patterns = list(dict.fromkeys(p for f in facts for p, _ in f.patterns))
+        restricted = [f.names for f in facts if f.names != ALWAYS]
+        if not patterns and not restricted:
+            return [] if everywhere == FALSE_GOAL else [KeyClass(None, everywhere)]
+        if not any(o != ALWAYS for f in facts for _, o in f.patterns) and everywhere == () and not restricted:
+            return [KeyClass(None, ())]
+        base = CharDfa.any_string()
+        if restricted:
+            base = self._names(goal_of(restricted))
+        if piece.members:
+            base = base - CharDfa.from_strings(n for n, _, _ in piece.members)
+        classes: list[tuple[CharDfa, frozenset[str]]] = [(base, frozenset())]
+        for pattern in patterns:
+            self._tick()
+            language = character_language(StringFact("pattern", pattern))
+            split = [(dfa & language, hit | {pattern}) for dfa, hit in classes]
+            split += [(dfa - language, hit) for dfa, hit in classes]
+            classes = [(dfa, hit) for dfa, hit in split if not dfa.is_empty()]
+            if len(classes) > self._key_classes:
+                raise LimitExceeded(
+                    f"patternProperties cut the keys into more than {self._key_classes} classes",
+                    limit="key_classes",
+                    value=self._key_classes,
+                    hint="raise SchemaLimits.key_classes",
+                )
+        by_goal: dict[Goal, CharDfa] = {}
+        for dfa, hit in classes:
+            goal = goal_of(
+                o for f in facts for o in ([o for p, o in f.patterns if p in hit] or [f.additional])
+            )  # fmt: skip
+            if goal != FALSE_GOAL:
+                by_goal[goal] = by_goal[goal] | dfa if goal in by_goal else dfa
+        out = []
+        for goal, dfa in by_goal.items():
+            if dfa.is_finite():
+                keys = list(dfa.strings(self._members + 1))
+                if len(keys) <= self._members:
+                    piece.members.extend((k, goal, False) for k in keys)
+                    continue
+            out.append(KeyClass(dfa, goal))
+        return out
+
+    def _names(self, goal: Goal) -> CharDfa:
+        language = CharDfa.nothing()
+        for piece in self.of(goal):
+            if isinstance(piece, StringPiece):
+                language = language | language_of(piece.spec)
+            elif isinstance(piece, ValuesPiece):
+                language = language | CharDfa.from_strings(v for v in piece.values if isinstance(v, str))
+        return language
+
+    # -- emptiness ----------------------------------------------------------------------------
+
+    def inhabited(self, goal: Goal) -> bool:
+        """Tell whether some value meets a goal (what is refused is taken to hold)."""
+        known = self._inhabited.get(goal)
+        if known is not None:
+            return known
+        depth = self._asking.get(goal)
+        if depth is not None:
+            self._rests_on = min(self._rests_on, depth)
+            return False
+        depth = len(self._asking)
+        self._asking[goal] = depth
+        outer, self._rests_on = self._rests_on, 1 << 30
+        try:
+            answer = any(self.piece_is_inhabited(p) for p in self.of(goal))
+        finally:
+            del self._asking[goal]
+        if answer or self._rests_on >= depth:
+            self._inhabited[goal] = answer
+            self._rests_on = outer
+        else:
+            self._rests_on = min(self._rests_on, outer)
+        return answer
+
+    def piece_is_inhabited(self, piece: Piece) -> bool:
+        """Tell whether some value is of this piece."""
+        if isinstance(piece, ArrayPiece):
+            return self._array_is_inhabited(piece)
+        if isinstance(piece, ObjectPiece):
+            return self._object_is_inhabited(piece)
+        return True
+
+    def _array_is_inhabited(self, piece: ArrayPiece) -> bool:
+        low = piece.low
+        for c in piece.contains:
+            if c.least:
+                low = max(low, c.start + c.least)
+                if not self.inhabited(goal_of((c.obligation,))):
+                    return False
+        if piece.high is not None and low > piece.high:
+            return False
+        for i in range(min(low, len(piece.prefix))):
+            if not self.inhabited(piece.prefix[i]):
+                return False
+        return low <= len(piece.prefix) or self.inhabited(piece.rest)
+
+    def _object_is_inhabited(self, piece: ObjectPiece) -> bool:
+        needed = 0
+        for _, goal, required in piece.members:
+            if required:
+                needed += 1
+                if not self.inhabited(goal):
+                    return False
+        if piece.high is not None and needed > piece.high:
+            return False
+        if piece.low <= needed:
+            return True
+        if piece.high is not None and piece.low > piece.high:
+            return False
+        if any(self.inhabited(c.goal) for c in self.key_classes(piece)):
+            return True
+        return piece.low <= sum(1 for _, goal, required in piece.members if required or self.inhabited(goal))
+
+    # -- values -------------------------------------------------------------------------------
+
+    def holds(self, value: Json, obligation: Obligation) -> bool:
+        """Tell whether a value meets an obligation, exactly."""
+        return any(all(self.meets(value, f) for f in c) for c in self.algebra.alternatives(obligation))
+
+    def meets(self, value: Json, f: Facts) -> bool:
+        """Tell whether a value meets facts (what is refused is taken to hold)."""
+        bit = type_bit(value, float_is_fraction=self._float_is_fraction)
+        if not f.types & bit:
+            return False
+        if f.enum is not None and identity(value) not in {identity(v) for v in f.enum}:
+            return False
+        if f.not_enum and identity(value) in {identity(v) for v in f.not_enum}:
+            return False
+        if isinstance(value, str):
+            return string_accepts(self._string((f,)), value)
+        if isinstance(value, list):
+            return self._array_meets(value, f)
+        if isinstance(value, dict):
+            return self._object_meets(value, f)
+        if bit & NUMBER and isinstance(value, int | Number):
+            return _number_meets(value, f)
+        return True
+
+    def _array_meets(self, value: list[Json], f: Facts) -> bool:
+        if len(value) < f.min_items or (f.max_items is not None and len(value) > f.max_items):
+            return False
+        if f.unique and len({identity(v) for v in value}) < len(value):
+            return False
+        for i, v in enumerate(value):
+            if not self.holds(v, f.prefix[i] if i < len(f.prefix) else f.rest):
+                return False
+        for c in f.contains:
+            count = sum(self.holds(v, c.obligation) for v in value[c.start :])
+            if count < c.least or (c.most is not None and count > c.most):
+                return False
+        return True
+
+    def _object_meets(self, value: dict[str, Json], f: Facts) -> bool:
+        if len(value) < f.min_props or (f.max_props is not None and len(value) > f.max_props):
+            return False
+        if not all(n in value for n in f.required):
+            return False
+        return all(
+            self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)
+        )  # fmt: skip
+
+
+def _divides(m: Number, of: Number | None) -> bool:
+    """Tell whether every multiple of ``of`` is a multiple of ``m``."""
+    return of is not None and is_multiple(of, m)
+
+
+def _number_meets(value: Number, f: Facts) -> bool:
+    if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
+        return False
+    if f.high is not None and (value > f.high or (f.high_open and value == f.high)):
+        return False
+    return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)

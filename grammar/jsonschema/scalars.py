@@ -1,0 +1,239 @@
+"""String and number languages, cached across schemas: the same patterns and bounds come back all the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor, gcd, lcm
+from typing import Final
+
+from ..errors import LimitExceeded
+from ..ir import ByteAutomaton
+from ..regular import numbers
+from ..regular.dfa import CharDfa
+from ..regular.encode import Escapes, json_string_body
+from ..regular.formats import format_dfa, format_length
+from .facts import StringFact
+
+Number = Decimal | int
+
+_MAX_EXPONENT: Final = 1000
+"""Decimal exponents beyond this are refused: their digits would be written out."""
+
+
+@lru_cache(4096)
+def character_language(fact: StringFact) -> CharDfa:
+    """Return the strings that meet one fact."""
+    if fact.kind == "pattern":
+        dfa = CharDfa.from_regex(fact.text, dialect="ecma", search=True)
+    elif fact.kind == "match":
+        dfa = CharDfa.from_regex(fact.text, dialect="ecma", search=False)
+    else:
+        known = format_dfa(fact.text)
+        if known is None:
+            msg = f"format {fact.text!r} is not known here"
+            raise LookupError(msg)
+        low, high = format_length(fact.text)
+        dfa = known if not low and high is None or fact.holds else known & CharDfa.from_length(low, high)
+    return dfa if fact.holds else ~dfa
+
+
+@lru_cache(1024)
+def known_format(name: str) -> bool:
+    """Tell whether a format is one that can be enforced."""
+    return format_dfa(name) is not None
+
+
+@lru_cache(8192)
+def name_matches(pattern: str, name: str) -> bool:
+    """Tell whether a pattern (with search semantics) matches a member's name."""
+    return character_language(StringFact("pattern", pattern)).accepts(name)
+
+
+@dataclass(frozen=True, slots=True)
+class StringSpec:
+    """A set of strings: lengths in characters, facts that hold, and strings left out."""
+
+    low: int = 0
+    high: int | None = None
+    facts: tuple[StringFact, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but lengths is said."""
+        return not self.facts and not self.excluded
+
+
+@lru_cache(4096)
+def _characters(facts: tuple[StringFact, ...], excluded: tuple[str, ...]) -> CharDfa:
+    dfa: CharDfa | None = None
+    for fact in facts:
+        one = character_language(fact)
+        dfa = one if dfa is None else dfa & one
+    if excluded:
+        dfa = (CharDfa.any_string() if dfa is None else dfa) - CharDfa.from_strings(excluded)
+    return CharDfa.any_string() if dfa is None else dfa
+
+
+@lru_cache(4096)
+def string_language(spec: StringSpec) -> tuple[CharDfa, int, int | None]:
+    """Return the automaton of a set of strings, and the lengths that are to be counted beside it.
+
+    The lengths are ``(0, None)`` where the automaton already says them.  The language is empty only if the automaton is.
+    """
+    dfa = _characters(spec.facts, spec.excluded)
+    low, high = spec.low, spec.high
+    for fact in spec.facts:
+        if fact.kind == "format" and fact.holds:
+            least, most = format_length(fact.text)
+            low = max(low, least)
+            high = most if high is None else high if most is None else min(high, most)
+    if dfa.is_empty():
+        return CharDfa.nothing(), 0, None
+    if high is not None and low > high:
+        return CharDfa.nothing(), 0, None
+    if low == 0 and high is None:
+        return dfa, 0, None
+    profile = dfa.length_profile()
+    least, most = int(profile.least[0]), int(profile.most[0])
+    if low <= least and (high is None or high >= most):
+        return dfa, 0, None
+    if profile.gapless:
+        if low > most or (high is not None and high < least):
+            return CharDfa.nothing(), 0, None
+        return dfa, low, high
+    return dfa.with_length(low, high), 0, None
+
+
+@lru_cache(4096)
+def string_is_inhabited(spec: StringSpec) -> bool:
+    """Tell whether some string meets the spec."""
+    if spec.plain:
+        return spec.high is None or spec.low <= spec.high
+    return not string_language(spec)[0].is_empty()
+
+
+def string_accepts(spec: StringSpec, text: str) -> bool:
+    """Tell whether a string meets the spec."""
+    if len(text) < spec.low or (spec.high is not None and len(text) > spec.high) or text in spec.excluded:
+        return False
+    if not spec.facts:
+        return True
+    dfa, low, high = string_language(spec)
+    return low <= len(text) and (high is None or len(text) <= high) and dfa.accepts(text)
+
+
+def language_of(spec: StringSpec) -> CharDfa:
+    """Return the automaton of a set of strings with its lengths unrolled."""
+    dfa, low, high = string_language(spec)
+    return dfa if low == 0 and high is None else dfa.with_length(low, high)
+
+
+@lru_cache(2048)
+def string_body(spec: StringSpec, escapes: Escapes) -> tuple[ByteAutomaton, tuple[int, int | None] | None]:
+    """Return the bytes of a string without its quotes, and the bounds of its counter if it is counted."""
+    dfa, low, high = string_language(spec)
+    counted = low > 0 or high is not None
+    return json_string_body(dfa, escapes=escapes, counted=counted), (low, high) if counted else None
+
+
+@lru_cache(256)
+def any_body(escapes: Escapes) -> ByteAutomaton:
+    """Return the bytes of any string without its quotes, every character counted."""
+    return json_string_body(CharDfa.any_string(), escapes=escapes, counted=True)
+
+
+@lru_cache(1024)
+def key_body(dfa: CharDfa, escapes: Escapes) -> ByteAutomaton:
+    """Return the bytes of a key without its quotes."""
+    return json_string_body(dfa, escapes=escapes)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSpec:
+    """A set of numbers: integers only or all, between bounds, multiples of something."""
+
+    whole: bool
+    low: Number | None = None
+    high: Number | None = None
+    low_open: bool = False
+    high_open: bool = False
+    multiple: Number | None = None
+
+
+def exact(value: Number) -> Fraction:
+    """Return a decimal as a fraction; raise ``LimitExceeded`` where its exponent is absurd."""
+    if isinstance(value, Decimal) and value and abs(value.adjusted()) > _MAX_EXPONENT:
+        raise LimitExceeded(
+            f"{value} has an exponent beyond {_MAX_EXPONENT}", limit="exponent", value=_MAX_EXPONENT
+        )
+    return Fraction(value)
+
+
+def _least_common_multiple(a: Fraction, b: Fraction) -> Fraction:
+    return Fraction(lcm(a.numerator, b.numerator), gcd(a.denominator, b.denominator))
+
+
+def common_multiple(values: tuple[Number, ...]) -> Number | None:
+    """Return the number whose multiples are the common multiples of all; ``None`` of nothing."""
+    if not values:
+        return None
+    if len(values) == 1:
+        return values[0]
+    out = exact(values[0])
+    for v in values[1:]:
+        out = _least_common_multiple(out, exact(v))
+    return decimal(out)
+
+
+def decimal(value: Fraction) -> Number:
+    """Write a fraction whose denominator divides a power of ten as an exact decimal."""
+    if value.denominator == 1:
+        return value.numerator
+    places = 0
+    while (10**places) % value.denominator:
+        places += 1
+    digits = value.numerator * (10**places // value.denominator)
+    return Decimal((1 if digits < 0 else 0, tuple(map(int, str(abs(digits)))), -places))
+
+
+@lru_cache(4096)
+def number_is_inhabited(spec: NumberSpec) -> bool:
+    """Tell whether some number meets the spec."""
+    if spec.low is None or spec.high is None:
+        return True
+    low, high = exact(spec.low), exact(spec.high)
+    step = None if spec.multiple is None else exact(spec.multiple)
+    if spec.whole:
+        step = Fraction(1) if step is None else _least_common_multiple(step, Fraction(1))
+    if step is None:
+        return low < high or (low == high and not spec.low_open and not spec.high_open)
+    first, last = ceil(low / step), floor(high / step)
+    if spec.low_open and first * step == low:
+        first += 1
+    if spec.high_open and last * step == high:
+        last -= 1
+    return first <= last
+
+
+@lru_cache(4096)
+def number_text(spec: NumberSpec) -> ByteAutomaton:
+    """Return the texts of a set of numbers."""
+    build = numbers.integer if spec.whole else numbers.number
+    return build(
+        spec.low,
+        spec.high,
+        exclusive_low=spec.low_open,
+        exclusive_high=spec.high_open,
+        multiple_of=spec.multiple,
+    )
+
+
+@lru_cache(4096)
+def number_literal(value: Number) -> bytes:
+    """Return the canonical text of one number."""
+    exact(value)
+    return numbers.literal_number(value)
