@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from ..grammar.errors import InvalidSource, StaleState
 from . import layout as lay
 from .arena import check
+from .explain import Explanation, explain
 from .heap import close_scope, state_offset
 from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
-from .masks import advance, advance_bytes, mask, start_state
+from .masks import advance, advance_bytes, mask, only_byte, start_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from ..grammar.report import Report
     from .store import Store
     from .vocabulary import Vocabulary
+
+DRAFT_TAIL = 8  # tokens of context that a draft is re-encoded with; merges rarely reach further
 
 DEFAULT_SCOPE_CAP = 1 << 30
 """Bytes of states that a scope may hold before ``LimitExceeded``."""
@@ -162,6 +166,58 @@ class _States:
             return None
         return int(words[0]) * 32 + word.bit_length() - 1
 
+    def forced_bytes(self, state: int, limit: int = 4096) -> bytes:
+        """The text that must come next whatever the model says, at most ``limit`` bytes; possibly empty."""
+        forced = bytearray()
+        with self._lock:
+            while len(forced) < limit:
+                byte = int(only_byte(self._a, state))
+                if byte == -2:
+                    self.store.failed(byte)
+                check(self._a)
+                if byte < 0:
+                    break
+                forced.append(byte)
+                state = int(advance_bytes(self._a, state, np.array([byte], np.uint8)))
+                if state < 0:
+                    self.store.failed(state)
+        return bytes(forced)
+
+    def draft_forced(self, state: int, tail_ids: Sequence[int]) -> list[int]:
+        """The forced text in the tokenizer's own tokens after ``tail_ids``: drafts, not certainties.
+
+        The last token is held back, because what comes after the forced text may merge with it.  Empty without a tokenizer, and
+        where the tokenizer would have cut the tail differently.
+        """
+        forced = self.forced_bytes(state)
+        if not forced or self.vocab.tokenizer is None:
+            return []
+        tail: list[int] = []
+        for token in reversed(tail_ids[-DRAFT_TAIL:]):
+            if self.vocab.tokens[token] is None:
+                break
+            tail.insert(0, token)
+        known = b"".join(self.vocab.tokens[token] or b"" for token in tail)
+        try:
+            ids = self.vocab.encode((known + forced).decode())
+        except UnicodeDecodeError:
+            return []
+        if ids[: len(tail)] != tail:
+            return []
+        drafts = ids[len(tail) : -1]
+        return drafts if self.advance_tokens(state, drafts) else []
+
+    def explain(self, state: int, token: int, text: str | None = None) -> Explanation:
+        """Why a token is or is not allowed, in terms of the user's own schema or grammar.
+
+        Args:
+            state: a state of a living scope.
+            token: the token in question.
+            text: the text so far, to be quoted in the explanation.
+
+        """
+        return explain(self, state, token, text)
+
     def accepts(self, text: str | bytes | Iterable[int]) -> bool:
         """Whether a whole text (or token sequence, with or without end-of-sequence) is a member."""
         with self.constraint.session() as session:
@@ -184,7 +240,7 @@ class Constraint(_States):
 
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_rule_start", "report", "scope", "scope_cap")
+    __slots__ = ("__weakref__", "_finalizer", "_origins", "_rule_start", "report", "scope", "scope_cap")
 
     def __init__(self, vocab: Vocabulary, rule_start: int, report: Report | None, scope_cap: int) -> None:
         """Use ``from_grammar`` or ``syntagma.compile``."""
@@ -193,6 +249,7 @@ class Constraint(_States):
         self.report = report
         self.scope_cap = scope_cap
         self._rule_start = rule_start
+        self._origins: list[tuple[int, str | None]] = []
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, rule_start)
@@ -223,8 +280,18 @@ class Constraint(_States):
         """
         store = vocab.store
         with store.lock:
-            rule_start = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
-        return cls(vocab, rule_start, report, scope_cap)
+            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
+        constraint = cls(vocab, rule_start, report, scope_cap)
+        constraint._origins = [(start_of[i], rule.origin) for i, rule in enumerate(grammar.rules) if i in start_of]
+        return constraint
+
+    def origins_of(self, local_state: int) -> list[str]:
+        """Places in the user's text that the rule of a local state came from; empty for text that no place owns."""
+        bodies = self.store.bodies
+        at = bisect_right(bodies, (local_state, 1 << 62)) - 1
+        start = bodies[at][1] if at >= 0 else -1
+        starts = {local_state, start}
+        return sorted({origin for rule, origin in self._origins if origin is not None and rule in starts})
 
     def session(self) -> Session:
         """A scope for states, freed when it closes: ``with constraint.session() as s: s.start``."""

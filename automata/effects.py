@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_SET, OP_TEST
+from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
 from . import layout as lay
 from .arena import take
 from .heap import intern_link, n_links
@@ -123,7 +123,7 @@ def close_level(a, node, begin, end, pops, n_pops):
         q = a[p]
         at = lay.LS + q * lay.LS_WIDTH
         flags = a[at + lay.L_FLAGS]
-        if flags & lay.FLAG_PLAIN:
+        if flags & lay.FLAG_FAST:
             continue
         need = a[p + X_NEED]
         room = a[p + X_ROOM]
@@ -200,7 +200,7 @@ def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_open
             room -= 1
             need -= 1
     elif op == OP_SET:
-        pair = lay.PR + 2 * (word0 >> 24)
+        pair = lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)
         need = a[pair]
         room = a[pair + 1]
     elif op == OP_TEST:
@@ -319,6 +319,37 @@ def shadow_reads(a, q, c):
 
 
 @njit(cache=True, nogil=True)
+def first_bytes(a, n, shadowed, wanted):
+    """Mark the bytes that the n entries of the first level can read, or that the shadow of the first can."""
+    for c in range(256):
+        wanted[c] = False
+    for e in range(n):
+        q = a[POOL + e * WIDTH]
+        if e == 0 and shadowed:
+            q = a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW] - 1
+            p = lay.LS + q * lay.LS_WIDTH
+            for k in range(a[p + lay.L_N_RANGES]):
+                word = a[lay.RG + a[p + lay.L_RANGES] + 2 * k]
+                for c in range(word & 255, ((word >> 8) & 255) + 1):
+                    wanted[c] = True
+            q = a[POOL + e * WIDTH]
+        p = lay.LS + q * lay.LS_WIDTH
+        for k in range(a[p + lay.L_N_RANGES]):
+            word = a[lay.RG + a[p + lay.L_RANGES] + 2 * k]
+            for c in range(word & 255, ((word >> 8) & 255) + 1):
+                wanted[c] = True
+
+
+@njit(cache=True, nogil=True)
+def next_wanted(a, wanted, c):
+    """The trie node of the next wanted first byte after c, or -1."""
+    for b in range(c + 1, 256):
+        if wanted[b] and a[lay.RC + b] >= 0:
+            return a[lay.RC + b]
+    return np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
 def build(a, r, parent, symbol, state):
     """Compute one effect node: the root of local state ``state`` (parent -1), or the child of ``parent`` under ``symbol``.
 
@@ -345,6 +376,7 @@ def build(a, r, parent, symbol, state):
     mids = np.empty(max_depth + 3, np.int64)
     ends = np.empty(max_depth + 3, np.int64)
     in_delta = np.empty(max_depth + 3, np.bool_)
+    wanted = np.empty(256, np.bool_)
 
     n_seeds = np.int64(1)
     if parent >= 0:
@@ -362,30 +394,36 @@ def build(a, r, parent, symbol, state):
             pp = lay.PP + (first + seed) * lay.PP_WIDTH
             seed_node = a[pp + lay.P_NODE]
             eager = a[pp + lay.P_EAGER] == 1
-            chain = first + seed
-            if a[pp + lay.P_CHAIN] == -1 and a[pp + lay.P_MIN_ROOM] == 0 and a[pp + lay.P_MAX_NEED] >= lay.UNBOUNDED:
-                chain = np.int64(-1)
-            else:  # equal guards, one chain: fewer effects
-                for j in range(seed):
-                    other = lay.PP + (first + j) * lay.PP_WIDTH
-                    if (
-                        a[other + lay.P_MIN_ROOM] == a[pp + lay.P_MIN_ROOM]
-                        and a[other + lay.P_MAX_NEED] == a[pp + lay.P_MAX_NEED]
-                        and a[other + lay.P_CHAIN] == a[pp + lay.P_CHAIN]
-                    ):
-                        chain = first + j
-                        break
+            chain = a[pp + lay.P_FIRST]
             if symbol >= 0 and symbol & 1:
                 key = np.int64(KEY_CLOSED)
-        n = add_entry(
-            a, np.int64(0), np.int64(0), state, -1, -1, key, lay.FRAME_UNKNOWN, 0, lay.UNBOUNDED, chain
-        )
-        if eager and a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_TOKEN] >= 0:
-            groups, n_groups, table, g = group_of(a, POOL, groups, n_groups, table)
-            hits = grow2(hits, n_hits + 1)
-            hits[n_hits, 0] = g
+        a[POOL] = state
+        a[POOL + X_NEED] = -1
+        a[POOL + X_ROOM] = -1
+        a[POOL + X_KEY] = key
+        a[POOL + X_FRAME] = lay.FRAME_UNKNOWN
+        a[POOL + X_MIN_ROOM] = 0
+        a[POOL + X_MAX_NEED] = lay.UNBOUNDED
+        a[POOL + X_CHAIN] = chain
+        n = np.int64(1)
+        seed_word = a[lay.TR + seed_node]
+        if eager and seed_word >> lay.T_TOKEN_SHIFT:
+            same = last >= 0
+            if same:
+                for k in range(WIDTH):
+                    if groups[last, k] != a[POOL + k]:
+                        same = False
+                        break
+            if not same:
+                groups, n_groups, table, last = group_of(a, POOL, groups, n_groups, table)
+            if n_hits >= hits.shape[0]:
+                hits = grow2(hits, n_hits + 1)
+            hits[n_hits, 0] = last
             hits[n_hits, 1] = seed_node
             n_hits += 1
+        stop = (seed_word >> lay.T_END_SHIFT) & lay.T_END_MASK
+        if stop == seed_node + 1:
+            continue
         begins[0] = 0
         mids[0] = n
         n, pops, n_pops = close_level(a, seed_node, np.int64(0), n, pops, n_pops)
@@ -393,30 +431,58 @@ def build(a, r, parent, symbol, state):
             return np.int64(-1)
         ends[0] = n
         in_delta[0] = False
-        base_depth = a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_DEPTH]
+        base_depth = (seed_word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
         i = seed_node + 1
-        stop = a[lay.TR + seed_node * lay.TR_WIDTH + lay.T_END]
+        from_root = seed_node == 0
+        if from_root:
+            first_bytes(a, n, shadowed, wanted)
         while i < stop:
-            t = lay.TR + i * lay.TR_WIDTH
-            c = a[t + lay.T_BYTE]
-            d = a[t + lay.T_DEPTH] - base_depth
+            word = a[lay.TR + i]
+            c = word & 255
+            d = ((word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK) - base_depth
+            if from_root and d == 1 and not wanted[c]:
+                i = next_wanted(a, wanted, c)
+                if i < 0:
+                    break
+                continue
+            node_end = (word >> lay.T_END_SHIFT) & lay.T_END_MASK
             begin = begins[d - 1]
             end = ends[d - 1]
             top = end
             followed = False
-            # fast path: one plain entry
-            if end - begin == 1 and a[lay.LS + a[POOL + begin * WIDTH] * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_PLAIN:
+            # fast path: one entry, nothing to close, a simple range
+            fast = False
+            if end - begin == 1:
                 p = POOL + begin * WIDTH
-                at = a[lay.DN + a[lay.LS + a[p] * lay.LS_WIDTH + lay.L_DENSE] + c]
-                if at < 0:
-                    i = a[t + lay.T_END]
-                    continue
-                o = POOL + top * WIDTH
-                a[o] = a[lay.RG + at + 1] & 0xFFFFFFFF
-                for k in range(1, WIDTH):
-                    a[o + k] = a[p + k]
-                top += 1
-            else:
+                at = lay.LS + a[p] * lay.LS_WIDTH
+                if a[at + lay.L_FLAGS] & lay.FLAG_FAST and a[at + lay.L_SHADOW] == 0:
+                    at = a[lay.DN + a[at + lay.L_DENSE] + c]
+                    if at < 0:
+                        i = node_end
+                        continue
+                    x = a[lay.RG + at]
+                    if (x >> lay.RG_SIMPLE_BIT) & 1:
+                        fast = True
+                        o = POOL + top * WIDTH
+                        a[o] = a[lay.RG + at + 1] & 0xFFFFFFFF
+                        for k in range(1, WIDTH):
+                            a[o + k] = a[p + k]
+                        if (x >> 16) & 255 == OP_COUNT:
+                            room = a[o + X_ROOM]
+                            if room < 0:
+                                a[o + X_MIN_ROOM] = max(a[o + X_MIN_ROOM], -room)
+                                a[o + X_ROOM] = room - 1
+                                a[o + X_NEED] -= 1
+                            elif room == 0:
+                                i = node_end
+                                continue
+                            else:
+                                if room < lay.UNBOUNDED:
+                                    a[o + X_ROOM] = room - 1
+                                if a[o + X_NEED] > 0:
+                                    a[o + X_NEED] -= 1
+                        top += 1
+            if not fast:
                 for e in range(begin, end):
                     p = POOL + e * WIDTH
                     q = a[p]
@@ -467,16 +533,16 @@ def build(a, r, parent, symbol, state):
                 # everything below is ours; listed once as a range, the walk itself goes on below
                 delta = grow2(delta, n_delta + 1)
                 delta[n_delta, 0] = i
-                delta[n_delta, 1] = a[t + lay.T_END]
+                delta[n_delta, 1] = node_end
                 n_delta += 1
             if top == end:
                 # pops recorded here (an ended activation) are all that is left of this subtree
-                i = a[t + lay.T_END]
+                i = node_end
                 continue
             begins[d] = end
             mids[d] = top
             in_delta[d] = inside
-            if a[t + lay.T_TOKEN] >= 0:
+            if word >> lay.T_TOKEN_SHIFT:
                 for e in range(end, top):
                     p = POOL + e * WIDTH
                     same = last >= 0
@@ -492,7 +558,7 @@ def build(a, r, parent, symbol, state):
                     hits[n_hits, 0] = last
                     hits[n_hits, 1] = i
                     n_hits += 1
-            if a[t + lay.T_END] > i + 1:
+            if node_end > i + 1:
                 top, pops, n_pops = close_level(a, i, end, top, pops, n_pops)
                 if top < 0:
                     return np.int64(-1)
@@ -505,10 +571,10 @@ def build(a, r, parent, symbol, state):
         return at
     node = at // lay.EF_WIDTH
     e = lay.EF + at
-    next_same = lay.TR + n_trie * lay.TR_WIDTH
+    next_same = lay.TR + n_trie
     counts = np.zeros(n_groups + 1, np.int64)
     for i in range(n_hits):
-        token = a[lay.TR + hits[i, 1] * lay.TR_WIDTH + lay.T_TOKEN]
+        token = (a[lay.TR + hits[i, 1]] >> lay.T_TOKEN_SHIFT) - 1
         while token >= 0:
             counts[hits[i, 0] + 1] += 1
             token = a[next_same + token]
@@ -520,7 +586,7 @@ def build(a, r, parent, symbol, state):
         return tokens_at
     fill = counts.copy()
     for i in range(n_hits):
-        token = a[lay.TR + hits[i, 1] * lay.TR_WIDTH + lay.T_TOKEN]
+        token = (a[lay.TR + hits[i, 1]] >> lay.T_TOKEN_SHIFT) - 1
         g = hits[i, 0]
         while token >= 0:
             r[tokens_at + fill[g]] = np.uint32(token)
@@ -554,10 +620,23 @@ def build(a, r, parent, symbol, state):
         min_need = min(min_need, groups[g, X_MAX_NEED])
         if groups[g, X_CHAIN] >= 0:
             chained = np.int64(1)
+    firsts = np.full(2 * n_pops + 3, -1, np.int64)
     for i in range(n_pops):
         o = lay.PP + pops_at + i * lay.PP_WIDTH
         for k in range(6):
             a[o + k] = pops[i, k]
+        first = np.int64(-1)
+        if pops[i, 4] >= 0 or pops[i, 2] > 0 or pops[i, 3] < lay.UNBOUNDED:
+            h = (pops[i, 2] * 31 + pops[i, 3] * 1009 + pops[i, 4] * 7 + 7) % len(firsts)
+            while firsts[h] >= 0:
+                j = firsts[h]
+                if pops[j, 2] == pops[i, 2] and pops[j, 3] == pops[i, 3] and pops[j, 4] == pops[i, 4]:
+                    break
+                h = (h + 1) % len(firsts)
+            if firsts[h] < 0:
+                firsts[h] = i
+            first = pops_at // lay.PP_WIDTH + firsts[h]
+        a[o + lay.P_FIRST] = first
         max_room = max(max_room, pops[i, 2])
         min_need = min(min_need, pops[i, 3])
     # opens, verify and delta lists share the pop table's range

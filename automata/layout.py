@@ -27,7 +27,7 @@ word  name         meaning
 11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
 ====  ===========  ===========================================================================================
 
-``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
+``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24 | simple << 60`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
 ``CL``, two words a call: ``start state of the callee | (symbol + 1) << 32`` (0: tail call, nothing is pushed) and the index
 of the callee's first counter pair or -1.  ``PR``, two words a pair: need, room.
 
@@ -152,8 +152,9 @@ CAP_BK = 1 << 20
 CAP_VP = 1 << 23
 CAP_DR = 1 << 26
 CAP_SC = 1 << 22
-CAP_TR = 1 << 24  # vocabulary trie, TR_WIDTH words a node, then next-same per token
+CAP_TR = 1 << 24  # vocabulary trie, a word a node; then per token next-same and text offsets; then the texts
 CAP_EO = 1 << 12
+CAP_RC = 256  # trie node of each first byte, -1 for none
 CAP_S = 1 << 25  # scratch
 
 LS = 64
@@ -174,7 +175,8 @@ DR = VP + CAP_VP
 SC = DR + CAP_DR
 TR = SC + CAP_SC
 EO = TR + CAP_TR
-S = EO + CAP_EO
+RC = EO + CAP_EO
+S = RC + CAP_RC
 WORDS_A = S + CAP_S
 WORDS_R = 1 << 31
 
@@ -199,9 +201,10 @@ FLAG_END = 4  # accepting, nothing to read, nothing to call: popped at once
 FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
 FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
-FLAG_PLAIN = 64  # dense row; no range has an op, a push or a guarded or ending target: the fast path of walks
+FLAG_FAST = 64  # dense row, not accepting, no calls: a byte with a simple range needs no closure
 
-RG_SHADOW_BIT = 62
+RG_SHADOW_BIT = 62  # of the second word
+RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target neither guarded nor an end
 UNBOUNDED = 1 << 40
 
 # --- heap ---------------------------------------------------------------------------------------------------------
@@ -278,17 +281,23 @@ G_TOKENS = 8
 G_N_TOKENS = 9
 G_NODE = 10
 
-PP_WIDTH = 6
+PP_WIDTH = 7
 P_NODE = 0  # trie node at which the unknown frame is popped
 P_EAGER = 1  # 1: a token that ends at the node has popped already; 0: it pops only when another byte comes
 P_MIN_ROOM = 2
 P_MAX_NEED = 3
 P_CHAIN = 4
 P_KEY = 5
+P_FIRST = 6  # first pop point of the node with the same guards, -1 where no guard can fail: what CHAIN refers to
 
 # --- vocabulary trie ------------------------------------------------------------------------------------------------
-TR_WIDTH = 4
-T_BYTE = 0
-T_END = 1
-T_TOKEN = 2
-T_DEPTH = 3
+# One word a node, ``byte | end << 8 | depth << 31 | (token + 1) << 43``: a walk is bound by memory, and eight bytes a node
+# are a quarter of the cache misses of four words.
+T_END_SHIFT = 8
+T_END_MASK = (1 << 23) - 1
+T_DEPTH_SHIFT = 31
+T_DEPTH_MASK = (1 << 12) - 1
+T_TOKEN_SHIFT = 43
+MAX_TRIE_NODES = T_END_MASK
+MAX_TOKEN_BYTES = T_DEPTH_MASK
+MAX_TOKENS = (1 << 20) - 2

@@ -18,6 +18,7 @@ from ..grammar.ir import (
     KIND_LITERAL,
     KIND_NOT_LITERAL,
     KIND_RANGE,
+    OP_COUNT,
     OP_KEY_CLOSE,
     OP_KEY_DROP,
     OP_KEY_OPEN,
@@ -760,7 +761,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
 
 @njit(cache=True, nogil=True)
 def finish_load(a, low, high, starts):
-    """After all rules are in: first bytes of the starts, and the plain states, among local states low..high-1.
+    """After all rules are in: first bytes of the starts, simple ranges and fast states among local states low..high-1.
 
     Returns 0, or -1 with H_ERROR set if a rule can begin with a call of itself.
     """
@@ -789,19 +790,16 @@ def finish_load(a, low, high, starts):
     for q in range(low, high):
         p = lay.LS + q * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
+        for i in range(a[p + lay.L_N_RANGES]):
+            at = lay.RG + a[p + lay.L_RANGES] + 2 * i
+            target = a[at + 1] & 0xFFFFFFFF
+            op = (a[at] >> 16) & 255
+            ends = a[lay.LS + target * lay.LS_WIDTH + lay.L_FLAGS] & (lay.FLAG_END | lay.FLAG_GUARD)
+            if (op == OP_NONE or op == OP_COUNT) and a[at + 1] >> 32 == 0 and not ends:
+                a[at] |= np.int64(1) << lay.RG_SIMPLE_BIT
         if a[p + lay.L_DENSE] < 0 or a[p + lay.L_N_CALLS] > 0:
             continue
         if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
             continue
-        plain = True
-        for i in range(a[p + lay.L_N_RANGES]):
-            word0 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
-            word1 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i + 1]
-            target = word1 & 0xFFFFFFFF
-            if (word0 >> 16) & 255 or word1 >> 32:
-                plain = False
-            elif a[lay.LS + target * lay.LS_WIDTH + lay.L_FLAGS] & (lay.FLAG_END | lay.FLAG_GUARD):
-                plain = False
-        if plain:
-            a[p + lay.L_FLAGS] = flags | lay.FLAG_PLAIN
+        a[p + lay.L_FLAGS] = flags | lay.FLAG_FAST
     return np.int64(0)

@@ -74,8 +74,12 @@ def _edges(body: Automaton | None) -> npt.NDArray[np.int64]:
     return np.frombuffer(body.edges, np.int64).reshape(-1, EDGE_WIDTH)
 
 
-def load_grammar(store: Store, grammar: Grammar, *, max_dfa_states: int = DEFAULT_MAX_DFA_STATES) -> int:
-    """Load the rules that the store does not know; returns the local state that the grammar's start rule begins in.
+def load_grammar(
+    store: Store, grammar: Grammar, *, max_dfa_states: int = DEFAULT_MAX_DFA_STATES
+) -> tuple[int, dict[int, int]]:
+    """Load the rules that the store does not know.
+
+    Returns the local state that the grammar's start rule begins in, and that of every rule (rule id -> local state).
 
     Rules are the same if they have equal keys, or equal bodies with the same callees; so schemas of one vocabulary share whatever
     they have in common.
@@ -124,17 +128,19 @@ def load_grammar(store: Store, grammar: Grammar, *, max_dfa_states: int = DEFAUL
     for rule in todo:
         body = grammar.rules[rule].body
         if body is not None:
+            store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
             _load(store, order.edges[rule], body, start_of, start_of[rule], max_dfa_states)
     if fresh:
         finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64))
         check(a)
         _refuse_left_recursion(store, fresh)
     store.rules.update(known)
-    return start_of[grammar.start]
+    return start_of[grammar.start], start_of
 
 
 def _content_key(edges: npt.NDArray[np.int64], body: Automaton | None, start_of: dict[int, int]) -> Hashable:
-    assert body is not None  # _edges has checked it
+    if body is None:  # _edges has refused it already
+        return None
     calls = (edges[:, 1] == KIND_CALL) | (edges[:, 1] == KIND_EXTRA)
     callees = tuple(start_of[rule] for rule in edges[calls, 2].tolist())
     return (

@@ -115,12 +115,12 @@ def collect_suspects(a, keys, text, node, n):
         for i in range(length, total):
             following = np.int64(-1)
             y = x + 1
-            end = a[lay.TR + x * lay.TR_WIDTH + lay.T_END]
+            end = (a[lay.TR + x] >> lay.T_END_SHIFT) & lay.T_END_MASK
             while y < end:
-                if a[lay.TR + y * lay.TR_WIDTH + lay.T_BYTE] == a[TEXT_BUFFER + i]:
+                if a[lay.TR + y] & 255 == a[TEXT_BUFFER + i]:
                     following = y
                     break
-                y = a[lay.TR + y * lay.TR_WIDTH + lay.T_END]
+                y = (a[lay.TR + y] >> lay.T_END_SHIFT) & lay.T_END_MASK
             x = following
             if x < 0:
                 break
@@ -251,12 +251,12 @@ def fill(a, r, state_at, out):
         if n_suspects < 0:
             return np.int64(-1)
         e = lay.EF + node * lay.EF_WIDTH
-        next_same = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH
+        next_same = lay.TR + a[lay.H_TRIE]
         for k in range(a[e + lay.E_N_DELTA]):
             first = a[lay.PP + a[e + lay.E_DELTA] + 2 * k]
             end = a[lay.PP + a[e + lay.E_DELTA] + 2 * k + 1]
             for x in range(first, end):
-                token = a[lay.TR + x * lay.TR_WIDTH + lay.T_TOKEN]
+                token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
                 while token >= 0:
                     target[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
                     token = a[next_same + token]
@@ -286,11 +286,11 @@ def fill(a, r, state_at, out):
 def clear_duplicates(a, state_at, out, n_suspects):
     """Clear the suspects that cannot be advanced over; returns 0, or -1 with H_ERROR set."""
     scope = a[lay.HP + state_at + 3]
-    next_same = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH
+    next_same = lay.TR + a[lay.H_TRIE]
     for s in range(n_suspects):
         node = a[SUSPECTS + s]
-        for x in range(node, a[lay.TR + node * lay.TR_WIDTH + lay.T_END]):
-            token = a[lay.TR + x * lay.TR_WIDTH + lay.T_TOKEN]
+        for x in range(node, (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK):
+            token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
             if token < 0 or not (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
                 continue
             n = read_token(a, scope, load_state(a, state_at), token)
@@ -306,7 +306,7 @@ def clear_duplicates(a, state_at, out, n_suspects):
 @njit(cache=True, nogil=True)
 def read_token(a, scope, n, token):
     """Read the bytes of a text token from the configuration at IN; returns the new number of entries, or -1."""
-    offsets = lay.TR + a[lay.H_TRIE] * lay.TR_WIDTH + a[lay.H_VOCAB]
+    offsets = lay.TR + a[lay.H_TRIE] + a[lay.H_VOCAB]
     texts = offsets + a[lay.H_VOCAB] + 1
     begin = a[offsets + token]
     end = a[offsets + token + 1]
@@ -401,3 +401,44 @@ def start_state(a, scope, q):
     a[IN + 3] = 0
     a[IN + 4] = lay.FRAME_EMPTY
     return make_state(a, scope, np.int64(1))
+
+
+@njit(cache=True, nogil=True)
+def readable_bytes(a, state, readable):
+    """Mark in bool[256] the bytes that can come next; returns their number, -1 with H_ERROR set, -2 if stale."""
+    for c in range(256):
+        readable[c] = False
+    if state == 0:
+        return np.int64(0)
+    at = state_offset(a, state)
+    if at < 0:
+        return np.int64(-2)
+    scope = a[lay.HP + at + 3]
+    count = np.int64(0)
+    for c in range(256):
+        n = step(a, scope, load_state(a, at), np.int64(c))
+        if n < 0:
+            return n
+        if n > 0:
+            readable[c] = True
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def only_byte(a, state):
+    """The one byte that must come next; -1 if there are more or none or the text may end here, -2 if stale."""
+    if state == 0:
+        return np.int64(-1)
+    at = state_offset(a, state)
+    if at < 0:
+        return np.int64(-2)
+    if a[lay.HP + at + lay.STATE_BITS] & lay.ACCEPTING_BIT:
+        return np.int64(-1)
+    readable = np.empty(256, np.bool_)
+    if readable_bytes(a, state, readable) != 1:
+        return np.int64(-1)
+    for c in range(256):
+        if readable[c]:
+            return np.int64(c)
+    return np.int64(-1)

@@ -201,7 +201,7 @@ def move(a, scope, n, c, at, word0, word1):
             if need > 0:
                 need -= 1
         elif op == OP_SET:
-            pair = lay.PR + 2 * (word0 >> 24)
+            pair = lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)
             need = a[pair]
             room = a[pair + 1]
         elif op == OP_TEST:
@@ -287,12 +287,21 @@ def step(a, scope, n, c):
     if n == 1:
         q = a[IN]
         p = A_LS + q * lay.LS_WIDTH
-        if a[p + lay.L_FLAGS] & lay.FLAG_PLAIN and a[IN + 3] & HASH_MASK == 0:
+        if a[p + lay.L_FLAGS] & lay.FLAG_FAST and a[IN + 3] & HASH_MASK == 0:
             at = a[lay.DN + a[p + lay.L_DENSE] + c]
             if at < 0:
                 return np.int64(0)
-            a[IN] = a[lay.RG + at + 1] & 0xFFFFFFFF
-            return np.int64(1)
+            word = a[lay.RG + at]
+            if (word >> lay.RG_SIMPLE_BIT) & 1:
+                if (word >> 16) & 255 == OP_COUNT:
+                    if a[IN + 2] <= 0:
+                        return np.int64(0)
+                    if a[IN + 2] < lay.UNBOUNDED:
+                        a[IN + 2] -= 1
+                    if a[IN + 1] > 0:
+                        a[IN + 1] -= 1
+                a[IN] = a[lay.RG + at + 1] & 0xFFFFFFFF
+                return np.int64(1)
     for i in range(n * lay.ENTRY):
         a[WORK + i] = a[IN + i]
     n_work = n

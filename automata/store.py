@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..grammar.errors import InvalidSource, StaleState
+from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
 from .arena import check, reserve
 from .heap import open_scope
@@ -30,6 +30,7 @@ class Store:
     Attributes:
         arena: the two arrays.
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
+        bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
         lock: held around every kernel call that may write.
 
     """
@@ -38,6 +39,7 @@ class Store:
         """Reserve the arena and copy the vocabulary's trie and texts into it."""
         self.arena = reserve()
         self.rules: dict[Hashable, int] = {}
+        self.bodies: list[tuple[int, int]] = []
         self.lock = threading.RLock()
         self.words = vocab.words
         a = self.arena.a
@@ -49,12 +51,22 @@ class Store:
         a[lay.H_WORDS] = vocab.words
         a[lay.H_R] = vocab.words  # the first row is working memory of fills
         a[lay.H_MAX_DEPTH] = max(int(trie.depth.max(initial=0)), 1)
-        nodes = a[lay.TR : lay.TR + n * lay.TR_WIDTH].reshape(n, lay.TR_WIDTH)
-        nodes[:, lay.T_BYTE] = trie.byte
-        nodes[:, lay.T_END] = trie.end
-        nodes[:, lay.T_TOKEN] = trie.token
-        nodes[:, lay.T_DEPTH] = trie.depth
-        at = lay.TR + n * lay.TR_WIDTH
+        if n > lay.MAX_TRIE_NODES or size > lay.MAX_TOKENS or a[lay.H_MAX_DEPTH] > lay.MAX_TOKEN_BYTES:
+            raise LimitExceeded(
+                f"a vocabulary of {size} tokens, {n} prefixes and tokens of up to {a[lay.H_MAX_DEPTH]} bytes is too large",
+                limit="tokens, prefixes, bytes of a token",
+                value=lay.MAX_TOKENS,
+            )
+        a[lay.TR : lay.TR + n] = (
+            (trie.byte & 255)
+            | (trie.end << lay.T_END_SHIFT)
+            | (trie.depth << lay.T_DEPTH_SHIFT)
+            | ((trie.token + 1) << lay.T_TOKEN_SHIFT)
+        )
+        a[lay.RC : lay.RC + 256] = -1
+        children = np.flatnonzero(trie.depth == 1)
+        a[lay.RC + trie.byte[children]] = children
+        at = lay.TR + n
         a[at : at + size] = trie.next_same
         at += size
         lengths = np.fromiter((len(t) if t is not None else 0 for t in vocab.tokens), np.int64, size)
@@ -63,7 +75,11 @@ class Store:
         at += size + 1
         texts = np.frombuffer(b"".join(t for t in vocab.tokens if t is not None), np.uint8)
         if at + len(texts) > lay.TR + lay.CAP_TR:
-            raise InvalidSource(f"a vocabulary of {size} tokens and {len(texts)} bytes is larger than a store can hold")
+            raise LimitExceeded(
+                f"a vocabulary of {size} tokens and {len(texts)} bytes is larger than a store can hold",
+                limit="bytes of all tokens",
+                value=lay.CAP_TR,
+            )
         a[at : at + len(texts)] = texts
         a[lay.H_EOS] = len(vocab.eos_ids)
         a[lay.H_PAD] = len(vocab.pad_ids)

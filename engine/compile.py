@@ -1,0 +1,40 @@
+"""``compile``: from any source to a constraint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..automata.constraint import DEFAULT_SCOPE_CAP, Constraint
+from ..grammar.errors import InvalidSource
+from ..grammar.jsonschema import JsonSchema, compile_schema
+
+if TYPE_CHECKING:
+    from ..automata.vocabulary import Vocabulary
+
+
+def compile(  # noqa: A001 - the contract's name
+    source: JsonSchema | dict[str, Any] | bool | type, vocab: Vocabulary, *, scope_cap: int = DEFAULT_SCOPE_CAP
+) -> Constraint:
+    """Compile a source for a vocabulary; kernels, rules and rows are shared with every other constraint of it.
+
+    Args:
+        source: a ``JsonSchema``, or what says by itself that it is one: a dict, True or False, a pydantic model.
+        vocab: the vocabulary of the model.
+        scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
+
+    Raises:
+        InvalidSource: the source is wrong in itself.
+        Unsatisfiable: nothing can satisfy it.
+        Unsupported: it uses a keyword that Syntagma refuses by name.
+        LimitExceeded: a stated limit was hit.
+
+    """
+    if isinstance(source, (str, bytes)):
+        raise InvalidSource(
+            "a bare string does not say what it is",
+            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
+        )
+    if not isinstance(source, JsonSchema):
+        source = JsonSchema(source)
+    grammar, report = compile_schema(source)
+    return Constraint.from_grammar(grammar, vocab, report=report, scope_cap=scope_cap)
