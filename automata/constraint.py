@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..grammar.errors import InvalidSource, StaleState
+from ..grammar.errors import InvalidSource, StaleState, Unsatisfiable
 from . import layout as lay
 from .arena import check
 from .explain import Explanation, explain
@@ -58,6 +58,8 @@ class _States:
         with self._lock:
             state = int(start_state(self._a, scope, rule_start))
             check(self._a)
+            if state and not self.store.byte_complete and self.constraint.bound_of(state) >= lay.UNBOUNDED:
+                state = 0
         return state
 
     def advance(self, state: int, token: int) -> int:
@@ -72,6 +74,8 @@ class _States:
             result: int = advance(self._a, state, token)
             if result < 0:
                 self.store.failed(result)
+            if result and not self.store.byte_complete and self.constraint.bound_of(result) >= lay.UNBOUNDED:
+                return 0
         return result
 
     def advance_tokens(self, state: int, tokens: Iterable[int]) -> int:
@@ -119,6 +123,8 @@ class _States:
                 self.store.failed(result)
             if budget is not None:
                 self.constraint.limit_to_budget(state, out, budget)
+            elif not self.store.byte_complete:
+                self.constraint.limit_to_budget(state, out, lay.UNBOUNDED)
         return out
 
     def masks(
@@ -253,6 +259,11 @@ class Constraint(_States):
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, rule_start)
+        if self.start == 0:
+            raise Unsatisfiable(
+                "no sequence of the vocabulary's tokens spells a member of the language",
+                hint="the vocabulary lacks bytes that every member needs",
+            )
 
     @classmethod
     def from_grammar(

@@ -760,16 +760,114 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
 
 
 @njit(cache=True, nogil=True)
-def finish_load(a, low, high, starts):
-    """After all rules are in: first bytes of the starts, simple ranges and fast states among local states low..high-1.
+def is_productive(a, target, low, productive):
+    """Whether a local state can be finished; those of earlier loads can."""
+    return target < low or productive[target - low]
 
-    Returns 0, or -1 with H_ERROR set if a rule can begin with a call of itself.
+
+@njit(cache=True, nogil=True)
+def trim(a, low, high, spelled):
+    """Remove what cannot be finished: bytes that no token spells, and whatever leads only to such.
+
+    Args:
+        a: the arena.
+        low, high: the local states of this load; earlier ones are trimmed already.
+        spelled: bool[256], the bytes that occur in some token.
+
     """
-    rounds = 0
+    productive = np.zeros(high - low, np.bool_)
     changed = True
     while changed:
         changed = False
-        rounds += 1
+        for q in range(high - 1, low - 1, -1):
+            if productive[q - low]:
+                continue
+            p = lay.LS + q * lay.LS_WIDTH
+            good = (a[p + lay.L_FLAGS] & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED)) != 0
+            for i in range(a[p + lay.L_N_RANGES]):
+                if good:
+                    break
+                word0 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
+                word1 = a[lay.RG + a[p + lay.L_RANGES] + 2 * i + 1]
+                symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+                if not is_productive(a, word1 & 0xFFFFFFFF, low, productive):
+                    continue
+                if symbol >= 0 and not is_productive(a, symbol >> 1, low, productive):
+                    continue
+                for c in range(word0 & 255, ((word0 >> 8) & 255) + 1):
+                    if spelled[c]:
+                        good = True
+                        break
+            for i in range(a[p + lay.L_N_CALLS]):
+                if good:
+                    break
+                callee = a[lay.CL + a[p + lay.L_CALLS] + 2 * i]
+                symbol = (callee >> 32) - 1
+                good = is_productive(a, callee & 0xFFFFFFFF, low, productive) and (
+                    symbol < 0 or is_productive(a, symbol >> 1, low, productive)
+                )
+            if good:
+                productive[q - low] = True
+                changed = True
+    for q in range(low, high):
+        p = lay.LS + q * lay.LS_WIDTH
+        kept = 0
+        first = lay.RG + a[p + lay.L_RANGES]
+        for i in range(a[p + lay.L_N_RANGES]):
+            word0 = a[first + 2 * i]
+            word1 = a[first + 2 * i + 1]
+            symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+            good = is_productive(a, word1 & 0xFFFFFFFF, low, productive) and (
+                symbol < 0 or is_productive(a, symbol >> 1, low, productive)
+            )
+            b = word0 & 255
+            e = (word0 >> 8) & 255
+            while b < e and not spelled[b]:
+                b += 1
+            while e > b and not spelled[e]:
+                e -= 1
+            if good and spelled[b]:
+                a[first + 2 * kept] = (word0 & ~np.int64(0xFFFF)) | b | (e << 8)
+                a[first + 2 * kept + 1] = word1
+                kept += 1
+        if kept < a[p + lay.L_N_RANGES] and a[p + lay.L_DENSE] >= 0:
+            for c in range(256):
+                a[lay.DN + a[p + lay.L_DENSE] + c] = -1
+            for i in range(kept):
+                for c in range(a[first + 2 * i] & 255, ((a[first + 2 * i] >> 8) & 255) + 1):
+                    a[lay.DN + a[p + lay.L_DENSE] + c] = a[p + lay.L_RANGES] + 2 * i
+        a[p + lay.L_N_RANGES] = kept
+        calls = 0
+        for i in range(a[p + lay.L_N_CALLS]):
+            at = lay.CL + a[p + lay.L_CALLS]
+            callee = a[at + 2 * i]
+            symbol = (callee >> 32) - 1
+            if is_productive(a, callee & 0xFFFFFFFF, low, productive) and (
+                symbol < 0 or is_productive(a, symbol >> 1, low, productive)
+            ):
+                a[at + 2 * calls] = callee
+                a[at + 2 * calls + 1] = a[at + 2 * i + 1]
+                calls += 1
+        a[p + lay.L_N_CALLS] = calls
+        flags = a[p + lay.L_FLAGS] & ~np.int64(lay.FLAG_PURE_CALL)
+        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+            if kept == 0 and calls == 0:
+                flags |= lay.FLAG_END
+        elif kept == 0 and calls == 1:
+            flags |= lay.FLAG_PURE_CALL
+        a[p + lay.L_FLAGS] = flags
+
+
+@njit(cache=True, nogil=True)
+def finish_load(a, low, high, starts, spelled):
+    """After all rules are in: trim, first bytes of the starts, simple ranges and fast states among local states low..high-1.
+
+    Returns 0, or -1 with H_ERROR set if a rule can begin with a call of itself.
+    """
+    trim(a, low, high, spelled)
+    changed = True
+    while changed:
+        changed = False
         for q in starts:
             p = lay.LS + q * lay.LS_WIDTH
             first = lay.FB + a[p + lay.L_FIRST]

@@ -131,7 +131,7 @@ def load_grammar(
             store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
             _load(store, order.edges[rule], body, start_of, start_of[rule], max_dfa_states)
     if fresh:
-        finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64))
+        finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64), store.spelled)
         check(a)
         _refuse_left_recursion(store, fresh)
     store.rules.update(known)

@@ -372,6 +372,27 @@ def mask(a, r, state, out):
 
 
 @njit(cache=True, nogil=True)
+def mask_many(a, r, states, out):
+    """Fill a row per state; 0, or the first row's negative code."""
+    for i in range(len(states)):
+        code = mask(a, r, states[i], out[i])
+        if code < 0:
+            return code
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def advance_many(a, states, tokens, out):
+    """One token per state; 0, or the first negative code."""
+    for i in range(len(states)):
+        code = advance(a, states[i], tokens[i])
+        if code < 0:
+            return code
+        out[i] = code
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
 def advance_bytes(a, state, data):
     """The state after some bytes; 0 dead, -1 with H_ERROR set, -2 if the state is stale."""
     if state == 0:

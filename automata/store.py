@@ -16,7 +16,7 @@ from . import layout as lay
 from .arena import check, reserve
 from .heap import open_scope
 from .loader import new_local_state
-from .masks import EMPTY_LINK, advance, mask
+from .masks import EMPTY_LINK, advance_many, mask_many
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -31,6 +31,9 @@ class Store:
         arena: the two arrays.
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
+        spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
+        byte_complete: whether each of those bytes is a token by itself; then what can be finished in bytes can be finished in
+            tokens, and masks need no second look.
         lock: held around every kernel call that may write.
 
     """
@@ -81,6 +84,9 @@ class Store:
                 value=lay.CAP_TR,
             )
         a[at : at + len(texts)] = texts
+        self.spelled = np.zeros(256, np.bool_)
+        self.spelled[texts] = True
+        self.byte_complete = not any(self.spelled[b] for b in vocab.missing_bytes)
         a[lay.H_EOS] = len(vocab.eos_ids)
         a[lay.H_PAD] = len(vocab.pad_ids)
         ends = np.array(tuple(vocab.eos_ids) + tuple(vocab.pad_ids), np.int64)
@@ -122,10 +128,9 @@ class Store:
             raise InvalidSource(f"out must be a contiguous uint32 array of shape {(len(states), self.words)}")
         a, r = self.arena
         with self.lock:
-            for i, state in enumerate(states.tolist()):
-                code = mask(a, r, state, out[i])
-                if code < 0:
-                    self.failed(int(code))
+            code = int(mask_many(a, r, states, out))
+            if code < 0:
+                self.failed(code)
         return out
 
     def advance_batch(
@@ -146,9 +151,7 @@ class Store:
             raise InvalidSource("states, tokens and out must have one shape")
         a = self.arena.a
         with self.lock:
-            for i in range(len(states)):
-                code = int(advance(a, int(states[i]), int(tokens[i])))
-                if code < 0:
-                    self.failed(code)
-                out[i] = code
+            code = int(advance_many(a, states, tokens, out))
+            if code < 0:
+                self.failed(code)
         return out

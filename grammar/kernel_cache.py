@@ -13,15 +13,18 @@ import tempfile
 from pathlib import Path
 
 KERNEL_FOLDERS = ("grammar", "automata", "engine")
+CONSTANTS = {"ir.py", "layout.py"}  # files whose constants kernels freeze when they are compiled
 
 
 def source_digest(root: Path) -> str:
-    """Hex digest of the sources in the folders that hold kernels, names included."""
+    """Hex digest of every source that holds a kernel or constants that kernels freeze, names included."""
     digest = hashlib.sha256()
     for folder in KERNEL_FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
+            text = path.read_bytes()
+            if b"njit" in text or path.name in CONSTANTS:
+                digest.update(path.relative_to(root).as_posix().encode())
+                digest.update(text)
     return digest.hexdigest()[:16]
 
 

@@ -20,17 +20,20 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL_FOLDERS = ("grammar", "automata", "engine")
+CONSTANTS = {"ir.py", "layout.py"}
 CACHES = ROOT / ".cache" / "numba"
 STALE_AFTER = 24 * 3600  # seconds; a folder used today may belong to a run beside this one
 
 
 def kernel_digest() -> str:
-    """Digest of the compiler's version and of every source file that can hold a kernel."""
+    """Digest of the compiler's version and of every source that holds a kernel or the constants that kernels freeze."""
     digest = hashlib.sha256(f"{sys.version}\0{version('numba')}\0{version('numpy')}".encode())
     for folder in KERNEL_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(f"\0{path.relative_to(ROOT).as_posix()}\0".encode())
-            digest.update(path.read_bytes())
+            text = path.read_bytes()
+            if b"njit" in text or path.name in CONSTANTS:
+                digest.update(f"\0{path.relative_to(ROOT).as_posix()}\0".encode())
+                digest.update(text)
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,177 @@
+"""Scopes: states are freed with their session, and a freed state is recognised."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from syntagma.automata import layout as lay
+from syntagma.automata.constraint import Constraint
+from syntagma.automata.vocabulary import Vocabulary
+from syntagma.grammar.errors import LimitExceeded, StaleState
+from syntagma.grammar.ir import OP_COUNT, OP_TEST, Automaton, Grammar
+
+pytestmark = pytest.mark.kernel
+
+TOKENS = [b"[", b"]", b",", b"1", b"12", b"[[", b"]]", b"],[", b"1,", b",1]"]
+
+
+def nested_lists() -> Grammar:
+    """Lists of numbers and lists, each of one to four items."""
+    grammar = Grammar()
+    items = grammar.rule()
+    number = grammar.rule()
+    body = Automaton()
+    digits = body.state()
+    body.byte_range(body_start := 0, 0x31, 0x39, digits)
+    body.byte_range(digits, 0x30, 0x39, digits)
+    body.accept(digits)
+    assert body_start == 0
+    grammar.define(number, body)
+    tail = grammar.rule()
+    body = Automaton()
+    after = body.state()
+    comma = body.state()
+    end = body.state()
+    for callee in (number, items):
+        body.call(0, callee, after)
+        body.call(comma, callee, after)
+    body.byte_range(after, ord(","), ord(","), comma, OP_COUNT)
+    body.byte_range(after, ord("]"), ord("]"), end, OP_TEST)
+    body.accept(end)
+    grammar.define(tail, body)
+    body = Automaton()
+    opened = body.state()
+    closed = body.state()
+    body.literal(0, b"[", opened)
+    body.call(opened, tail, closed, (0, 3))
+    body.accept(closed)
+    grammar.define(items, body)
+    grammar.start = items
+    return grammar
+
+
+@pytest.fixture(scope="module")
+def constraint() -> Constraint:
+    """A constraint over a small vocabulary."""
+    return Constraint.from_grammar(nested_lists(), Vocabulary([*TOKENS, None], eos_ids=[len(TOKENS)]))
+
+
+def walk(constraint: Constraint, seed: int, steps: int = 30) -> list[int]:
+    """A random walk in a session of its own; returns the tokens."""
+    rng = np.random.default_rng(seed)
+    tokens = []
+    with constraint.session() as session:
+        state = session.start
+        for _ in range(steps):
+            row = session.mask(state)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            token = int(rng.choice(allowed))
+            tokens.append(token)
+            state = session.advance(state, token)
+            assert state
+    return tokens
+
+
+def test_a_state_of_a_closed_session_raises(constraint: Constraint) -> None:
+    """A freed state is an error that says so, in every call."""
+    with constraint.session() as session:
+        state = session.advance(session.start, 0)
+        assert state
+    for call in (
+        lambda: constraint.advance(state, 1),
+        lambda: constraint.mask(state),
+        lambda: constraint.is_accepting(state),
+        lambda: constraint.advance_bytes(state, b"1"),
+    ):
+        with pytest.raises(StaleState):
+            call()
+
+
+def test_closing_frees_everything(constraint: Constraint) -> None:
+    """Heap records and chunks after many sessions are what they were before."""
+    a = constraint.store.arena.a
+    walk(constraint, 0)
+    chunks, records = int(a[lay.H_CHUNKS_USED]), int(a[lay.H_RECORDS])
+    for seed in range(200):
+        walk(constraint, seed)
+    assert int(a[lay.H_CHUNKS_USED]) == chunks
+    assert int(a[lay.H_RECORDS]) == records
+
+
+def test_sessions_do_not_disturb_each_other(constraint: Constraint) -> None:
+    """Closing one session leaves the states of another alive and unchanged."""
+    kept = constraint.session()
+    state = kept.advance_bytes(kept.start, b"[1,[12")
+    before = kept.mask(state)
+    for seed in range(20):
+        walk(constraint, seed)
+    assert (kept.mask(state) == before).all()
+    kept.close()
+    kept.close()
+
+
+def test_the_scope_cap_is_a_typed_error() -> None:
+    """A scope that may hold little raises LimitExceeded, and its session can still be closed."""
+    vocab = Vocabulary([*TOKENS, None], eos_ids=[len(TOKENS)])
+    small = Constraint.from_grammar(nested_lists(), vocab, scope_cap=1)
+    with small.session() as session, pytest.raises(LimitExceeded, match="memory for states"):
+        session.advance_bytes(session.start, b"[" * 100_000)
+
+
+def test_threads_give_what_one_thread_gives(constraint: Constraint) -> None:
+    """Eight threads of mixed calls see exactly the walks that one thread sees."""
+    want = [walk(constraint, seed) for seed in range(64)]
+    got: dict[int, list[int]] = {}
+
+    def work(first: int) -> None:
+        for seed in range(first, 64, 8):
+            got[seed] = walk(constraint, seed)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [got[seed] for seed in range(64)] == want
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_generations_leave_memory_flat(constraint: Constraint) -> None:
+    """Resident memory after 100,000 sessions is within 5 % of what it was after the first 1,000."""
+
+    def resident() -> int:
+        status = Path("/proc/self/statm")
+        if not status.exists():
+            pytest.skip("resident memory is read from /proc")
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+
+    for seed in range(1000):
+        walk(constraint, seed, steps=8)
+    before = resident()
+    for seed in range(99_000):
+        walk(constraint, seed, steps=8)
+    assert resident() <= before * 1.05
+
+
+@pytest.mark.slow
+def test_a_million_mixed_calls_from_eight_threads(constraint: Constraint) -> None:
+    """10^6 calls from eight threads give what one thread gives."""
+    seeds = range(0, 4096)
+    want = {seed: walk(constraint, seed, steps=60) for seed in range(0, 4096, 16)}
+    got: dict[int, list[int]] = {}
+
+    def work(first: int) -> None:
+        for seed in seeds[first::8]:
+            got[seed] = walk(constraint, seed, steps=120)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, tokens in want.items():
+        assert got[seed][:60] == tokens
