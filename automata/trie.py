@@ -34,16 +34,13 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Int64Array: TypeAlias = npt.NDArray[np.int64]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
 
 NO_TOKEN = -1
 """No token: of a node, that no text ends here; of ``next_same``, that the chain ends."""
@@ -55,7 +52,6 @@ ROOT_BYTE = -1
 """What ``byte`` holds at the root, which no byte leads to."""
 
 _FILE_VERSION = 1
-_FIELDS = ("byte", "end", "token", "next_same", "depth")
 # Below this many bytes of text a trie is built faster than a file is opened and checked.
 _CACHE_FROM_BYTES = 1 << 16
 
@@ -142,7 +138,7 @@ def cache_directory() -> Path:
 def _load(path: Path, size: int) -> TokenTrie | None:
     try:
         with np.load(path, allow_pickle=False) as file:
-            trie = TokenTrie(*(file[name].astype(np.int64) for name in _FIELDS))
+            trie = TokenTrie(*(file[name].astype(np.int64) for name in TokenTrie._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     n = len(trie.byte)
@@ -159,14 +155,15 @@ def _save(path: Path, trie: TokenTrie) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, **{f: a.astype(np.int32) for f, a in zip(_FIELDS, trie, strict=True)})
+                byte, end, token, next_same, depth = (field.astype(np.int32) for field in trie)
+                np.savez(file, byte=byte, end=end, token=token, next_same=next_same, depth=depth)
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
 
 
 @njit(cache=True, nogil=True)
-def _shared_prefixes(blob, start, shared):  # type: ignore[no-untyped-def]
+def _shared_prefixes(blob: npt.NDArray[np.uint8], start: Int64Array, shared: Int64Array) -> None:
     """shared[i] = how many leading bytes text i has in common with text i - 1; 0 for the first."""
     for i in range(1, len(shared)):
         a = start[i - 1]
@@ -179,7 +176,14 @@ def _shared_prefixes(blob, start, shared):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill(blob, start, ids, shared, path, trie):  # type: ignore[no-untyped-def]
+def _fill(
+    blob: npt.NDArray[np.uint8],
+    start: Int64Array,
+    ids: Int64Array,
+    shared: Int64Array,
+    path: Int64Array,
+    trie: TokenTrie,
+) -> None:
     """Append the nodes of each text below what it shares with the text before it.
 
     ``path[d]`` is the node at depth d on the way to the text last added.  Texts are sorted by

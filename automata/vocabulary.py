@@ -71,7 +71,10 @@ class Vocabulary:
     tokenizer: object | None
 
     def __init__(
-        self, tokens: Iterable[bytes | bytearray | memoryview | None], eos_ids: Iterable[int], pad_ids: Iterable[int] = ()
+        self,
+        tokens: Iterable[bytes | bytearray | memoryview | None],
+        eos_ids: Iterable[int],
+        pad_ids: Iterable[int] = (),
     ) -> None:
         """Build a vocabulary from the bytes of every id.
 

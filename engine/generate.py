@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count, islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -25,6 +25,20 @@ from .text import TextStream
 
 if TYPE_CHECKING:
     from .contract import Mask, Session
+
+
+class GenerateOptions(TypedDict, total=False):
+    """The keyword arguments of ``generate``, each described there."""
+
+    max_new_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    seed: int
+    tokenizer: Any
+    batch_size: int
+
 
 FinishReason: TypeAlias = Literal["final", "eos", "budget"]
 """``final``: nothing could follow.  ``eos``: the model ended a text that could have gone on.
@@ -303,7 +317,7 @@ def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
 
 
 @overload
-def generate(model: Any, prompts: str, constraint: Constraint, **options: Any) -> Generation: ...
+def generate(model: Any, prompts: str, constraint: Constraint, **options: Unpack[GenerateOptions]) -> Generation: ...
 @overload
 def generate(
     model: Any, prompts: Sequence[str], constraint: Constraint | Sequence[Constraint], **options: Any
@@ -313,7 +327,7 @@ def generate(
     model: Any,
     prompts: Sequence[int] | Chat | Sequence[Sequence[int]] | Sequence[Chat],
     constraint: Constraint | Sequence[Constraint],
-    **options: Any,
+    **options: Unpack[GenerateOptions],
 ) -> Generation | list[Generation]: ...
 def generate(
     model: Any,

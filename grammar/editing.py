@@ -27,7 +27,6 @@ from .ir import (
     OP_SET,
     Automaton,
     Rule,
-    RuleId,
     StateIndex,
 )
 
@@ -347,8 +346,3 @@ def quotient(body: Body) -> None:
             break
         blocks = len(signatures)
     _renumber(body, body.edges, dict(enumerate(block)), blocks)
-
-
-def rule_id(number: int) -> RuleId:
-    """A rule's number as the IR's type."""
-    return RuleId(number)

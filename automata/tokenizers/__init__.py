@@ -6,7 +6,9 @@ No tokenizer library is imported before an object or a file of its kind is at ha
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...grammar.errors import TokenizerError
 from . import gguf, huggingface, mistral, sentencepiece, tekken, tiktoken, transformers
@@ -16,7 +18,7 @@ from .source import Source
 __all__ = ["Source", "load"]
 
 # By the top-level package of a class of the object; the first hit along the method resolution order decides.
-_OF_PACKAGE = {
+_OF_PACKAGE: dict[str, Callable[[Any], Source]] = {
     "transformers": transformers.read,
     "tokenizers": huggingface.read,
     "tiktoken": tiktoken.read,

@@ -39,7 +39,7 @@ def read_file(path: Path) -> Source:
 
     """
     try:
-        from gguf import GGUFReader  # noqa: PLC0415 - an optional library
+        from gguf import GGUFReader
     except ImportError as error:
         raise TokenizerError(
             "reading a GGUF file needs the package gguf", where=str(path), hint="pip install gguf"

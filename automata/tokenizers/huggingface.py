@@ -45,7 +45,7 @@ def read(tokenizer: Tokenizer) -> Source:
 def read_file(path: Path) -> Source:
     """Read a ``tokenizer.json``; the configuration files beside it say what ends a text, if they are there."""
     try:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - an optional library
+        from tokenizers import Tokenizer
     except ImportError as error:
         raise TokenizerError(
             "reading a tokenizer.json needs the package tokenizers", where=str(path), hint="pip install tokenizers"
@@ -143,7 +143,9 @@ def _state(part: Any, what: str, name: str) -> dict[str, Any]:  # noqa: ANN401 -
     try:
         state = json.loads(part.__getstate__())
     except Exception as error:  # a part written in Python cannot be written out
-        raise TokenizerError(f"the {what} of {name} is a program of its own; what it does to bytes is unknown") from error
+        raise TokenizerError(
+            f"the {what} of {name} is a program of its own; what it does to bytes is unknown"
+        ) from error
     return dict(state)
 
 

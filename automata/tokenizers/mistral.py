@@ -32,7 +32,7 @@ def read(tokenizer: Any, *, given: object = None) -> Source:  # noqa: ANN401 - t
 
 
 def _tekkenizer(tokenizer: Any, given: object) -> Source:  # noqa: ANN401 - as above
-    from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy  # noqa: PLC0415 - an optional library
+    from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
 
     tokens: list[bytes | None] = [
         None if tokenizer.is_special(i) else tokenizer.id_to_byte_piece(i, SpecialTokenPolicy.RAISE)

@@ -19,16 +19,31 @@ from .pieces import SPACE_MARK
 from .source import Source
 
 PROBES = {
-    "code": 'def f(x: int) -> str:\n    """Doc."""\n\treturn f"{x:>10}" if x != 0 else \'~`^|\\\\\'  # 100% @ $5 & <b>\r\n',
-    "words": "The QUICK brown fox's 1234567890 jumps; caf\u00e9 na\u00efve \u2014 \u201cquoted\u201d, \u20ac3\u00d74\u00bd.",
-    "Cyrillic": "\u0421\u044a\u0435\u0448\u044c \u0436\u0435 \u0435\u0449\u0451 \u044d\u0442\u0438\u0445 \u043c\u044f\u0433\u043a\u0438\u0445 \u0431\u0443\u043b\u043e\u043a, \u0407\u0436\u0430\u043a!",
-    "CJK": "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8\u3001\ud55c\uad6d\uc5b4 \u6587\u5b57 \ud842\udfb7".encode(
-        "utf-16", "surrogatepass"
-    ).decode("utf-16"),
-    "emoji": "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f3f3\ufe0f\u200d\U0001f308 e\u0301 a\u0308\u0323 \ufb01 \U0001d54f \U0001f1ef\U0001f1f5",
-    "controls": "a\x00b\x01\x04\x07\x08\x0b\x0c\x1b[0m\x7f\u0085\u00a0\u2003\u2028\u3000\u200b  two   three\t\ttabs\n\n\nlines ",
-    "JSON": '{"a": [1, -2.5e10, true, null], "\\u00e9\\n": {"": "x\\"y"}, "k":{}}\n[[],{ }]',
-    "scripts": "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645 \u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u0941\u0928\u093f\u092f\u093e \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e0a\u0e32\u0e27\u0e42\u0e25\u0e01 \u05e9\u05dc\u05d5\u05dd",
+    "code": (
+        'def f(x: int) -> str:\n    """Doc."""\n\treturn f"{x:>10}" if x != 0 else \'~`^|\\\\\'  # 100% @ $5 & <b>\r\n'
+    ),
+    "words": ("The QUICK brown fox's 1234567890 jumps; caf\xe9 na\xefve \u2014 \u201cquoted\u201d, \u20ac3\xd74\xbd."),
+    "Cyrillic": (
+        "\u0421\u044a\u0435\u0448\u044c \u0436\u0435 \u0435\u0449\u0451 \u044d\u0442\u0438\u0445 \u043c\u044f"
+        "\u0433\u043a\u0438\u0445 \u0431\u0443\u043b\u043e\u043a, \u0407\u0436\u0430\u043a!"
+    ),
+    "CJK": (
+        "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8\u3001\ud55c\uad6d"
+        "\uc5b4 \u6587\u5b57 \U00020bb7"
+    ),
+    "emoji": (
+        "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f3f3\ufe0f\u200d\U0001f308 e\u0301 a"
+        "\u0308\u0323 \ufb01 \U0001d54f \U0001f1ef\U0001f1f5"
+    ),
+    "controls": (
+        "a\x00b\x01\x04\x07\x08\x0b\x0c\x1b[0m\x7f\x85\xa0\u2003\u2028\u3000\u200b  two   three\t\ttabs\n\n\nlines "
+    ),
+    "JSON": ('{"a": [1, -2.5e10, true, null], "\\u00e9\\n": {"": "x\\"y"}, "k":{}}\n[[],{ }]'),
+    "scripts": (
+        "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645 \u0928\u092e\u0938\u094d\u0924"
+        "\u0947 \u0926\u0941\u0928\u093f\u092f\u093e \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e0a\u0e32\u0e27\u0e42"
+        "\u0e25\u0e01 \u05e9\u05dc\u05d5\u05dd"
+    ),
 }
 """The texts, by what they are there for."""
 
@@ -47,19 +62,21 @@ def checked(source: Source) -> Source:
         TokenizerWarning: the normaliser changes text.
 
     """
-    if source.encode is None:
+    encode = source.encode
+    if encode is None:
         return source
     adds_space = False
     changed: tuple[str, str] | None = None
-    unspellable = {c for c in sorted(set("".join(PROBES.values()))) if not _can_spell(source, c)}
+    alone = {token[0] for token in source.tokens if token is not None and len(token) == 1}
+    unspellable = {c for c in sorted(set("".join(PROBES.values()))) if not _can_spell(source, encode(c), c, alone)}
     for name, probe in PROBES.items():
         text = "".join(c for c in probe if c not in unspellable)
         if not text.strip():
             continue
         seen = _as_seen(source, text)
-        if changed is None and seen.removeprefix(" ") != text:
+        if changed is None and text not in (seen, seen.removeprefix(" ")):
             changed = (text, seen)
-        got = source.spell(source.encode(text))
+        got = source.spell(encode(text))
         wanted = [text.encode(), seen.encode()]
         if got is None:
             raise TokenizerError(
@@ -77,16 +94,16 @@ def _as_seen(source: Source, text: str) -> str:
     return text if source.normalise is None else source.normalise(text).replace(SPACE_MARK, " ")
 
 
-def _can_spell(source: Source, character: str) -> bool:
-    """Tell a character that the tokenizer lacks from one whose bytes came out wrong (which counts as spelled)."""
-    assert source.encode is not None
-    ids = source.encode(character)
+def _can_spell(source: Source, ids: list[int], character: str, alone: set[int]) -> bool:
+    """Tell a character that the tokenizer lacks from one whose bytes came out wrong (which counts as spelled).
+
+    It is lacking if it comes out as an unknown token, or if bytes of it were dropped that no token spells alone.
+    """
     got = source.spell(ids)
     if got is None:
         return False
     wanted = _as_seen(source, character).encode()
-    # A byte-level tokenizer drops the bytes that it has no token for.
-    return len(got) >= len(wanted) or not _is_subsequence(got.removeprefix(b" "), wanted)
+    return len(got) >= len(wanted) or alone.issuperset(wanted) or not _is_subsequence(got.removeprefix(b" "), wanted)
 
 
 def _is_subsequence(part: bytes, whole: bytes) -> bool:
@@ -108,7 +125,7 @@ def _difference(source: Source, name: str, wanted: bytes, got: bytes) -> Tokeniz
 
 
 def _change(source: Source, text: str, seen: str) -> str:
-    a, b = (text, seen.removeprefix(" "))
+    a, b = text, seen if text.startswith(" ") else seen.removeprefix(" ")
     at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     near = slice(max(0, at - 2), at + _CONTEXT)
     return (

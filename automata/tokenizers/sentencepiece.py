@@ -34,7 +34,7 @@ def read_file(path: Path) -> Source:
 
     """
     try:
-        from sentencepiece import SentencePieceProcessor  # noqa: PLC0415 - an optional library
+        from sentencepiece import SentencePieceProcessor
     except ImportError as error:
         raise TokenizerError(
             "reading a SentencePiece model needs the package sentencepiece",

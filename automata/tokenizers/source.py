@@ -26,9 +26,9 @@ WELL_KNOWN_ENDS = (
     "</s>",
     "<eos>",
 )
-"""Names that end an answer or a text in published models; consulted only where a format does not say what ends one."""
+"""Names that end an answer or a text in published models, for formats that do not say what ends one."""
 
-# Text in front of which the tokenizers that add a space at the start have been satisfied, and behind which a token ends.
+# Leads: a tokenizer puts its space in front of them, and they do not merge with most of what follows.
 _LEADS = ("\n", ",", "0")
 
 
@@ -115,10 +115,7 @@ class Source:
             TokenizerWarning: tokens with text lie beyond ``width``.
 
         """
-        if width is None:
-            width = len(self.tokens)
-        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-            raise InvalidSource(f"the width of the logits is a positive integer, not {width!r}", where="width")
+        width = len(self.tokens) if width is None else _positive(width)
         lost = sum(text is not None for text in self.tokens[width:])
         if lost:
             warnings.warn(
@@ -137,6 +134,12 @@ class Source:
         if pad_ids is None:
             pad_ids = tuple(i for i in self.pad_ids if i < width)
         return texts, eos_ids, pad_ids
+
+
+def _positive(width: object) -> int:
+    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+        raise InvalidSource(f"the width of the logits is a positive integer, not {width!r}", where="width")
+    return int(width)
 
 
 def well_known_ends(special: Iterable[tuple[str, int]]) -> tuple[int, ...]:

@@ -77,7 +77,7 @@ def _named(name: str, ids: dict[str, int], special: int) -> tuple[int, ...]:
 
 def _encoder(pattern: str, texts: list[bytes], special: int) -> Callable[[str], list[int]] | None:
     try:
-        import tiktoken  # noqa: PLC0415 - an optional library
+        import tiktoken
     except ImportError:
         return None
     ranks = {text: i for i, text in enumerate(texts)}

@@ -18,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import InvalidSource, LimitExceeded
-from .dialect import Json
+from .dialect import ANNOTATIONS, Json
 from .document import Documents, Node
 from .facts import (
     ALWAYS,
     ANY,
     NEVER,
     OBJECT,
+    TYPE_BITS,
     Facts,
     Obligation,
     Part,
@@ -56,7 +57,7 @@ def goal_of(obligations: Iterable[Obligation]) -> Goal:
 class Algebra:
     """Expansion of the obligations of one compilation; everything is memoised.
 
-    ``inhabited`` is set by the owner: whether some value meets a goal.
+    ``types_of`` is set by the owner: the types of the values that meet a goal.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Algebra:
     ) -> None:
         """Take the documents, the test for enforced formats, the limit, and a deadline check."""
         self.documents = documents
-        self.inhabited: Callable[[Goal], bool]
+        self.types_of: Callable[[Goal], int]
         self._enforced = enforced
         self._limit = alternatives
         self._tick = tick
@@ -73,7 +74,6 @@ class Algebra:
         self._open: dict[Obligation, None] = {}
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
         self.nodes_read: list[Node] = []
-        self.exclusive: dict[tuple[Obligation, ...], bool] = {}
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
         """Read a node once."""
@@ -161,7 +161,7 @@ class Algebra:
             out = self._all([opposite(o) for o in obligations])
             for i, first in enumerate(obligations):
                 for second in obligations[:i]:
-                    if self.inhabited(goal_of((first, second))):
+                    if self.types_of(goal_of((first, second))):
                         out = self._any_of(out, self._all([first, second]))
             return out
         if part.kind == "if":
@@ -174,30 +174,44 @@ class Algebra:
         return self._product([[(present,)], self.alternatives(opposite(obligations[0]))], obligations[0])
 
     def _one(self, part: Part, node: Node) -> list[Conjunction]:
+        """Exactly one branch: any of them, and for the types where two branches overlap, not the others."""
         branches = part.obligations
-        overlapping = self.overlaps(branches)
-        if not overlapping:
+        overlaps = self._overlaps(branches, node)
+        if not overlaps:
             return self._any(branches)
         out: list[Conjunction] = []
-        for branch in branches:
-            others = [opposite(o) for pair in overlapping if branch in pair for o in pair if o != branch]
-            if branches.count(branch) > 1:  # the same schema twice: never exactly one
-                continue
-            out = self._any_of(out, self._all([branch, *others]))
-        del node
+        for i, branch in enumerate(branches):
+            types_of_others: dict[tuple[int, ...], int] = {}
+            for bit in range(TYPE_BITS):
+                others = tuple(j for j in range(len(branches)) if overlaps.get((i, j), 0) >> bit & 1)
+                types_of_others[others] = types_of_others.get(others, 0) | 1 << bit
+            for others, types in types_of_others.items():
+                factors = [self.alternatives(o) for o in (branch, *(opposite(branches[j]) for j in others))]
+                if types != ANY:
+                    factors.append([(only(types),)])
+                out = self._any_of(out, self._product(factors, branch))
         return out
 
-    def overlaps(self, branches: list[Obligation]) -> list[tuple[Obligation, Obligation]]:
-        """Return the pairs of branches that some value meets both of."""
-        if self._discriminated(branches):
-            return []
-        out = []
+    def _overlaps(self, branches: list[Obligation], node: Node) -> dict[tuple[int, int], int]:
+        """Return, for each pair of branches that some value meets both of, the types of such values.
+
+        What stands beside ``oneOf`` is taken into account: a discriminator may be required there.
+        """
+        if len(set(branches)) == len(branches) and self._discriminated(branches):
+            return {}
+        context: Goal = ()
+        if isinstance(node.schema, dict):
+            beside = {k: v for k, v in node.schema.items() if k != "oneOf" and k not in ANNOTATIONS}
+            if beside:
+                context = (2 * self.documents.child(node, beside).index,)
+        out: dict[tuple[int, int], int] = {}
         for i, first in enumerate(branches):
-            for second in branches[:i]:
+            for j in range(i):
                 self._tick()
-                if first != second and self.inhabited(goal_of((first, second))):
-                    out.append((first, second))
-        return out or [(b, b) for b in branches if branches.count(b) > 1][:1]
+                types = self.types_of(goal_of((*context, first, branches[j])))
+                if types:
+                    out[i, j] = out[j, i] = types
+        return out
 
     def _discriminated(self, branches: list[Obligation]) -> bool:
         """Tell whether one required member takes a different value in every branch (linear, and the usual case)."""
@@ -216,13 +230,15 @@ class Algebra:
                     values = self._literals(facts.props[name])
                     if values is not None:
                         here[name] = values
-            if types != OBJECT or not here:
+            if types != OBJECT:
                 return False
-            common = here.keys() if common is None else {n for n in common if n in here and not here[n] & seen[n]}  # type: ignore[assignment]
-            for name in common or ():
-                seen.setdefault(name, set()).update(here[name])
+            if common is None:
+                common = set(here)
+            common = {n for n in common if n in here and not here[n] & seen.get(n, set())}
             if not common:
                 return False
+            for name in common:
+                seen.setdefault(name, set()).update(here[name])
         return True
 
     def _literals(self, obligation: Obligation) -> set[object] | None:

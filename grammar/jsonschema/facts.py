@@ -28,6 +28,7 @@ STRING: Final = 32
 ARRAY: Final = 64
 OBJECT: Final = 128
 ANY: Final = 255
+TYPE_BITS: Final = 8
 """Sets of types are bit sets.  ``INTEGER`` is the integers, ``FRACTION`` all other numbers."""
 
 TYPES: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from ..errors import InvalidSource, LimitExceeded
+from ..errors import LimitExceeded
 from ..ir import (
     OP_COUNT,
     OP_KEY_CLOSE,
@@ -15,6 +15,7 @@ from ..ir import (
     START,
     UNBOUNDED,
     Automaton,
+    ByteAutomaton,
     Grammar,
     RuleId,
     StateIndex,
@@ -60,6 +61,7 @@ class Lowering:
         *,
         counted_members: int,
         refuse: Callable[[Goal, Refusal], None],
+        narrow: Callable[[Goal, str, str], None],
         tick: Callable[[], None],
     ) -> None:
         """Take the pieces, the surface, and what to do about a refusal that matters."""
@@ -71,6 +73,7 @@ class Lowering:
         self._escapes: Escapes = escapes
         self._counted_members = counted_members
         self._refuse = refuse
+        self._narrow = narrow
         self._tick = tick
         self._rules: dict[Goal, RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}
@@ -177,13 +180,13 @@ class Lowering:
         if strings and self._escapes != "canonical":
             s, t = a.state(), a.state()
             a.byte_range(source, _QUOTE, _QUOTE, s)
-            a.embed(s, string_body(StringSpec(), self._escapes)[0] if not strings else self._strings(strings), t)
+            a.embed(s, self._strings(strings), t)
             a.byte_range(t, _QUOTE, _QUOTE, target)
             values = [v for v in values if not isinstance(v, str)]
         for v in values:
             self._literal(a, source, v, target)
 
-    def _strings(self, strings: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _strings(self, strings: list[str]) -> ByteAutomaton:
         return key_body(CharDfa.from_strings(strings), self._escapes)
 
     def _literal(self, a: Automaton, source: StateIndex, value: Json, target: StateIndex) -> None:
@@ -551,14 +554,11 @@ class _ObjectWriter:
             a.literal(inside, b"}", self._end)
         if may_begin(0, 0):
             a.epsilon(inside, start(0, 0))
-        done: dict[tuple[int, int], StateIndex] = {}
         while todo:
             i, c = todo.pop()
             here = starts[i, c]
             after = min(c + 1, most)
             if i == n:
-                if (n, after, True) not in done:  # type: ignore[comparison-overlap]
-                    pass
                 state = a.state()
                 self._extras(here, state)
                 behind(n, after, state)
@@ -603,5 +603,3 @@ class _ObjectWriter:
             l.surface.colon(a, named, value)
             a.call(value, l.value(c.goal), target)
 
-
-__all__ = ["InvalidSource", "Lowering"]

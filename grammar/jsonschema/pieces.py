@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, goal_of
 from .dialect import Json
@@ -140,7 +140,7 @@ class Pieces:
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
         self._asking: dict[Goal, int] = {}
         self._rests_on = 1 << 30
-        algebra.inhabited = self.inhabited
+        algebra.types_of = self.types_of
 
     # -- building -----------------------------------------------------------------------------
 
@@ -149,10 +149,24 @@ class Pieces:
         found = self._memo.get(goal)
         if found is None:
             found = []
-            for conjunction in self.algebra.expand(goal):
-                found.extend(self._split(conjunction))
+            try:
+                for conjunction in self.algebra.expand(goal):
+                    found.extend(self._split(conjunction))
+            except SyntagmaError as e:
+                raise self._located(e, goal) from None
             self._memo[goal] = found
         return found
+
+    def _located(self, error: SyntagmaError, goal: Goal) -> SyntagmaError:
+        """Say where a pattern or a limit went wrong, if the error does not say so itself."""
+        if not goal or (error.where is not None and "#" in error.where):
+            return error
+        where = self.algebra.documents.nodes[goal[0] >> 1].pointer()
+        if error.where is not None:
+            where = f"{where} ({error.where})"
+        if isinstance(error, LimitExceeded):
+            return LimitExceeded(error.message, limit=error.limit, value=error.value, where=where, hint=error.hint)
+        return type(error)(error.message, where=where, hint=error.hint)
 
     def _split(self, conjunction: Conjunction) -> Iterator[Piece]:
         types = 255
@@ -397,6 +411,21 @@ class Pieces:
             self._rests_on = min(self._rests_on, outer)
         return answer
 
+    def types_of(self, goal: Goal) -> int:
+        """Return the types of the values that meet a goal (what is refused is taken to hold)."""
+        if goal == FALSE_GOAL or self._inhabited.get(goal) is False:
+            return 0
+        types = 0
+        for piece in self.of(goal):
+            here = _types(piece)
+            if here & ~types and self.piece_is_inhabited(piece):
+                types |= here
+        return types
+
+    def empty_goals(self) -> list[Goal]:
+        """Return the goals that are known to be empty."""
+        return [g for g, answer in self._inhabited.items() if not answer and g != FALSE_GOAL]
+
     def piece_is_inhabited(self, piece: Piece) -> bool:
         """Tell whether some value is of this piece."""
         if isinstance(piece, ArrayPiece):
@@ -483,6 +512,21 @@ class Pieces:
         return all(
             self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)
         )  # fmt: skip
+
+
+def _types(piece: Piece) -> int:
+    if isinstance(piece, ObjectPiece):
+        return OBJECT
+    if isinstance(piece, ArrayPiece):
+        return ARRAY
+    if isinstance(piece, StringPiece):
+        return STRING
+    if isinstance(piece, NumberPiece):
+        return INTEGER if piece.spec.whole else NUMBER
+    types = 0
+    for v in piece.values:
+        types |= type_bit(v, float_is_fraction=False)
+    return types
 
 
 def _divides(m: Number, of: Number | None) -> bool:

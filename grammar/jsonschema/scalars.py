@@ -23,6 +23,19 @@ _MAX_EXPONENT: Final = 1000
 """Decimal exponents beyond this are refused: their digits would be written out."""
 
 
+@lru_cache(1)
+def warm_up() -> None:
+    """Touch every kernel of the regular layer once, so that no deadline is charged for loading or compiling them."""
+    dfa = CharDfa.from_regex("^[ab]{2,3}$", dialect="ecma", search=True) - CharDfa.from_strings(("aa",))
+    dfa = (dfa & ~CharDfa.from_strings(("ab",))) | CharDfa.nothing()
+    dfa.length_profile()
+    dfa.with_length(1, 2).accepts("bb")
+    dfa.is_finite()
+    json_string_body(dfa, escapes="canonical", counted=True)
+    numbers.integer(0, 10)
+    numbers.number(Decimal("0.5"), multiple_of=Decimal("0.1"))
+
+
 @lru_cache(4096)
 def character_language(fact: StringFact) -> CharDfa:
     """Return the strings that meet one fact."""

@@ -1,10 +1,272 @@
-"""Texts of JSON numbers with exact decimal bounds."""
+"""Texts of JSON numbers with exact decimal bounds, as byte automata.
+
+A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: every decimal value has such a text, so nothing is lost.
+The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows two things about each bound: how
+many digits were read, and how they compare with the bound's first digits; only at the end of the integer part does the number of
+digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff ``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes
+after place k.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
+
+from ..errors import InvalidSource, LimitExceeded
 from ..ir import ByteAutomaton
+
+MAX_RESIDUE = 4096
+MAX_DIGITS = 400  # of a bound: far beyond what a double can hold (309)
+LESS, EQUAL, GREATER = -1, 0, 1
+DIGITS = range(10)
+
+START, ZERO, INTEGER, POINT, FRACTION = range(5)
+
+
+class _Bound(NamedTuple):
+    """A magnitude to compare with: its digits before and after the point, and whether it belongs to the range."""
+
+    whole: str
+    fraction: str
+    inclusive: bool
+
+
+class _State(NamedTuple):
+    """What has been read: phase, digits of the integer part and of the fraction, comparisons, residue."""
+
+    phase: int
+    whole: int
+    fraction: int
+    low: int
+    high: int
+    residue: int
+
+
+class _Range(NamedTuple):
+    """A range of magnitudes, optionally of multiples of ``modulus / 10**places``."""
+
+    low: _Bound | None
+    high: _Bound | None
+    modulus: int
+    places: int
+    multiple: bool
+    integer: bool
+
+
+def _bound(value: Decimal, *, inclusive: bool) -> _Bound:
+    whole, _, fraction = format(value, "f").partition(".")
+    fraction = fraction.rstrip("0")
+    if len(whole) + len(fraction) > MAX_DIGITS:
+        raise LimitExceeded(
+            f"a numeric bound has {len(whole) + len(fraction)} digits", limit="max_bound_digits", value=MAX_DIGITS
+        )
+    return _Bound(whole.lstrip("0"), fraction, inclusive)
+
+
+def _compare_whole(state: _State, digit: int, bound: _Bound | None, so_far: int) -> int:
+    if bound is None or so_far != EQUAL:
+        return so_far
+    if state.whole >= len(bound.whole):
+        return so_far  # longer than the bound: decided when the integer part ends
+    other = int(bound.whole[state.whole])
+    return LESS if digit < other else GREATER if digit > other else EQUAL
+
+
+def _settle(state: _State, bound: _Bound | None, so_far: int) -> int:
+    """The comparison of the integer part once it has ended: more digits are greater."""
+    if bound is None:
+        return EQUAL
+    if state.whole != len(bound.whole):
+        return LESS if state.whole < len(bound.whole) else GREATER
+    return so_far
+
+
+def _compare_fraction(state: _State, digit: int, bound: _Bound | None, so_far: int) -> int:
+    if bound is None or so_far != EQUAL:
+        return so_far
+    other = int(bound.fraction[state.fraction]) if state.fraction < len(bound.fraction) else 0
+    return LESS if digit < other else GREATER if digit > other else EQUAL
+
+
+def _caps(limits: _Range) -> tuple[int, int]:
+    bounds = [b for b in (limits.low, limits.high) if b is not None]
+    whole = max((len(b.whole) for b in bounds), default=0) + 1
+    fraction = max([len(b.fraction) for b in bounds] + [limits.places]) + 1
+    return whole, fraction
+
+
+def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> _State | None:
+    if symbol == ".":
+        if limits.integer or state.phase not in (ZERO, INTEGER):
+            return None
+        low, high = _settle(state, limits.low, state.low), _settle(state, limits.high, state.high)
+        if high == GREATER or low == LESS:
+            return None
+        return _State(POINT, 0, 0, low, high, state.residue)
+    digit = int(symbol)
+    residue = (state.residue * 10 + digit) % limits.modulus
+    if state.phase == START:
+        if digit == 0:  # the number 0: no digits, as the bounds' leading zeros are stripped
+            return _State(ZERO, 0, 0, EQUAL, EQUAL, 0)
+        low = _compare_whole(state, digit, limits.low, EQUAL)
+        high = _compare_whole(state, digit, limits.high, EQUAL)
+        return _State(INTEGER, 1, 0, low, high, residue)
+    if state.phase == ZERO:
+        return None
+    if state.phase == INTEGER:
+        low = _compare_whole(state, digit, limits.low, state.low)
+        high = _compare_whole(state, digit, limits.high, state.high)
+        whole = min(state.whole + 1, caps[0])
+        if limits.high is not None and whole > len(limits.high.whole):
+            return None
+        return _State(INTEGER, whole, 0, low, high, residue)
+    low = _compare_fraction(state, digit, limits.low, state.low)
+    high = _compare_fraction(state, digit, limits.high, state.high)
+    if high == GREATER or low == LESS:
+        return None
+    if limits.multiple:
+        if state.fraction >= limits.places:
+            if digit != 0:
+                return None
+            residue = state.residue
+    else:
+        residue = 0
+    return _State(FRACTION, 0, min(state.fraction + 1, caps[1]), low, high, residue)
+
+
+def _accepts(state: _State, limits: _Range) -> bool:
+    if state.phase in (START, POINT):
+        return False
+    low, high = state.low, state.high
+    if state.phase in (ZERO, INTEGER):
+        low, high = _settle(state, limits.low, low), _settle(state, limits.high, high)
+    for bound, comparison, wrong in ((limits.low, low, LESS), (limits.high, high, GREATER)):
+        if bound is None:
+            continue
+        if comparison == EQUAL:
+            rest = state.fraction < len(bound.fraction)  # the bound goes on with a digit that is not 0
+            comparison = LESS if rest else EQUAL
+        if comparison == wrong or (comparison == EQUAL and not bound.inclusive):
+            return False
+    missing = max(0, limits.places - state.fraction)
+    return state.residue * 10**missing % limits.modulus == 0
+
+
+Edge = tuple[int, int, int]
+
+
+def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
+    """Edges (source, symbol, target) and accepting states of the magnitudes, numbered from ``first``; the next free number."""
+    caps = _caps(limits)
+    start = _State(START, 0, 0, EQUAL, EQUAL, 0)
+    number = {start: first}
+    work = [start]
+    edges: list[Edge] = []
+    accepting = set()
+    for state in work:
+        if _accepts(state, limits):
+            accepting.add(number[state])
+        for symbol in "0123456789.":
+            following = _read(state, symbol, limits, caps)
+            if following is None:
+                continue
+            if following not in number:
+                number[following] = first + len(number)
+                work.append(following)
+            edges.append((number[state], ord(symbol), number[following]))
+    return edges, accepting, first + len(number)
+
+
+def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
+    """The automaton of the states that are reachable from 0 and can reach acceptance; digits merged into ranges."""
+    back: dict[int, list[int]] = {}
+    for source, _, target in edges:
+        back.setdefault(target, []).append(source)
+    useful = set(accepting)
+    work = list(accepting)
+    while work:
+        for source in back.get(work.pop(), ()):
+            if source not in useful:
+                useful.add(source)
+                work.append(source)
+    useful.add(0)
+    number = {state: i for i, state in enumerate(sorted(useful))}
+    ranges: list[list[int]] = []
+    for source, symbol, target in sorted(e for e in edges if e[0] in useful and e[2] in useful):
+        last = ranges[-1] if ranges else None
+        row = [number[source], symbol, symbol, number[target]]
+        if last is not None and last[0] == row[0] and last[3] == row[3] and last[2] == symbol - 1:
+            last[2] = symbol
+        else:
+            ranges.append(row)
+    table = np.array(ranges, np.int64).reshape(-1, 4)
+    finals = np.zeros(len(number), np.bool_)
+    finals[[number[state] for state in accepting]] = True
+    return ByteAutomaton(len(number), table[:, 0], table[:, 1], table[:, 2], table[:, 3], finals)
+
+
+def _modulus(multiple_of: Decimal | int | None) -> tuple[int, int]:
+    if multiple_of is None:
+        return 1, 0
+    value = Decimal(multiple_of)
+    if value <= 0:
+        raise InvalidSource(f"multipleOf must be greater than 0, not {value}")
+    sign, digits, exponent = value.normalize().as_tuple()
+    del sign
+    whole = int("".join(map(str, digits)))
+    places = max(0, -int(exponent))
+    modulus = whole * 10 ** max(0, int(exponent))
+    if modulus > MAX_RESIDUE:
+        raise LimitExceeded(
+            f"multiples of {value} need {modulus} residues",
+            limit="max_residue",
+            value=MAX_RESIDUE,
+            hint="use a multiple with fewer digits",
+        )
+    return modulus, places
+
+
+@lru_cache(maxsize=1024)
+def _numbers(
+    low: Decimal | None,
+    high: Decimal | None,
+    exclusive_low: bool,
+    exclusive_high: bool,
+    multiple_of: Decimal | None,
+    integer: bool,
+) -> ByteAutomaton:
+    modulus, places = _modulus(multiple_of)
+    zero = Decimal(0)
+    edges: list[Edge] = []
+    accepting: set[int] = set()
+    # magnitudes at or above zero
+    if high is None or high > 0 or (high == 0 and not exclusive_high):
+        below = None
+        if low is not None and (low > 0 or (low == 0 and exclusive_low)):
+            below = _bound(low, inclusive=not exclusive_low)
+        above = None if high is None else _bound(high, inclusive=not exclusive_high)
+        edges, accepting, free = _magnitudes(_Range(below, above, modulus, places, multiple_of is not None, integer), 0)
+    else:
+        free = 1
+    # a minus sign, then the range turned round; "-0" spells 0, which integers never do
+    if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
+        above = None if low is None else _bound(-low, inclusive=not exclusive_low)
+        below = None
+        if high is not None and (high < 0 or (high == 0 and exclusive_high)):
+            below = _bound(-high, inclusive=not exclusive_high)
+        if integer and below is None:
+            below = _bound(zero, inclusive=False)
+        negative, finals, _ = _magnitudes(_Range(below, above, modulus, places, multiple_of is not None, integer), free)
+        edges = [*edges, (0, ord("-"), free), *negative]
+        accepting = accepting | finals
+    return _trimmed(edges, accepting)
+
+
+def _exact(value: Decimal | int | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
 
 
 def integer(
@@ -16,8 +278,51 @@ def integer(
     multiple_of: Decimal | int | None = None,
     zero_fraction: bool = False,
 ) -> ByteAutomaton:
-    """Integers between two bounds."""
-    raise NotImplementedError
+    """Integers between two bounds, written ``0`` or ``-?[1-9][0-9]*``.
+
+    Args:
+        low, high: the bounds, None for none.
+        exclusive_low, exclusive_high: whether a bound itself is outside.
+        multiple_of: only multiples of this.
+        zero_fraction: also accept ``.0``, ``.00`` and so on after the integer.
+
+    Raises:
+        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        InvalidSource: the multiple is not positive.
+
+    """
+    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), True)
+    return _with_zero_fraction(plain) if zero_fraction else plain
+
+
+def _with_zero_fraction(plain: ByteAutomaton) -> ByteAutomaton:
+    n = plain.n
+    finals = np.flatnonzero(plain.accepting)
+    point = np.full(len(finals), ord("."), np.int64)
+    zero = np.array([ord("0")], np.int64)
+    return ByteAutomaton(
+        n + 2,
+        np.concatenate([plain.source, finals, [n, n + 1]]),
+        np.concatenate([plain.low, point, zero, zero]),
+        np.concatenate([plain.high, point, zero, zero]),
+        np.concatenate([plain.target, np.full(len(finals), n), [n + 1, n + 1]]),
+        np.concatenate([plain.accepting, [False, True]]),
+    )
+
+
+@lru_cache(maxsize=1)
+def _free_number() -> ByteAutomaton:
+    """``-?int(.digits)?([eE][+-]?digits)?``, as RFC 8259 has it."""
+    rows = [
+        (0, "-", "-", 1), (0, "0", "0", 2), (0, "1", "9", 3), (1, "0", "0", 2), (1, "1", "9", 3), (3, "0", "9", 3),
+        (2, ".", ".", 4), (3, ".", ".", 4), (4, "0", "9", 5), (5, "0", "9", 5),
+        (2, "e", "e", 6), (2, "E", "E", 6), (3, "e", "e", 6), (3, "E", "E", 6), (5, "e", "e", 6), (5, "E", "E", 6),
+        (6, "+", "+", 7), (6, "-", "-", 7), (6, "0", "9", 8), (7, "0", "9", 8), (8, "0", "9", 8),
+    ]  # fmt: skip
+    table = np.array([(s, ord(a), ord(b), t) for s, a, b, t in rows], np.int64)
+    accepting = np.zeros(9, np.bool_)
+    accepting[[2, 3, 5, 8]] = True
+    return ByteAutomaton(9, table[:, 0], table[:, 1], table[:, 2], table[:, 3], accepting)
 
 
 def number(
@@ -28,10 +333,25 @@ def number(
     exclusive_high: bool = False,
     multiple_of: Decimal | int | None = None,
 ) -> ByteAutomaton:
-    """Numbers between two bounds."""
-    raise NotImplementedError
+    """Numbers between two bounds, written plainly; without any facet every JSON number, exponents included.
+
+    Args:
+        low, high: the bounds, None for none.
+        exclusive_low, exclusive_high: whether a bound itself is outside.
+        multiple_of: only multiples of this.
+
+    Raises:
+        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        InvalidSource: the multiple is not positive.
+
+    """
+    if low is None and high is None and multiple_of is None:
+        return _free_number()
+    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), False)
 
 
 def literal_number(value: Decimal | int) -> bytes:
-    """The canonical text of one number."""
-    raise NotImplementedError
+    """The plain text of one number: no exponent, no trailing zeros of the fraction, never ``-0``."""
+    if isinstance(value, int) or value == value.to_integral_value():
+        return str(int(value)).encode()
+    return format(value.normalize(), "f").encode()

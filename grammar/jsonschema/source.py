@@ -1,0 +1,330 @@
+"""The public face of the JSON Schema front end: the source with its options, and the compilation to rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import monotonic
+from typing import Final, Literal
+
+from ..errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
+from ..ir import Grammar
+from ..regular.encode import Escapes
+from ..report import Report, ReportEntry, Status
+from .algebra import Algebra, Goal, goal_of
+from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
+from .document import Documents, Registry, exact_numbers
+from .facts import ALWAYS, NEVER, Refusal
+from .lower import Lowering
+from .pieces import ArrayPiece, ObjectPiece, Pieces
+from .scalars import known_format, warm_up
+from .surface import Whitespace
+
+_WHITESPACE: Final = ("compact", "bounded", "any")
+_ESCAPES: Final = ("canonical", "ascii", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaLimits:
+    """Limits on what one schema may cost; a schema beyond one raises ``LimitExceeded`` with the name of the limit.
+
+    Attributes:
+        alternatives: alternatives of one value after distributing the combinators.
+        key_classes: classes that the patterns cut an object's keys into.
+        members: keys of a finite pattern that are written out as optional members.
+        counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted.
+        deadline: seconds for the whole compilation.
+
+    """
+
+    alternatives: int = 256
+    key_classes: int = 64
+    members: int = 64
+    counted_members: int = 20_000
+    deadline: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """A JSON Schema and how its texts are to look.
+
+    Attributes:
+        schema: a dict, a boolean, JSON text, or a pydantic model class.
+        dialect: ``draft4``, ``draft6``, ``draft7``, ``2019-09``, ``2020-12`` or a metaschema URI; by default
+            ``$schema`` decides, else the forms that the schema uses.
+        registry: the documents that remote references point to: a mapping from URI to document, or a
+            ``referencing.Registry``.  Nothing is ever fetched.
+        whitespace: ``bounded`` (one space, or a newline and at most 40 blanks, where ``json.dumps`` puts them),
+            ``compact`` (none) or ``any``.
+        property_order: ``schema``: members in the order of ``properties``.
+        escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all``.
+        formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
+            end) adds more, ``False`` asserts none.
+        on_unsupported: ``error`` raises ``Unsupported``; ``widen`` leaves the keyword out and sets
+            ``report.sound = False``.
+        limits: see ``SchemaLimits``.
+
+    Raises ``InvalidSource`` for an option that does not exist, ``Unsupported`` for one that is not there yet.
+
+    """
+
+    schema: object
+    dialect: str | None = field(default=None, kw_only=True)
+    registry: Registry | Mapping[str, Json] | None = field(default=None, kw_only=True)
+    whitespace: Whitespace | int = field(default="bounded", kw_only=True)
+    property_order: Literal["schema", "any"] = field(default="schema", kw_only=True)
+    escapes: Escapes = field(default="canonical", kw_only=True)
+    formats: Mapping[str, str] | Literal[False] | None = field(default=None, kw_only=True)
+    on_unsupported: Literal["error", "widen"] = field(default="error", kw_only=True)
+    limits: SchemaLimits | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if isinstance(self.whitespace, int) and not isinstance(self.whitespace, bool):
+            raise Unsupported("an exact indent is not supported yet", hint="use whitespace='bounded'")
+        _one_of("whitespace", self.whitespace, _WHITESPACE)
+        _one_of("property_order", self.property_order, ("schema", "any"))
+        if self.property_order == "any":
+            raise Unsupported("property_order='any' is not supported yet", hint="use property_order='schema'")
+        _one_of("escapes", self.escapes, _ESCAPES)
+        _one_of("on_unsupported", self.on_unsupported, ("error", "widen"))
+        if self.dialect is not None:
+            dialect_named(self.dialect)
+        if self.formats is not None and self.formats is not False and not isinstance(self.formats, Mapping):
+            raise InvalidSource("formats must be None, False or a mapping from name to regular expression")
+
+    def document(self) -> Json:
+        """Return the schema as a JSON value with exact numbers."""
+        schema = self.schema
+        if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
+            schema = schema.model_json_schema()
+        if isinstance(schema, str | bytes | bytearray):
+            try:
+                return _loads(schema)
+            except json.JSONDecodeError as e:
+                raise InvalidSource(
+                    f"the schema is not JSON: {e.msg}", where=f"line {e.lineno}, column {e.colno}"
+                ) from None
+        if isinstance(schema, dict | bool):
+            return exact_numbers(schema)
+        if isinstance(schema, Mapping):
+            return exact_numbers(dict(schema))
+        raise InvalidSource(
+            f"a schema is a dict, a boolean, JSON text or a pydantic model, not {type(schema).__name__}"
+        )
+
+
+def _loads(text: str | bytes | bytearray) -> Json:
+    def refuse(name: str) -> Json:
+        raise InvalidSource(f"{name} is not a JSON number")
+
+    value: Json = json.loads(text, parse_float=Decimal, parse_constant=refuse)
+    return value
+
+
+def _one_of(option: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidSource(f"{option}={value!r} is not an option", hint=f"choose one of {', '.join(choices)}")
+
+
+@dataclass(slots=True)
+class _Event:
+    pointer: str
+    keyword: str
+    status: Status
+    reason: str
+    consequence: str
+
+
+def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
+    """Compile a schema to rules, and report what was done with every keyword.
+
+    Raises ``InvalidSource`` (the schema is wrong), ``Unsatisfiable`` (no value satisfies it), ``Unsupported`` (a keyword
+    that cannot be made exact yet, unless ``on_unsupported="widen"``), ``LimitExceeded``.  Costs about 20 us per
+    subschema.
+    """
+    try:
+        return _Compilation(source).run()
+    except RecursionError:
+        raise LimitExceeded(
+            "the schema is nested too deeply",
+            limit="recursion",
+            value=1000,
+            hint="raise Python's sys.setrecursionlimit, or flatten the schema",
+        ) from None
+
+
+class _Compilation:
+    """The state of one compilation; kept by its report for the entries."""
+
+    def __init__(self, source: JsonSchema) -> None:
+        self.source = source
+        self.limits = source.limits or SchemaLimits()
+        self.events: list[_Event] = []
+        warm_up()
+        self._ends = monotonic() + self.limits.deadline
+        document = source.document()
+        if source.dialect is not None:
+            self.dialect, self.why = dialect_named(source.dialect), "chosen by the caller"
+        else:
+            self.dialect, self.why = detect(document)
+        self.documents = Documents(document, self.dialect, source.registry, forced=source.dialect is not None)
+        self.algebra = Algebra(self.documents, self.enforced, self.limits.alternatives, self.tick)
+        formats = source.formats if isinstance(source.formats, Mapping) else {}
+        self.pieces = Pieces(
+            self.algebra,
+            dict(formats),
+            float_is_fraction=self.dialect.name == "draft4",
+            key_classes=self.limits.key_classes,
+            members=self.limits.members,
+            tick=self.tick,
+        )
+
+    def enforced(self, name: str) -> bool:
+        """Tell whether a format is asserted."""
+        formats = self.source.formats
+        if formats is False:
+            return False
+        return (formats is not None and name in formats) or known_format(name)
+
+    def tick(self) -> None:
+        """Raise ``LimitExceeded`` past the deadline."""
+        if monotonic() > self._ends:
+            raise LimitExceeded(
+                f"compilation took longer than {self.limits.deadline} s",
+                limit="deadline",
+                value=self.limits.deadline,
+                hint="raise SchemaLimits.deadline",
+            )
+
+    def run(self) -> tuple[Grammar, Report]:
+        """Compile."""
+        root = self.documents.root
+        goal = goal_of((2 * root.index,)) if not isinstance(root.schema, bool) else goal_of(
+            (ALWAYS if root.schema else NEVER,)
+        )  # fmt: skip
+        if not self.pieces.inhabited(goal):
+            where = self._culprit(goal)
+            raise Unsatisfiable(
+                "no value satisfies this schema", where=where, hint="its constraints contradict each other"
+            )
+        whitespace = self.source.whitespace
+        assert not isinstance(whitespace, int)  # noqa: S101  (checked by the source)
+        lowering = Lowering(
+            self.pieces,
+            whitespace,
+            self.source.escapes,
+            counted_members=self.limits.counted_members,
+            refuse=self._refuse,
+            narrow=self._narrow,
+            tick=self.tick,
+        )
+        grammar = lowering.lower(goal)
+        statuses = {e.status for e in self.events}
+        report = Report(
+            dialect=f"{self.dialect.name} ({self.why})",
+            sound="refused" not in statuses,
+            complete="narrowed" not in statuses,
+            live=not lowering.unproven,
+            budget="bound" if lowering.registers else "exact",
+            collect=self._entries,
+            unsatisfiable=self._unsatisfiable,
+        )
+        return grammar, report
+
+    def _refuse(self, goal: Goal, refusal: Refusal) -> None:
+        where = refusal.where or self._place(goal)
+        if self.source.on_unsupported == "error":
+            raise Unsupported(
+                f"{refusal.keyword!r} cannot be enforced here: {refusal.reason}",
+                where=where,
+                hint="take it out of the schema, or pass on_unsupported='widen' to leave it unenforced",
+            )
+        self.events.append(
+            _Event(where, refusal.keyword, "refused", refusal.reason, "texts that violate it are not excluded")
+        )
+
+    def _narrow(self, goal: Goal, keyword: str, reason: str) -> None:
+        self.events.append(_Event(self._place(goal), keyword, "narrowed", reason, "these values are never produced"))
+
+    def _place(self, goal: Goal) -> str:
+        return self.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
+
+    def _culprit(self, goal: Goal) -> str:
+        """Return the pointer of the innermost part that makes a goal empty."""
+        seen: set[Goal] = set()
+        where = self._place(goal)
+        while goal not in seen:
+            seen.add(goal)
+            if goal and goal[0] > NEVER + 1:
+                where = self._place(goal)
+            inner = [g for p in self.pieces.of(goal) for g in self._needed(p) if not self.pieces.inhabited(g)]
+            if not inner:
+                break
+            goal = inner[0]
+        return where
+
+    @staticmethod
+    def _needed(piece: object) -> list[Goal]:
+        if isinstance(piece, ObjectPiece):
+            return [g for _, g, required in piece.members if required]
+        if isinstance(piece, ArrayPiece):
+            return [*piece.prefix[: piece.low], *([piece.rest] if piece.low > len(piece.prefix) else [])]
+        return []
+
+    def _unsatisfiable(self) -> list[str]:
+        nodes = self.documents.nodes
+        return [nodes[g[0] >> 1].pointer() for g in self.pieces.empty_goals() if len(g) == 1 and not g[0] & 1]
+
+    def _entries(self) -> list[ReportEntry]:
+        out: list[ReportEntry] = []
+        special = {(e.pointer, e.keyword): e for e in self.events}
+        said: set[int] = set()
+        listed: set[tuple[str, str]] = set()
+        for node in self.algebra.nodes_read:
+            schema = node.schema
+            if not isinstance(schema, dict):
+                continue
+            dialect = node.resource.dialect
+            hidden = dialect.ref_hides_siblings and "$ref" in schema
+            for keyword, value in schema.items():
+                pointer = node.pointer(keyword)
+                if (pointer, keyword) in listed:
+                    continue
+                listed.add((pointer, keyword))
+                event = special.get((pointer, keyword)) or special.get((node.pointer(), keyword))
+                if event is not None:
+                    said.add(id(event))
+                    out.append(ReportEntry(pointer, keyword, event.status, event.reason, event.consequence))
+                else:
+                    out.append(self._entry(pointer, keyword, value, dialect, hidden=hidden and keyword != "$ref"))
+        out += [
+            ReportEntry(e.pointer, e.keyword, e.status, e.reason, e.consequence)
+            for e in self.events
+            if id(e) not in said
+        ]
+        return out
+
+    def _entry(self, pointer: str, keyword: str, value: Json, dialect: Dialect, *, hidden: bool) -> ReportEntry:
+        if hidden and keyword not in ANNOTATIONS:
+            return ReportEntry(
+                pointer, keyword, "annotation", f"$ref hides its siblings in {dialect.name}", "not enforced"
+            )
+        if keyword == "format" and isinstance(value, str) and not self.enforced(value):
+            return ReportEntry(
+                pointer,
+                keyword,
+                "annotation",
+                f"format {value!r} is not asserted" if self.source.formats is False else f"unknown format {value!r}",
+                "not enforced; formats={name: regex} enforces it",
+            )
+        if keyword in dialect.keywords:
+            return ReportEntry(pointer, keyword, "exact")
+        if keyword in ANNOTATIONS:
+            return ReportEntry(pointer, keyword, "annotation", "asserts nothing")
+        hint = dialect.hint(keyword)
+        reason = f"unknown keyword; {hint}" if hint else "unknown keyword"
+        return ReportEntry(pointer, keyword, "annotation", reason, "not enforced")
+

@@ -1,0 +1,91 @@
+"""The coverage report: what a front end did with every part of the user's text.
+
+Nothing is dropped in silence.  Whether a report is needed is known only afterwards, so its entries are collected when
+they are first asked for; the flags that decide something are there from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["exact", "narrowed", "residual", "annotation", "refused"]
+"""``exact``: enforced as it stands.  ``narrowed``: enforced, and some valid values cannot be produced.  ``residual``:
+checked when the value closes.  ``annotation``: asserts nothing.  ``refused``: not enforced."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEntry:
+    """What was done with one keyword in one place.
+
+    Attributes:
+        pointer: JSON pointer of the keyword, as a URI fragment.
+        keyword: the keyword.
+        status: see ``Status``.
+        reason: why it has this status, or an empty string.
+        consequence: what that means for the texts, or an empty string.
+
+    """
+
+    pointer: str
+    keyword: str
+    status: Status
+    reason: str = ""
+    consequence: str = ""
+
+
+class Report:
+    """What a compilation promises, and why.
+
+    Attributes:
+        dialect: the dialect that the source was read in, with the reason in parentheses where it was detected.
+        sound: every finished text is valid.
+        complete: every valid value has a text.
+        live: every prefix that is allowed can be finished.
+        budget: ``exact`` where the bound on what is still needed is the minimum, else ``bound``.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: str,
+        sound: bool,
+        complete: bool,
+        live: bool,
+        budget: Literal["exact", "bound"],
+        collect: Callable[[], list[ReportEntry]],
+        unsatisfiable: Callable[[], list[str]],
+    ) -> None:
+        """Hold the flags, and two functions that list the rest on demand."""
+        self.dialect = dialect
+        self.sound = sound
+        self.complete = complete
+        self.live = live
+        self.budget = budget
+        self._collect = collect
+        self._find_unsatisfiable = unsatisfiable
+        self._entries: tuple[ReportEntry, ...] | None = None
+        self._unsatisfiable: tuple[str, ...] | None = None
+
+    @property
+    def entries(self) -> tuple[ReportEntry, ...]:
+        """Every keyword that was reached, in the order of reading."""
+        if self._entries is None:
+            self._entries = tuple(self._collect())
+        return self._entries
+
+    @property
+    def unsatisfiable(self) -> tuple[str, ...]:
+        """Pointers of the subschemas that no value satisfies."""
+        if self._unsatisfiable is None:
+            self._unsatisfiable = tuple(self._find_unsatisfiable())
+        return self._unsatisfiable
+
+    def __repr__(self) -> str:
+        """Show the flags."""
+        return (
+            f"Report(dialect={self.dialect!r}, sound={self.sound}, complete={self.complete}, "
+            f"live={self.live}, budget={self.budget!r})"
+        )
