@@ -8,6 +8,44 @@ from __future__ import annotations
 
 from .grammar.kernel_cache import set_up as _set_up_kernel_cache
 
-_set_up_kernel_cache()
+_set_up_kernel_cache()  # before anything imports Numba
+
+from .automata.constraint import Constraint, Session  # noqa: E402
+from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
+from .automata.vocabulary import Vocabulary  # noqa: E402
+from .engine.compile import compile  # noqa: A004, E402
+from .grammar.errors import (  # noqa: E402
+    BudgetTooSmall,
+    InvalidSource,
+    LimitExceeded,
+    StaleState,
+    SyntagmaError,
+    TokenizerError,
+    TokenizerWarning,
+    Unsatisfiable,
+    Unsupported,
+)
+from .grammar.jsonschema import JsonSchema  # noqa: E402
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "HOLE",
+    "BudgetTooSmall",
+    "Constraint",
+    "Gap",
+    "Hole",
+    "InvalidSource",
+    "JsonSchema",
+    "Lattice",
+    "LimitExceeded",
+    "Session",
+    "StaleState",
+    "SyntagmaError",
+    "TokenizerError",
+    "TokenizerWarning",
+    "Unsatisfiable",
+    "Unsupported",
+    "Vocabulary",
+    "compile",
+]
