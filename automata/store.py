@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
 from .arena import check, reserve
+from .effects import SCOPE_PERMANENT
 from .heap import open_scope
 from .loader import new_local_state
 from .masks import EMPTY_LINK, advance_many, mask_many
@@ -92,6 +93,10 @@ class Store:
         ends = np.array(tuple(vocab.eos_ids) + tuple(vocab.pad_ids), np.int64)
         a[lay.EO : lay.EO + len(ends)] = ends
         a[EMPTY_LINK : EMPTY_LINK + lay.LINK] = (lay.SYMBOL_EMPTY, 0, lay.UNBOUNDED, 0, lay.FRAME_EMPTY)
+        permanent = lay.SC + SCOPE_PERMANENT * lay.SC_WIDTH  # frames of effects live as long as the store
+        a[permanent + lay.SC_ALIVE] = 1
+        a[permanent + lay.SC_USED] = lay.CHUNK
+        a[permanent + lay.SC_CAP] = lay.CAP_CK
         new_local_state(a)  # local state 0 is never used: it reads nothing
         done = new_local_state(a)
         a[lay.H_DONE_STATE] = done

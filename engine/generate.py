@@ -101,6 +101,7 @@ class _Row:
     eos_ids: frozenset[int]
     remaining: int
     mask: Mask
+    ends: Mask  # the bits of eos_ids
     pending: list[int]  # tokens that the cache has not seen
     tokens: list[int] = field(default_factory=list)
     finish_reason: FinishReason | None = None
@@ -112,20 +113,18 @@ class _Row:
 
     def settle(self) -> None:
         """Append every token that is certain; stop at the end, or with the mask of a token that is not."""
+        if self.finish_reason is not None:
+            return
         began = perf_counter()
         states = self.states
-        while self.finish_reason is None:
-            if states.is_final(self.state):
-                self.finish_reason = "final"
+        while True:
+            # The one call a step: a mask under the budget tells what is certain and what has ended as well.
+            self.mask = states.mask(self.state, out=self.mask, budget=self.remaining)
+            token = only_bit(self.mask)
+            if token in self.eos_ids or (token is None and not (self.mask & ~self.ends).any()):
+                self.finish_reason = "final" if states.is_final(self.state) else "budget"
                 break
-            token = states.forced_token(self.state)
             if token is None:
-                self.mask = states.mask(self.state, out=self.mask, budget=self.remaining)
-                token = only_bit(self.mask)
-                if token is None and self.remaining > 0:
-                    break
-            if token is None or token in self.eos_ids:  # none left to spend: end-of-sequence alone, under several ids
-                self.finish_reason = "budget"
                 break
             self._append(token)
             self.n_forced += 1
@@ -150,6 +149,13 @@ class _Row:
         self.tokens.append(token)
         self.pending.append(token)
         self.remaining -= 1
+
+
+def _bits(ids: Iterable[int], size: int) -> Mask:
+    row = np.zeros((size + 31) // 32, np.uint32)
+    for i in ids:
+        row[i >> 5] |= np.uint32(1 << (i & 31))
+    return row
 
 
 def _open_row(
@@ -185,6 +191,7 @@ def _open_row(
         eos_ids=frozenset(constraint.vocab.eos_ids),
         remaining=budget if limit is None else min(budget, limit - len(prompt)),
         mask=np.zeros((constraint.vocab.size + 31) // 32, np.uint32),
+        ends=_bits(constraint.vocab.eos_ids, constraint.vocab.size),
         pending=list(prompt),
     )
 
@@ -256,10 +263,13 @@ def generate_many(
     seed: int = 0,
     tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
     batch_size: int = 8,
+    streams: Iterable[int] | None = None,
 ) -> Iterator[Generation]:
     """Complete prompts in order, ``batch_size`` at a time; prompts are read only as they are needed.
 
-    The arguments and errors are those of ``generate``.
+    The arguments and errors are those of ``generate``, and ``streams``: the number of each prompt's
+    stream of random draws, by default its place, so that a run that goes on where another stopped
+    draws what that one would have drawn.
 
     Yields:
         One generation a prompt, in the order of the prompts.
@@ -273,7 +283,7 @@ def generate_many(
     source = iter(prompts)
     constraints = iter(constraint) if isinstance(constraint, Iterable) else None
     checked: set[int] = set()
-    numbers = count()
+    numbers = count() if streams is None else iter(streams)
     while chunk := list(islice(source, batch_size)):
         own = [_next_constraint(constraint, constraints) for _ in chunk]
         for each in own:
@@ -313,7 +323,7 @@ def _checked_seed(seed: int) -> int:
 
 
 def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
-    return isinstance(prompts, str) or bool(len(prompts)) and isinstance(prompts[0], (int, np.integer, Mapping))
+    return isinstance(prompts, str) or (bool(len(prompts)) and isinstance(prompts[0], (int, np.integer, Mapping)))
 
 
 @overload

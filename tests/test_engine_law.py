@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference_constraint import ReferenceConstraint, ReferenceVocabulary
+
 from syntagma.engine.law import Law, allowed_ids, as_row, only_bit
 from syntagma.engine.sampler import MaskSampler
 from syntagma.grammar.errors import InvalidSource

@@ -58,3 +58,26 @@ def decode_slowly(model: Any, prompt: Sequence[int], constraint: ReferenceConstr
             return tokens[len(prompt) :]
         state, budget = constraint.advance(state, token), budget - 1
         tokens.append(token)
+
+
+def byte_tokenizer() -> Any:
+    """A tokenizer of single bytes and a few pairs, with a chat template, made from nothing."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415 - beside transformers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = ["<end>", "<user>", "<model>", *alphabet, '{"', '":', '",', '"}']
+    inner = Tokenizer(
+        models.BPE({p: i for i, p in enumerate(pieces)}, [("{", '"'), ('"', ":"), ('"', ","), ('"', "}")])
+    )
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(["<end>", "<user>", "<model>"])
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>", pad_token="<end>")  # noqa: S106
+    tokenizer.chat_template = "{% for m in messages %}<user>{{ m['content'] }}<end>{% endfor %}{% if add_generation_prompt %}<model>{% endif %}"
+    return tokenizer
+
+
+def tiny_pair() -> tuple[Any, Any]:
+    """A random model and the tokenizer that goes with it."""
+    tokenizer = byte_tokenizer()
+    return tiny_model("llama", vocab_size=300, max_position_embeddings=4096), tokenizer

@@ -86,7 +86,7 @@ def _matching(pattern: re.Pattern[str] | regex.Pattern[str]) -> Ranges:
 
 @lru_cache(maxsize=512)
 def unicode_property(name: str) -> Ranges | None:
-    r"""Characters of ``\p{name}`` (general category, script, binary property), or ``None`` if there is no such property."""
+    r"""Characters of ``\p{name}`` (general category, script, binary property), or ``None`` if it does not exist."""
     try:
         pattern = regex.compile(r"\p{" + name + "}+", regex.V1)
     except regex.error:
@@ -95,7 +95,7 @@ def unicode_property(name: str) -> Ranges | None:
 
 
 @lru_cache(maxsize=32)
-def shorthand(letter: str, dialect: Dialect, ascii_only: bool) -> Ranges:  # noqa: FBT001 - cache key
+def shorthand(letter: str, dialect: Dialect, ascii_only: bool) -> Ranges:
     r"""Characters of ``\d``, ``\w`` or ``\s`` (``letter``) in a dialect."""
     if dialect == "ecma" and letter == "s":
         # ECMA-262 WhiteSpace and LineTerminator: Zs, the ASCII controls 9-13, BOM, U+2028, U+2029.
@@ -121,7 +121,7 @@ def any_but_newline(dialect: Dialect) -> Ranges:
 
 
 @lru_cache(maxsize=2)
-def _orbits(python: bool) -> dict[int, tuple[int, ...]]:  # noqa: FBT001 - cache key
+def _orbits(python: bool) -> dict[int, tuple[int, ...]]:
     """Map each cased code point to every code point that it matches without regard to case."""
     groups: dict[str, list[int]] = {}
     for code in range(_LAST_CASED + 1):

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidSource, LimitExceeded, SyntagmaError
 from ..ir import UNBOUNDED
-from . import kernels
+from . import kernels, minimal
 
 if TYPE_CHECKING:
     from random import Random
@@ -149,19 +149,19 @@ class CharDfa:
     def from_ranges(
         cls, first: _Int, low: _Int, high: _Int, target: _Int, accepting: _Bool
     ) -> CharDfa:
-        """Any deterministic automaton in range form: CSR edges, ranges disjoint per state and free of surrogates."""
+        """Any deterministic automaton in range form: CSR edges, ranges disjoint per state, no surrogates."""
         if len(low) == 0:
             empty = np.zeros(0, np.int64)
             return cls(1, np.zeros(2, np.int64), empty, empty, empty, accepting[:1].copy())
         cuts = np.unique(np.concatenate((low, high + 1)))
-        table, classes = kernels.to_dense(len(accepting), first, low, high, target, cuts)
-        return cls(*kernels.canonical(table, accepting, cuts[:-1], cuts[1:] - 1, classes))
+        table, classes = minimal.to_dense(len(accepting), first, low, high, target, cuts)
+        return cls(*minimal.canonical(table, accepting, cuts[:-1], cuts[1:] - 1, classes))
 
     @classmethod
     def from_edges(
         cls, n: int, edges: Iterable[tuple[int, int, int, int]], accepting: Iterable[int]
     ) -> CharDfa:
-        """Small automata by hand: ``n`` states, deterministic edges ``(source, low, high, target)``, accepting states."""
+        """Small automata by hand: ``n`` states, edges ``(source, low, high, target)``, accepting states."""
         block = np.array(sorted(edges), np.int64).reshape(-1, 4)
         final = np.zeros(n, np.bool_)
         final[list(accepting)] = True
@@ -245,14 +245,14 @@ class CharDfa:
         return self._product(other, kernels.OP_AND, max_states)
 
     def _product(self, other: CharDfa, op: int, max_states: int) -> CharDfa:
-        status, *parts = kernels.product(
+        status, first, low, high, target, accepting = kernels.product(
             self.first, self.low, self.high, self.target, self.accepting,
             other.first, other.low, other.high, other.target, other.accepting,
             op, max_states,
         )  # fmt: skip
         if status != kernels.OK:
             raise too_many_states(max_states)
-        return CharDfa.from_ranges(*parts)
+        return CharDfa.from_ranges(first, low, high, target, accepting)
 
     # -- questions ------------------------------------------------------------------------------------------
 
@@ -347,11 +347,12 @@ class CharDfa:
         q = 0
         while True:
             begin, end = int(self.first[q]), int(self.first[q + 1])
-            if self.accepting[q] and (begin == end or len(out) >= max_length or rng.random() < 0.2):  # noqa: PLR2004
+            if self.accepting[q] and (begin == end or len(out) >= max_length or rng.random() < 0.2):
                 return "".join(out)
             edges = range(begin, end)
             if len(out) >= max_length:
-                edges = range(*(lambda e: (e, e + 1))(min(edges, key=lambda e: int(least[self.target[e]]))))
+                nearest = int(np.argmin(least[self.target[begin:end]]))
+                edges = range(begin + nearest, begin + nearest + 1)
             e = rng.choice(edges)
             lo, hi = int(self.low[e]), int(self.high[e])
             out.append(chr(rng.choice((lo, hi, rng.randint(lo, hi), min(hi, lo + rng.randint(0, 255))))))
@@ -367,6 +368,17 @@ class CharDfa:
         profile = self._profile
         assert profile is not None  # noqa: S101 - set above
         return profile
+
+    def counter_bounds(self, low: int, high: int | None) -> tuple[int, int | None] | None:
+        """Bounds on the length that a counter beside this automaton enforces exactly; ``None`` if it must be unrolled.
+
+        Bounds that the automaton implies are dropped (``(0, None)``: nothing to count).  One bound alone can always be
+        counted; two need gapless lengths, since a guard knows the least and the greatest length only.
+        """
+        profile = self.length_profile()
+        low = 0 if low <= profile.least[0] else low
+        high = None if high is not None and high >= profile.most[0] else high
+        return (low, high) if low == 0 or high is None or profile.gapless else None
 
     def with_length(self, low: int, high: int | None = None, *, max_states: int = MAX_DFA_STATES) -> CharDfa:
         """The strings of at least ``low`` and at most ``high`` characters, by unrolling a counter.
@@ -401,7 +413,7 @@ def too_many_states(max_states: int, *, what: str = "the automaton") -> LimitExc
 
 
 @lru_cache(maxsize=_MEMO_SIZE)
-def _from_regex(pattern: str, dialect: Dialect, search: bool, max_states: int) -> CharDfa:  # noqa: FBT001
+def _from_regex(pattern: str, dialect: Dialect, search: bool, max_states: int) -> CharDfa:
     from .nfa import from_regex  # noqa: PLC0415 - nfa builds on this module
 
     return from_regex(pattern, dialect, search=search, max_states=max_states)

@@ -1,12 +1,12 @@
-"""From characters to bytes: UTF-8, and the inside of a JSON string under three escape policies.
+r"""From characters to bytes: UTF-8, and the inside of a JSON string under three escape policies.
 
 One idea does all of it.  The edges of an automaton are *pieces*: runs of keys with a value, where a
 key is ``row * ROW + code point``, a row is a state of the character automaton, and a value is where the
 run leads.  ``fold`` replaces the last digit of every key by a byte: keys that agree in all but
 their last digit (to a radix) become one *node* whose outgoing edges spell that digit, equal nodes are
 shared (hash-consed over the whole automaton), and what remains are pieces with shorter keys and nodes
-as values.  UTF-8 folds by 64; ``\\uXXXX`` folds by 16 four times; a surrogate pair folds its ten low
-bits, the literal ``\\u`` between its halves (radix 1) and its ten high bits.  When a key has only its
+as values.  UTF-8 folds by 64; ``\uXXXX`` folds by 16 four times; a surrogate pair folds its ten low
+bits, the literal ``\u`` between its halves (radix 1) and its ten high bits.  When a key has only its
 first digit left, that digit is the byte that leaves the state.
 """
 
@@ -128,13 +128,13 @@ class _Encoder:
         return out
 
     def hexadecimal(self, ranges: list[tuple[int, int]], *, both_cases: bool) -> _Pieces:
-        """Characters as the part of ``\\uXXXX`` after the ``u``, one node per row, keyed by row alone."""
+        r"""Characters as the part of ``\uXXXX`` after the ``u``, one node per row, keyed by row alone."""
         digits = (_LOWER, _LOWER.upper()) if both_cases else (_LOWER,)
         d = ("d", "D") if both_cases else ("d",)
         hexa = _spelling(*digits)
-        basic = _join(*(self.clip(low, high) for low, high in ranges if high < 0x10000))  # noqa: PLR2004
+        basic = _join(*(self.clip(low, high) for low, high in ranges if high < 0x10000))
         basic = self.fold(self.fold(basic, 16, hexa), 16, hexa)
-        if ranges[-1][1] > 0xFFFF:  # noqa: PLR2004 - beyond the basic plane
+        if ranges[-1][1] > 0xFFFF:
             high = self.clip(0x10000, 0x10FFFF, -0x10000)
             high = self.fold(self.fold(high, 16, hexa), 16, hexa)
             high = self.fold(high, 4, _spelling(*(x[12:] for x in digits)))
@@ -159,8 +159,8 @@ class _Encoder:
         key = after.low * 256 + _BACKSLASH
         return _Pieces(key, key, after.value)
 
-    def finish(self, rows: _Pieces, *, counted: bool, quote: bool) -> ByteAutomaton | None:
-        """Put states and nodes together; ``None`` if a node's guard would have a gap."""
+    def finish(self, rows: _Pieces, *, counted: bool, quote: bool, one_sided: bool) -> ByteAutomaton | None:
+        """Put states and nodes together; ``None`` if a node's guard would have a gap that matters."""
         n = self.dfa.n
         inner_first, inner_low, inner_high, inner_child = self.nodes.arrays()
         k = len(inner_first) - 1
@@ -179,7 +179,7 @@ class _Encoder:
             least, most, gapless = fold.guards(
                 profile.least, profile.most, inner_first, inner_child, UNBOUNDED
             )
-            if not gapless:
+            if not gapless and not one_sided:
                 return None
         if quote:
             closing = np.flatnonzero(accepting)
@@ -194,21 +194,28 @@ class _Encoder:
             if least is not None and most is not None:
                 # Nothing may be missing behind the closing quote: a guard that only need == 0 passes.
                 least, most = np.append(least, 0), np.append(most, 0)
-        return ByteAutomaton(len(accepting), source, low, high, target, accepting, counts if counted else None, least, most)
+        n = len(accepting)
+        return ByteAutomaton(n, source, low, high, target, accepting, counts if counted else None, least, most)
 
 
 @lru_cache(maxsize=1024)
 def utf8(dfa: CharDfa) -> ByteAutomaton:
     """Texts of ``dfa`` as raw UTF-8; deterministic."""
     encoder = _Encoder(dfa, split=False)
-    part = encoder.finish(_join(encoder.direct((0, 0x7F)), *encoder.raw(0x80)), counted=False, quote=False)
+    rows = _join(encoder.direct((0, 0x7F)), *encoder.raw(0x80))
+    part = encoder.finish(rows, counted=False, quote=False, one_sided=True)
     assert part is not None  # noqa: S101 - only counted encodings can fail
     return part
 
 
 @lru_cache(maxsize=2048)
 def json_string_body(
-    dfa: CharDfa, *, escapes: Escapes = "canonical", counted: bool = False, quote: bool = False
+    dfa: CharDfa,
+    *,
+    escapes: Escapes = "canonical",
+    counted: bool = False,
+    quote: bool = False,
+    one_sided: bool = False,
 ) -> ByteAutomaton:
     """Texts of ``dfa`` as the inside of a JSON string; with ``quote`` the closing quote is part of the text.
 
@@ -217,32 +224,33 @@ def json_string_body(
     guard behind the quote sees to that.  The result is deterministic, except that a counted one splits
     its rows by target where characters that share bytes lead to lengths with a gap between them.
 
+    ``one_sided`` is the caller's word that only one bound is in force (need is 0, or room is unbounded; see
+    ``CharDfa.counter_bounds``): then gaps do not matter.
+
     Raises:
-        ValueError: ``counted``, and the lengths of ``dfa`` are not gapless: use ``dfa.with_length`` instead.
+        ValueError: ``counted`` without ``one_sided``, and the lengths of ``dfa`` have gaps: use ``dfa.with_length``.
 
     """
-    if counted and not dfa.length_profile().gapless:
-        msg = "a counted encoding needs an automaton whose lengths are gapless; unroll the bound with with_length"
-        raise ValueError(msg)
-    part = _string_body(_Encoder(dfa, split=False), escapes, counted=counted, quote=quote)
-    if part is None:
-        part = _string_body(_Encoder(dfa, split=True), escapes, counted=counted, quote=quote)
-    assert part is not None  # noqa: S101 - a split encoding has one target per node, hence no gaps
-    return part
+    if counted and not one_sided and not dfa.length_profile().gapless:
+        raise ValueError("counting between two bounds needs gapless lengths; unroll them with CharDfa.with_length")
+    for split in (False, True):
+        encoder = _Encoder(dfa, split=split)
+        part = encoder.finish(_spelled(encoder, escapes), counted=counted, quote=quote, one_sided=one_sided)
+        if part is not None:
+            return part
+    raise AssertionError("a split encoding has one target per node, hence no gaps")
 
 
-def _string_body(encoder: _Encoder, escapes: Escapes, *, counted: bool, quote: bool) -> ByteAutomaton | None:
+def _spelled(encoder: _Encoder, escapes: Escapes) -> _Pieces:
+    controls = [(0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F)]
+    beyond = (0x10000, 0x10FFFF)
+    if escapes == "ascii":
+        # json.dumps escapes U+007F as well: it is not printable.
+        plain = encoder.direct((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))
+        escaped = encoder.hexadecimal([*controls, (0x7F, 0xFFFF), beyond], both_cases=False)
+        return _join(plain, encoder.escaped(_SHORT, escaped))
+    plain = _join(encoder.direct((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7F)), *encoder.raw(0x80))
     if escapes == "canonical":
-        parts = [encoder.direct((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7F)), *encoder.raw(0x80)]
-        controls = [(0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F)]
-        parts.append(encoder.escaped(_SHORT, encoder.hexadecimal(controls, both_cases=False)))
-    elif escapes == "ascii":
-        parts = [encoder.direct((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))]
-        rest = [(0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F), (0x7F, 0xFFFF), (0x10000, 0x10FFFF)]
-        parts.append(encoder.escaped(_SHORT, encoder.hexadecimal(rest, both_cases=False)))
-    else:
-        parts = [encoder.direct((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7F)), *encoder.raw(0x80)]
-        everything = [(0, 0xFFFF), (0x10000, 0x10FFFF)]
-        short = {**_SHORT, 0x2F: 0x2F}
-        parts.append(encoder.escaped(short, encoder.hexadecimal(everything, both_cases=True)))
-    return encoder.finish(_join(*parts), counted=counted, quote=quote)
+        return _join(plain, encoder.escaped(_SHORT, encoder.hexadecimal(controls, both_cases=False)))
+    escaped = encoder.hexadecimal([(0, 0xFFFF), beyond], both_cases=True)
+    return _join(plain, encoder.escaped({**_SHORT, 0x2F: 0x2F}, escaped))

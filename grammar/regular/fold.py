@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .kernels import Int
-
-_HASH_MASK = 0x7FFFFFFF
-_HASH_FACTOR = 1000003
+from .kernels import HASH_FACTOR, HASH_MASK, Int
 
 
 class Nodes:
@@ -102,8 +99,8 @@ def _intern(first: Int, hashes: Int, low: Int, high: Int, child: Int, slots: Int
     end = first[count + 1]
     h = end - begin
     for e in range(begin, end):
-        h = ((h ^ (h >> 15) ^ (low[e] * 256 + high[e])) * _HASH_FACTOR) & _HASH_MASK
-        h = ((h ^ (h >> 15) ^ child[e]) * _HASH_FACTOR) & _HASH_MASK
+        h = ((h ^ (h >> 15) ^ (low[e] * 256 + high[e])) * HASH_FACTOR) & HASH_MASK
+        h = ((h ^ (h >> 15) ^ child[e]) * HASH_FACTOR) & HASH_MASK
     at = h & (len(slots) - 1)
     while slots[at] >= 0:
         k = slots[at]

@@ -1,7 +1,7 @@
 """Formats of JSON Schema as character automata, each after the document that defines it.
 
-What a format's document says that an automaton cannot (an internationalised host name must be valid IDNA) is narrowed, never
-widened: such strings are not produced.
+What a format's document says that an automaton cannot (an internationalised host name must be valid IDNA) is narrowed,
+never widened: such strings are not produced.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _uri(*, beyond_ascii: bool, relative: bool) -> str:
     ucs = (
         r"\u{A0}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFEF}"
         + "".join(rf"\u{{{plane:X}0000}}-\u{{{plane:X}FFFD}}" for plane in range(1, 14))
-        + rf"\u{{E1000}}-\u{{EFFFD}}"
+        + r"\u{E1000}-\u{EFFFD}"
         if beyond_ascii
         else ""
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from . import kernels, syntax
+from . import kernels, minimal, subsets, syntax
 from .dfa import SCALARS, CharDfa, Dialect, Ranges, too_many_states
 
 _NFA_FACTOR: Final = 4
@@ -130,13 +130,13 @@ class Nfa:
         label = np.array(self.label, np.int64)[order]
         dest = np.array(self.dest, np.int64)[order]
         max_work = self.max_states * _WORK_PER_STATE
-        status, _, first, label, dest, accepting = kernels.eliminate_epsilon(
+        status, _, first, label, dest, accepting = subsets.eliminate_epsilon(
             self.n, first, label, dest, final, start, max_work
         )
         if status != kernels.OK:
             raise too_many_states(self.max_states, what="the pattern")
         alphabet = Alphabet(tuple(self.sets))
-        universal = kernels.universal_states(first, label, dest, accepting, alphabet.full)
+        universal = subsets.universal_states(first, label, dest, accepting, alphabet.full)
         return alphabet.determinise(first, label, dest, accepting, universal, self.max_states)
 
 
@@ -152,8 +152,8 @@ class Alphabet:
         lows = flat[:, 0].copy()
         highs = flat[:, 1].copy()
         self.cuts = np.unique(np.concatenate((lows, highs + 1)))
-        self.classes, self.count = kernels.partition_sets(lows, highs, owner, len(sets), self.cuts)
-        self.class_first, self.class_list = kernels.classes_of_sets(
+        self.classes, self.count = subsets.partition_sets(lows, highs, owner, len(sets), self.cuts)
+        self.class_first, self.class_list = subsets.classes_of_sets(
             lows, highs, owner, len(sets), self.cuts, self.classes, self.count
         )
         self.full = np.array([ranges == SCALARS for ranges in sets], np.bool_)
@@ -168,13 +168,13 @@ class Alphabet:
         max_states: int,
     ) -> CharDfa:
         """Subset construction and canonical form of an NFA without epsilon edges whose labels are sets."""
-        status, table, final = kernels.determinise(
+        status, table, final = subsets.determinise(
             first, label, dest, accepting, universal,
             self.class_first, self.class_list, self.count, max_states, max_states * _WORK_PER_STATE,
         )  # fmt: skip
         if status != kernels.OK:
             raise too_many_states(max_states, what="the pattern")
-        return CharDfa(*kernels.canonical(table, final, self.cuts[:-1], self.cuts[1:] - 1, self.classes))
+        return CharDfa(*minimal.canonical(table, final, self.cuts[:-1], self.cuts[1:] - 1, self.classes))
 
 
 def size(node: syntax.Node) -> int:

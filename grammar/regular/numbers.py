@@ -1,10 +1,10 @@
 """Texts of JSON numbers with exact decimal bounds, as byte automata.
 
-A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: every decimal value has such a text, so nothing is lost.
-The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows two things about each bound: how
-many digits were read, and how they compare with the bound's first digits; only at the end of the integer part does the number of
-digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff ``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes
-after place k.
+A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: every decimal value has such a text, so
+nothing is lost.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
+two things about each bound: how many digits were read, and how they compare with the bound's first digits; only at the
+end of the integer part does the number of digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff
+``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.
 """
 
 from __future__ import annotations
@@ -152,14 +152,14 @@ def _accepts(state: _State, limits: _Range) -> bool:
         if comparison == wrong or (comparison == EQUAL and not bound.inclusive):
             return False
     missing = max(0, limits.places - state.fraction)
-    return state.residue * 10**missing % limits.modulus == 0
+    return bool(state.residue * 10**missing % limits.modulus == 0)
 
 
 Edge = tuple[int, int, int]
 
 
 def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
-    """Edges (source, symbol, target) and accepting states of the magnitudes, numbered from ``first``; the next free number."""
+    """Edges (source, symbol, target) and accepting states, numbered from ``first``; and the next free number."""
     caps = _caps(limits)
     start = _State(START, 0, 0, EQUAL, EQUAL, 0)
     number = {start: first}
@@ -281,8 +281,10 @@ def integer(
     """Integers between two bounds, written ``0`` or ``-?[1-9][0-9]*``.
 
     Args:
-        low, high: the bounds, None for none.
-        exclusive_low, exclusive_high: whether a bound itself is outside.
+        low: the lower bound, None for none.
+        high: the upper bound, None for none.
+        exclusive_low: whether the lower bound itself is outside.
+        exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
         zero_fraction: also accept ``.0``, ``.00`` and so on after the integer.
 
@@ -336,8 +338,10 @@ def number(
     """Numbers between two bounds, written plainly; without any facet every JSON number, exponents included.
 
     Args:
-        low, high: the bounds, None for none.
-        exclusive_low, exclusive_high: whether a bound itself is outside.
+        low: the lower bound, None for none.
+        high: the upper bound, None for none.
+        exclusive_low: whether the lower bound itself is outside.
+        exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
 
     Raises:

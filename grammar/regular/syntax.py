@@ -1,7 +1,7 @@
-"""Regular expressions as trees: one parser, three dialects.
+r"""Regular expressions as trees: one parser, three dialects.
 
 ``ecma`` is what JSON Schema asks for, read as leniently as patterns in the wild need (the annex B of
-ECMA-262: identity escapes, literal braces, a class shorthand beside a hyphen; and ``\\A``, ``\\Z``, ``(?i)``,
+ECMA-262: identity escapes, literal braces, a class shorthand beside a hyphen; and ``\A``, ``\Z``, ``(?i)``,
 ``(?P<name>...)`` as Python users write them).  ``python`` and ``rust`` follow CPython's ``re`` on ``str`` and Rust's
 ``regex`` crate.  Laziness of a quantifier does not change which strings match and leaves no trace.
 
@@ -11,13 +11,13 @@ by name with its place in the pattern.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from ..errors import InvalidSource, LimitExceeded, Unsupported
+from ..errors import LimitExceeded
 from . import charset
 from .dfa import SCALARS, Dialect, Ranges
+from .escapes import CharacterReader
 
 MAX_NESTING: Final = 150
 """Groups inside groups.  Keeps the recursive passes over the tree far from Python's own recursion limit."""
@@ -76,8 +76,6 @@ class Look:
 Node = Set | Concat | Alternation | Repeat | Anchor | Look
 
 _FLAGS: Final = {"ecma": "ims", "python": "aimsux", "rust": "imsuxUR"}
-_SIMPLE_ESCAPES: Final = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
-_CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 def parse(pattern: str, dialect: Dialect) -> Node:
@@ -92,38 +90,14 @@ def parse(pattern: str, dialect: Dialect) -> Node:
     return _Parser(pattern, dialect).whole()
 
 
-def caret(pattern: str, position: int) -> str:
-    """Two lines that point at a character of the pattern."""
-    begin = max(0, position - 40)
-    excerpt = pattern[begin : position + 30].translate({9: " ", 10: " ", 13: " "})
-    return f"\n  {excerpt}\n  {' ' * (position - begin)}^"
-
-
-def refuse(construct: str, pattern: str, position: int, *, hint: str) -> Unsupported:
-    """Build the error for a construct that is left out."""
-    return Unsupported(f"the pattern has {construct} at position {position}{caret(pattern, position)}\n ", hint=hint)
-
-
-class _Parser:
-    __slots__ = ("at", "depth", "dialect", "flags", "groups", "names", "pattern")
+class _Parser(CharacterReader):
+    __slots__ = ("depth", "groups", "names")
 
     def __init__(self, pattern: str, dialect: Dialect) -> None:
-        self.pattern = pattern
-        self.dialect = dialect
-        self.at = 0
+        super().__init__(pattern, dialect)
         self.depth = 0
-        self.flags: frozenset[str] = frozenset()
         self.groups = -1
         self.names: set[str] = set()
-
-    # -- errors ---------------------------------------------------------------------------------------------
-
-    def invalid(self, message: str, position: int, hint: str | None = None) -> NoReturn:
-        text = f"the pattern is no regular expression: {message} at position {position}"
-        raise InvalidSource(f"{text}{caret(self.pattern, position)}\n ", hint=hint)
-
-    def unsupported(self, construct: str, position: int, hint: str) -> NoReturn:
-        raise refuse(construct, self.pattern, position, hint=hint)
 
     # -- structure ------------------------------------------------------------------------------------------
 
@@ -186,7 +160,7 @@ class _Parser:
             return self.line_start(start) if "m" in self.flags else Anchor(begin=True)
         if x == "$":
             return self.dollar(start)
-        if x in "{}]" and self.dialect == "rust" and x == "{":
+        if x == "{" and self.dialect == "rust":
             self.invalid("a literal '{'", start, r"write \{ for the character")
         return self.character(ord(x))
 
@@ -212,10 +186,11 @@ class _Parser:
         ascii_only = "a" in self.flags
         word: Node = Set(charset.shorthand("w", self.dialect, ascii_only))
 
-        def look(ahead: bool, negated: bool) -> Node:  # noqa: FBT001 - two calls below
+        def look(ahead: bool, negated: bool) -> Node:
             return Look(word, ahead=ahead, negated=negated, position=position)
 
-        before, not_before, after, not_after = look(False, False), look(False, True), look(True, False), look(True, True)  # noqa: FBT003
+        before, not_before = look(False, False), look(False, True)
+        after, not_after = look(True, False), look(True, True)
         if negated:
             return Alternation([Concat([before, after]), Concat([not_before, not_after])])
         return Alternation([Concat([before, not_after]), Concat([not_before, after])])
@@ -305,11 +280,13 @@ class _Parser:
             self.group_name(start)
         elif pattern.startswith(("(?P=", "(?(", "(?>", "(?R)", "(?&", "(?|", "(?P>"), start):
             names = {"P": "a back-reference or call", "(": "a conditional", ">": "an atomic group", "R": "a recursion"}
-            self.unsupported(names.get(pattern[start + 2], "an extension group"), start, "rewrite the pattern without it")
+            construct = names.get(pattern[start + 2], "an extension group")
+            self.unsupported(construct, start, "rewrite the pattern without it")
         elif self.inline_flags(start):
             return None
         if look is not None and self.dialect == "rust":
-            self.unsupported("look-around, which Rust's dialect does not have,", start, "use the ecma or python dialect")
+            construct = "look-around, which Rust's dialect does not have,"
+            self.unsupported(construct, start, "use the ecma or python dialect")
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise LimitExceeded(
@@ -397,7 +374,7 @@ class _Parser:
         while at < len(self.pattern) and self.pattern[at] in "0123456789":
             at += 1
         digits = self.pattern[start + 1 : at]
-        if self.dialect == "python" and len(digits) >= 3 and all(x in "01234567" for x in digits[:3]):  # noqa: PLR2004
+        if self.dialect == "python" and len(digits) >= 3 and all(x in "01234567" for x in digits[:3]):
             return None
         if self.groups < 0:
             self.groups = self.count_groups()
@@ -421,206 +398,7 @@ class _Parser:
                 in_class = True
             elif x == "(":
                 after = self.pattern[at + 1 : at + 4]
-                named = after.startswith(("?P<", "?<")) and after not in {"?<=", "?<!"} and after[:3] not in {"?<=", "?<!"}
+                named = after.startswith(("?P<", "?<")) and not after.startswith(("?<=", "?<!"))
                 count += not after.startswith("?") or named
             at += 1
         return count
-
-    def hex_digits(self, begin: int, size: int) -> int:
-        text = self.pattern[begin : begin + size]
-        if len(text) == size and all(x in "0123456789abcdefABCDEF" for x in text):
-            return int(text, 16)
-        return -1
-
-    def braced_hex(self, begin: int) -> tuple[int, int]:
-        """Read ``{hex}`` at ``begin``: the value or -1, and the place after it."""
-        end = self.pattern.find("}", begin)
-        digits = self.pattern[begin + 1 : end] if end > 0 and self.pattern[begin : begin + 1] == "{" else ""
-        value = self.hex_digits(begin + 1, len(digits)) if digits else -1
-        return (value, end + 1) if 0 <= value <= SCALARS[-1][1] else (-1, begin)
-
-    def escaped_set(self, *, in_class: bool = False) -> Ranges:
-        """Read one escape that stands for characters; the current place is on the backslash."""
-        start = self.at
-        x = self.pattern[start + 1 : start + 2]
-        if x == "":
-            self.invalid("a backslash at the end", start, r"write \\ for the character")
-        self.at += 2
-        ascii_only = "a" in self.flags
-        if x in "dws":
-            return charset.shorthand(x, self.dialect, ascii_only)
-        if x in "DWS":
-            positive = charset.shorthand(x.lower(), self.dialect, ascii_only)
-            return charset.negate(charset.fold_case(positive, self.dialect) if "i" in self.flags else positive)
-        if x in "pP":
-            return self.property(start, negated=x == "P")
-        code = self.escaped_code(x, start, in_class=in_class)
-        return charset.normalise(((code, code),))
-
-    def property(self, start: int, *, negated: bool) -> Ranges:
-        at = self.at
-        if self.pattern[at : at + 1] == "{":
-            end = self.pattern.find("}", at)
-            name = self.pattern[at + 1 : end] if end > 0 else ""
-            self.at = end + 1
-        else:
-            name = self.pattern[at : at + 1] if self.dialect != "ecma" else ""
-            self.at = at + 1
-        if name.startswith("^"):
-            name, negated = name[1:], not negated
-        found = None
-        if name and all(x.isalnum() or x in "_=: -&" for x in name):
-            found = charset.unicode_property(name)
-        if found is None:
-            self.invalid(f"an unknown Unicode property {name!r}", start, r"for example \p{L} or \p{Script=Greek}")
-        return charset.negate(found) if negated else found
-
-    def escaped_code(self, x: str, start: int, *, in_class: bool) -> int:  # noqa: C901, PLR0911, PLR0912 - a table in words
-        ecma = self.dialect == "ecma"
-        if x in _SIMPLE_ESCAPES:
-            return _SIMPLE_ESCAPES[x]
-        if x == "b" and in_class:
-            return 8
-        if x == "a" and not ecma:
-            return 7
-        if x == "c" and ecma:
-            letter = self.pattern[self.at : self.at + 1]
-            if letter.isascii() and letter.isalpha():
-                self.at += 1
-                return ord(letter) & 31
-            self.at -= 1  # annex B: the backslash is a character
-            return 0x5C
-        if x in "xuU":
-            return self.hexadecimal(x, start)
-        if x in "01234567" and self.dialect != "rust":
-            return self.octal(x)
-        if x == "N" and self.dialect == "python":
-            end = self.pattern.find("}", self.at)
-            try:
-                code = ord(unicodedata.lookup(self.pattern[self.at + 1 : end]))
-            except (KeyError, TypeError):
-                self.invalid(r"an unknown character name in \N{...}", start)
-            self.at = end + 1
-            return code
-        if x.isascii() and x.isalnum() and not ecma:
-            self.invalid(f"a bad escape \\{x}", start, f"write {x} alone for the character")
-        return ord(x)
-
-    def octal(self, x: str) -> int:
-        value = int(x)
-        # Three digits at most, and no more than 0o377.
-        while self.pattern[self.at : self.at + 1] in {*"01234567"} and value < 32 and self.at < len(self.pattern):  # noqa: PLR2004
-            value = 8 * value + int(self.pattern[self.at])
-            self.at += 1
-        return value
-
-    def hexadecimal(self, x: str, start: int) -> int:
-        if x in "xu" and self.dialect != "python":
-            value, end = self.braced_hex(self.at)
-            if value >= 0:
-                if x == "u" or self.dialect == "rust":
-                    self.at = end
-                    return value
-        size = {"x": 2, "u": 4, "U": 8}[x]
-        value = self.hex_digits(self.at, size) if x != "U" or self.dialect != "ecma" else -1
-        if not 0 <= value <= SCALARS[-1][1]:
-            if self.dialect == "ecma":
-                return ord(x)  # annex B: an identity escape
-            self.invalid(f"a bad escape \\{x}", start, f"{size} hexadecimal digits must follow")
-        self.at += size
-        if 0xD800 <= value <= 0xDBFF and self.pattern.startswith("\\u", self.at):  # noqa: PLR2004 - high surrogates
-            low = self.hex_digits(self.at + 2, 4)
-            if 0xDC00 <= low <= 0xDFFF:  # noqa: PLR2004 - low surrogates
-                self.at += 6
-                return 0x10000 + ((value - 0xD800) << 10) + (low - 0xDC00)
-        return value
-
-    # -- classes --------------------------------------------------------------------------------------------
-
-    def char_class(self) -> Ranges:
-        start = self.at
-        self.at += 1
-        negated = self.pattern[self.at : self.at + 1] == "^"
-        self.at += negated
-        ranges = self.class_union(start)
-        while self.dialect == "rust" and self.pattern[self.at : self.at + 2] in {"&&", "--", "~~"}:
-            operator = self.pattern[self.at]
-            self.at += 2
-            other = self.class_union(start)
-            if operator == "&":
-                ranges = charset.intersect(ranges, other)
-            elif operator == "-":
-                ranges = charset.intersect(ranges, charset.negate(other))
-            else:
-                both = charset.intersect(ranges, other)
-                ranges = charset.intersect(charset.normalise((*ranges, *other)), charset.negate(both))
-        self.at += 1
-        if "i" in self.flags:
-            ranges = charset.fold_case(ranges, self.dialect)
-        return charset.negate(ranges) if negated else ranges
-
-    def class_union(self, start: int) -> Ranges:
-        """Read members up to the closing bracket (not taken) or a set operator of Rust's dialect."""
-        pattern = self.pattern
-        rust = self.dialect == "rust"
-        found: list[tuple[int, int]] = []
-        leading = self.dialect != "ecma"  # a ] that comes first is a character
-        while True:
-            if self.at >= len(pattern):
-                self.invalid("a class without its ']'", start, r"close it, or write \[ for the character")
-            x = pattern[self.at]
-            if x == "]" and not leading:
-                break
-            leading = False
-            if rust and pattern[self.at : self.at + 2] in {"&&", "--", "~~"}:
-                break
-            if rust and "x" in self.flags and x.isspace():
-                self.at += 1
-                continue
-            if rust and x == "[":
-                found.extend(self.nested_class())
-                continue
-            place = self.at
-            low, members = self.class_member()
-            following = pattern[self.at : self.at + 2]
-            is_range = following[:1] == "-" and following[1:] not in {"]", ""} and not (rust and following == "--")
-            if not is_range:
-                found.extend(members)
-                continue
-            self.at += 1
-            high, others = self.class_member()
-            if low < 0 or high < 0:
-                if self.dialect != "ecma":
-                    self.invalid("a range that starts or ends with a class", place, r"write \- for a hyphen")
-                found.extend((*members, (0x2D, 0x2D), *others))  # annex B: the hyphen is a character
-                continue
-            if low > high:
-                self.invalid("a range that counts down", place, "swap its ends, or escape the hyphen")
-            found.append((low, high))
-        return charset.normalise(found)
-
-    def class_member(self) -> tuple[int, Ranges]:
-        """Read a character (its code and range) or a shorthand (-1 and its ranges)."""
-        x = self.pattern[self.at]
-        if x != "\\":
-            self.at += 1
-            return ord(x), ((ord(x), ord(x)),)
-        shorthand = self.pattern[self.at + 1 : self.at + 2]
-        if shorthand in {*"dDwWsSpP"}:
-            return -1, self.escaped_set(in_class=True)
-        self.at += 2
-        if shorthand == "":
-            self.invalid("a backslash at the end", self.at - 2)
-        code = self.escaped_code(shorthand, self.at - 2, in_class=True)
-        return code, ((code, code),)
-
-    def nested_class(self) -> Ranges:
-        if self.pattern.startswith("[:", self.at):
-            end = self.pattern.find(":]", self.at)
-            name = self.pattern[self.at + 2 : end] if end > 0 else ""
-            inverted = name.startswith("^")
-            known = charset.POSIX_CLASSES.get(name.removeprefix("^"))
-            if known is not None:
-                self.at = end + 2
-                return charset.negate(known) if inverted else known
-        return self.char_class()

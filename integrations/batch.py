@@ -1,0 +1,211 @@
+"""Extraction over files: documents in, one JSON line each out, resumable at any point."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ..grammar.errors import InvalidSource, SyntagmaError
+
+if TYPE_CHECKING:
+    from ..engine.extract import Extractor
+    from ..engine.generate import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document of the input.
+
+    Attributes:
+        id: the row's own ``id``, or file name and line; unique in the input.
+        number: its place in the input, from 0.
+        text: the document; ``None`` if the row is no document.
+        problem: why it is none.
+
+    """
+
+    id: str
+    number: int
+    text: str | None
+    problem: str | None = None
+
+
+def read_documents(paths: Iterable[Path]) -> list[Document]:
+    """Read ``.jsonl`` files (one object a line, its text under ``text``, optionally an ``id``) and plain text files.
+
+    A line that is no document is kept with its problem, to be reported in its place.
+
+    Raises:
+        InvalidSource: a file cannot be read as UTF-8, or two documents have the same id.
+
+    """
+    documents: list[Document] = []
+    seen: set[str] = set()
+    for path in paths:
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSource(f"cannot be read: {error}", where=str(path)) from error
+        for name, text, problem in _rows(path, content):
+            if name in seen:
+                raise InvalidSource(
+                    f"two documents have the id {name!r}", where=str(path), hint="give each its own, or leave ids out"
+                )
+            seen.add(name)
+            documents.append(Document(name, len(documents), text, problem))
+    return documents
+
+
+def _rows(path: Path, content: str) -> Iterator[tuple[str, str | None, str | None]]:
+    if path.suffix not in {".jsonl", ".ndjson"}:
+        yield path.name, content, None
+        return
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        name = f"{path.name}:{number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            yield name, None, f"the line is not JSON: {error.msg} at column {error.colno}"
+            continue
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            yield name, None, 'the line is no object with a string under "text"'
+            continue
+        yield str(row.get("id", name)), row["text"], None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The outcome of one document.
+
+    Attributes:
+        id: the document's.
+        text: the extracted JSON, as it was generated (a float would not hold every number); ``None`` on failure.
+        error: one sentence; ``None`` on success.
+
+    """
+
+    id: str
+    text: str | None
+    error: str | None = None
+
+    @property
+    def line(self) -> str:
+        """The row as one line of JSON: ``{"id", "data"}`` or ``{"id", "error"}``."""
+        name = json.dumps(self.id, ensure_ascii=False)
+        if self.text is None:
+            return f'{{"id": {name}, "error": {json.dumps(self.error, ensure_ascii=False)}}}'
+        # JSON has line breaks between tokens only, where a space does as well.
+        return f'{{"id": {name}, "data": {self.text.replace(chr(13), " ").replace(chr(10), " ")}}}'
+
+
+class Output:
+    """A file of JSON lines that grows row by row; what it holds already is not made again."""
+
+    def __init__(self, path: Path, *, retry_errors: bool = False) -> None:
+        """Open the file, drop a last line that an interruption cut short, and read which rows are done.
+
+        Args:
+            path: the file; it is made if it does not exist.
+            retry_errors: do rows that failed again; their old lines are removed.
+
+        Raises:
+            InvalidSource: the file holds lines that are no rows of such an output.
+
+        """
+        self.done: set[str] = set()
+        kept: list[bytes] = []
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(keepends=True), 1):
+            try:
+                row = json.loads(line)
+                failed, name = "error" in row, str(row["id"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise InvalidSource(
+                    "is no row of an extraction",
+                    where=f"{path}, line {number}",
+                    hint="choose another output file; this one is left as it is",
+                ) from error
+            if not (failed and retry_errors):
+                self.done.add(name)
+                kept.append(line)
+        if b"".join(kept) != content:
+            part = path.with_name(path.name + ".part")
+            part.write_bytes(b"".join(kept))
+            part.replace(path)
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+
+    def write(self, row: Row) -> None:
+        """Append a row, and hand it to the operating system at once."""
+        self._file.write(row.line + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write through to the disk and close."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def extract_rows(
+    extractor: Extractor,
+    documents: Iterable[Document],
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> Iterator[Row]:
+    """Extract from documents in order.
+
+    An error of one document becomes that document's row, and the others go on: a batch that fails
+    is done again one document at a time.
+
+    Yields:
+        One row a document.
+
+    Raises:
+        BudgetTooSmall: an error of the run and not of a document.
+
+    """
+
+    def run(some: list[Document]) -> Iterator[Generation]:
+        return extractor.run(
+            [d.text or "" for d in some],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+            batch_size=batch_size,
+            streams=[d.number for d in some],
+        )
+
+    extractor.check_budget(max_new_tokens)
+    source = iter(documents)
+    while batch := list(islice(source, batch_size)):
+        good = [d for d in batch if d.text is not None]
+        results: dict[str, Generation | SyntagmaError] = {}
+        try:
+            results = {d.id: g for d, g in zip(good, run(good), strict=True)}
+        except SyntagmaError:
+            for document in good:
+                try:
+                    results[document.id] = next(run([document]))
+                except SyntagmaError as error:
+                    results[document.id] = error
+        for document in batch:
+            yield _row(document, results.get(document.id))
+
+
+def _row(document: Document, result: Generation | SyntagmaError | None) -> Row:
+    if result is None:
+        return Row(document.id, None, document.problem)
+    if isinstance(result, SyntagmaError):
+        return Row(document.id, None, str(result))
+    return Row(document.id, result.text)

