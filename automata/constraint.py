@@ -304,6 +304,16 @@ class Constraint(_States):
         starts = {local_state, start}
         return sorted({origin for rule, origin in self._origins if origin is not None and rule in starts})
 
+    def bound_of(self, state: int) -> int:
+        """See ``finish_bound``."""
+        with self.store.lock:
+            return self.store.bounds.of(state)
+
+    def limit_to_budget(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
+        """Clear from a state's row every token after which the bound exceeds ``budget - 1``."""
+        with self.store.lock:
+            self.store.bounds.limit(state, row, budget)
+
     def session(self) -> Session:
         """A scope for states, freed when it closes: ``with constraint.session() as s: s.start``."""
         return Session(self)

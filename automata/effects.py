@@ -13,7 +13,8 @@ from numba import njit
 from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
 from . import layout as lay
 from .arena import take
-from .heap import intern_link, n_links
+from .heap import intern_link
+from .step import range_of
 
 WIDTH = 8
 X_STATE = 0
@@ -426,9 +427,10 @@ def build(a, r, parent, symbol, state):
             continue
         begins[0] = 0
         mids[0] = n
-        n, pops, n_pops = close_level(a, seed_node, np.int64(0), n, pops, n_pops)
-        if n < 0:
-            return np.int64(-1)
+        if not a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_FAST:
+            n, pops, n_pops = close_level(a, seed_node, np.int64(0), n, pops, n_pops)
+            if n < 0:
+                return np.int64(-1)
         ends[0] = n
         in_delta[0] = False
         base_depth = (seed_word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
@@ -452,11 +454,12 @@ def build(a, r, parent, symbol, state):
             followed = False
             # fast path: one entry, nothing to close, a simple range
             fast = False
+            closed = False
             if end - begin == 1:
                 p = POOL + begin * WIDTH
                 at = lay.LS + a[p] * lay.LS_WIDTH
                 if a[at + lay.L_FLAGS] & lay.FLAG_FAST and a[at + lay.L_SHADOW] == 0:
-                    at = a[lay.DN + a[at + lay.L_DENSE] + c]
+                    at = range_of(a, at, c)
                     if at < 0:
                         i = node_end
                         continue
@@ -465,6 +468,7 @@ def build(a, r, parent, symbol, state):
                         fast = True
                         o = POOL + top * WIDTH
                         a[o] = a[lay.RG + at + 1] & 0xFFFFFFFF
+                        closed = (a[lay.LS + a[o] * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_FAST) != 0
                         for k in range(1, WIDTH):
                             a[o + k] = a[p + k]
                         if (x >> 16) & 255 == OP_COUNT:
@@ -558,7 +562,7 @@ def build(a, r, parent, symbol, state):
                     hits[n_hits, 0] = last
                     hits[n_hits, 1] = i
                     n_hits += 1
-            if node_end > i + 1:
+            if node_end > i + 1 and not closed:
                 top, pops, n_pops = close_level(a, i, end, top, pops, n_pops)
                 if top < 0:
                     return np.int64(-1)

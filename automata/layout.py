@@ -201,7 +201,7 @@ FLAG_END = 4  # accepting, nothing to read, nothing to call: popped at once
 FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
 FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
-FLAG_FAST = 64  # dense row, not accepting, no calls: a byte with a simple range needs no closure
+FLAG_FAST = 64  # not accepting, no calls, one range a byte: a byte with a simple range needs no closure
 
 RG_SHADOW_BIT = 62  # of the second word
 RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target neither guarded nor an end

@@ -282,13 +282,27 @@ def add_pops(a, scope, n_work, at):
 
 
 @njit(cache=True, nogil=True)
+def range_of(a, p, c):
+    """Offset in RG of the one range that reads byte c in the local state whose record is at p, or -1."""
+    dense = a[p + lay.L_DENSE]
+    if dense >= 0:
+        return a[lay.DN + dense + c]
+    at = a[p + lay.L_RANGES]
+    for i in range(a[p + lay.L_N_RANGES]):
+        word = a[lay.RG + at + 2 * i]
+        if c <= ((word >> 8) & 255):
+            return at + 2 * i if (word & 255) <= c else np.int64(-1)
+    return np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
 def step(a, scope, n, c):
     """Read one byte: n entries at IN become the returned number at IN; 0 is dead, -1 an error."""
     if n == 1:
         q = a[IN]
         p = A_LS + q * lay.LS_WIDTH
         if a[p + lay.L_FLAGS] & lay.FLAG_FAST and a[IN + 3] & HASH_MASK == 0:
-            at = a[lay.DN + a[p + lay.L_DENSE] + c]
+            at = range_of(a, p, c)
             if at < 0:
                 return np.int64(0)
             word = a[lay.RG + at]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
 from .arena import check, reserve
+from .bound import Bounds
 from .effects import SCOPE_PERMANENT
 from .heap import open_scope
 from .loader import new_local_state
@@ -45,6 +46,7 @@ class Store:
         self.rules: dict[Hashable, int] = {}
         self.bodies: list[tuple[int, int]] = []
         self.lock = threading.RLock()
+        self._bounds: Bounds | None = None
         self.words = vocab.words
         a = self.arena.a
         trie = vocab.trie
@@ -101,6 +103,13 @@ class Store:
         done = new_local_state(a)
         a[lay.H_DONE_STATE] = done
         a[lay.LS + done * lay.LS_WIDTH + lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
+
+    @property
+    def bounds(self) -> Bounds:
+        """Least costs to the end of a text, computed as they are asked for."""
+        if self._bounds is None:
+            self._bounds = Bounds(self)
+        return self._bounds
 
     def open_scope(self, cap_bytes: int) -> int:
         """Open a scope for states that may use about ``cap_bytes`` of memory."""

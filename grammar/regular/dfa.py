@@ -146,9 +146,7 @@ class CharDfa:
             raise type(error)(error.message, where=where, hint=error.hint) from None
 
     @classmethod
-    def from_ranges(
-        cls, first: _Int, low: _Int, high: _Int, target: _Int, accepting: _Bool
-    ) -> CharDfa:
+    def from_ranges(cls, first: _Int, low: _Int, high: _Int, target: _Int, accepting: _Bool) -> CharDfa:
         """Any deterministic automaton in range form: CSR edges, ranges disjoint per state, no surrogates."""
         if len(low) == 0:
             empty = np.zeros(0, np.int64)
@@ -158,9 +156,7 @@ class CharDfa:
         return cls(*minimal.canonical(table, accepting, cuts[:-1], cuts[1:] - 1, classes))
 
     @classmethod
-    def from_edges(
-        cls, n: int, edges: Iterable[tuple[int, int, int, int]], accepting: Iterable[int]
-    ) -> CharDfa:
+    def from_edges(cls, n: int, edges: Iterable[tuple[int, int, int, int]], accepting: Iterable[int]) -> CharDfa:
         """Small automata by hand: ``n`` states, edges ``(source, low, high, target)``, accepting states."""
         block = np.array(sorted(edges), np.int64).reshape(-1, 4)
         final = np.zeros(n, np.bool_)
@@ -312,9 +308,7 @@ class CharDfa:
         while given < limit and length <= profile.most[0]:
             if length > 0:
                 last = alive[-1]
-                alive.append(
-                    [any(last[t] for t in target[first[q] : first[q + 1]]) for q in range(self.n)]
-                )
+                alive.append([any(last[t] for t in target[first[q] : first[q + 1]]) for q in range(self.n)])
             stack: list[tuple[int, str]] = [(0, "")] if alive[length][0] else []
             while stack:
                 q, text = stack.pop()

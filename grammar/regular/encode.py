@@ -176,9 +176,7 @@ class _Encoder:
         least = most = None
         if counted:
             profile = self.dfa.length_profile()
-            least, most, gapless = fold.guards(
-                profile.least, profile.most, inner_first, inner_child, UNBOUNDED
-            )
+            least, most, gapless = fold.guards(profile.least, profile.most, inner_first, inner_child, UNBOUNDED)
             if not gapless and not one_sided:
                 return None
         if quote:

@@ -78,7 +78,9 @@ class CharacterReader:
             return charset.shorthand(x, self.dialect, ascii_only)
         if x in "DWS":
             positive = charset.shorthand(x.lower(), self.dialect, ascii_only)
-            return charset.negate(charset.fold_case(positive, self.dialect) if "i" in self.flags else positive)
+            if "i" in self.flags and self.dialect != "python":
+                positive = charset.fold_case(positive, self.dialect)
+            return charset.negate(positive)
         if x in "pP":
             return self.property(start, negated=x == "P")
         code = self.escaped_code(x, start, in_class=in_class)
@@ -186,8 +188,6 @@ class CharacterReader:
                 both = charset.intersect(ranges, other)
                 ranges = charset.intersect(charset.normalise((*ranges, *other)), charset.negate(both))
         self.at += 1
-        if "i" in self.flags:
-            ranges = charset.fold_case(ranges, self.dialect)
         return charset.negate(ranges) if negated else ranges
 
     def class_union(self, start: int) -> Ranges:
@@ -195,6 +195,7 @@ class CharacterReader:
         pattern = self.pattern
         rust = self.dialect == "rust"
         found: list[tuple[int, int]] = []
+        shorthands: list[tuple[int, int]] = []
         leading = self.dialect != "ecma"  # a ] that comes first is a character
         while True:
             if self.at >= len(pattern):
@@ -216,7 +217,7 @@ class CharacterReader:
             following = pattern[self.at : self.at + 2]
             is_range = following[:1] == "-" and following[1:] not in {"]", ""} and not (rust and following == "--")
             if not is_range:
-                found.extend(members)
+                (shorthands if low < 0 else found).extend(members)
                 continue
             self.at += 1
             high, others = self.class_member()
@@ -228,7 +229,12 @@ class CharacterReader:
             if low > high:
                 self.invalid("a range that counts down", place, "swap its ends, or escape the hyphen")
             found.append((low, high))
-        return charset.normalise(found)
+        if "i" not in self.flags:
+            return charset.normalise((*found, *shorthands))
+        if self.dialect != "python":  # whose shorthands know no case
+            found += shorthands
+            shorthands = []
+        return charset.normalise((*charset.fold_case(charset.normalise(found), self.dialect), *shorthands))
 
     def class_member(self) -> tuple[int, Ranges]:
         """Read a character (its code and range) or a shorthand (-1 and its ranges)."""

@@ -113,7 +113,7 @@ def _intern(first: Int, hashes: Int, low: Int, high: Int, child: Int, slots: Int
                     same = False
                     break
             if same:
-                return k
+                return int(k)
         at = (at + 1) & (len(slots) - 1)
     slots[at] = count
     hashes[count] = h

@@ -301,9 +301,7 @@ def trie(codes: Int, begin: Int) -> tuple[Int, Int, Int, Bool]:
         depth = 0
         if previous >= 0:
             other = begin[previous + 1] - begin[previous]
-            while (
-                depth < size and depth < other and codes[begin[i] + depth] == codes[begin[previous] + depth]
-            ):
+            while depth < size and depth < other and codes[begin[i] + depth] == codes[begin[previous] + depth]:
                 depth += 1
         for d in range(depth, size):
             parent[n] = path[d]

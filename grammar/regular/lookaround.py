@@ -91,9 +91,7 @@ class _Table:
                 row.append(found[0] if found else -1)
             self.rows.append(row)
         self.accepting: list[bool] = dfa.accepting.tolist()
-        self.all_accepting = [
-            self.accepting[q] and all(t == q for t in self.rows[q]) for q in range(dfa.n)
-        ]
+        self.all_accepting = [self.accepting[q] and all(t == q for t in self.rows[q]) for q in range(dfa.n)]
 
 
 class _Compiler:
@@ -293,10 +291,6 @@ class _Compiler:
         return (dest, ended, owed | {(self.table_id(dfa), 0)})
 
 
-def _members(
-    sets: list[tuple[tuple[int, int], ...]], representatives: list[int], used: list[int]
-) -> list[list[int]]:
+def _members(sets: list[tuple[tuple[int, int], ...]], representatives: list[int], used: list[int]) -> list[list[int]]:
     """Classes of each set; every set is a union of classes."""
-    return [
-        [c for c in used if any(low <= representatives[c] <= high for low, high in ranges)] for ranges in sets
-    ]
+    return [[c for c in used if any(low <= representatives[c] <= high for low, high in ranges)] for ranges in sets]

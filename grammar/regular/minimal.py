@@ -236,9 +236,7 @@ def canonical(
             for i in range(begin[b], end[b]):
                 q = elements[i]
                 for j in range(into_first[q], into_first[q + 1]):
-                    w = _mark(
-                        into_edge[j], cord_elements, cord_where, block_of_cord, cord_begin, marks, touched, w
-                    )
+                    w = _mark(into_edge[j], cord_elements, cord_where, block_of_cord, cord_begin, marks, touched, w)
             cords = _split(cord_elements, block_of_cord, cord_begin, cord_end, marks, touched, w, cords)
             b += 1
     # Number the blocks breadth first in code-point order.

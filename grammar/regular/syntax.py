@@ -367,7 +367,8 @@ class _Parser(CharacterReader):
         if x == "k" and (self.dialect != "ecma" or "(?<" in self.pattern):
             self.unsupported("a back-reference", start, "no finite automaton can express it; rewrite the pattern")
         ranges = self.escaped_set()
-        return Set(charset.fold_case(ranges, self.dialect) if "i" in self.flags else ranges)
+        folds = "i" in self.flags and not (self.dialect == "python" and x in "dwsDWS")  # where shorthands know no case
+        return Set(charset.fold_case(ranges, self.dialect) if folds else ranges)
 
     def back_reference(self, start: int) -> Node | None:
         at = start + 1

@@ -1,0 +1,257 @@
+"""``finish_bound`` and budgets: how many tokens are certainly enough, and which tokens keep a budget.
+
+The bound of a state is the least number of *bytes* that complete its text.  That is a potential: no text needs more tokens than bytes, so it is
+never below the least number of tokens; and on a shortest completion every single-byte token lowers it by one.  (Every byte that a machine can
+read is a token by itself, or the store is not ``byte_complete`` and a completion may have no spelling.)
+
+Costs are computed once per store, for nodes (local state, need): the least bytes from there to the end of the activation.  A call is a
+hyperedge, its cost the callee's plus what comes after; Knuth's generalisation of Dijkstra's algorithm (1977) settles the nodes in order of
+cost.  A configuration costs its top node plus one node per frame below it.
+
+Extra keys are told apart by a register that no node sees.  A path that closes one costs ``KEY`` on top, so that any other path is
+preferred; where there is none, the number of keys seen is added, because among that many spellings plus one at least one is new: while
+the key is open, as many letters as the open text really needs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_SET, OP_TEST
+from . import layout as lay
+from .classes import token_classes
+from .heap import HASH_MASK, state_offset
+from .masks import advance
+from .step import ROOT_TEXT
+
+if TYPE_CHECKING:
+    from .store import Store
+
+KEY: Final = 1 << 24
+"""Added to a cost for each extra key that the path must close; more than the bytes of any completion."""
+
+UNREACHABLE: Final = lay.UNBOUNDED
+"""The bound of a state from which nothing can be completed."""
+
+FILLER: Final = ord("a")  # the letter with which an open key is told apart from those seen
+
+Node = tuple[int, int]
+"""A local state and how many items its activation still needs."""
+
+
+class Bounds:
+    """Least costs over the machine of one store.  Grows with the states that are asked for; call under the store's lock."""
+
+    def __init__(self, store: Store) -> None:
+        """Know nothing yet."""
+        self._store = store
+        self._a = store.arena.a
+        self._cost: dict[Node, int] = {}
+
+    def of(self, state: int) -> int:
+        """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it."""
+        if state == 0:
+            return UNREACHABLE
+        a = self._a
+        at = int(state_offset(a, state))
+        if at < 0:
+            self._store.failed(-2)
+        p = lay.HP + at
+        if int(a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
+            return 0
+        known = int(a[p + lay.STATE_BOUND])
+        if known >= 0:
+            return known
+        words = (int(a[p]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
+        entries = a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY).tolist()
+        best = UNREACHABLE
+        for q, need, _, register, frame in entries:
+            own = self._resolved(self._node(q, need), register)
+            best = min(best, own + self._below(frame, register))
+        a[p + lay.STATE_BOUND] = best
+        return best
+
+    def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
+        """Clear from a state's row every token after which more than ``budget - 1`` tokens may be needed."""
+        a = self._a
+        if budget <= 0 or self.of(state) > budget:
+            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS])]
+            kept = [(int(t) >> 5, int(t) & 31) for t in ends if int(row[int(t) >> 5]) >> (int(t) & 31) & 1]
+            row[:] = 0
+            if budget >= 0:
+                for word, bit in kept:
+                    row[word] |= np.uint32(1 << bit)
+            return
+        classes = token_classes(self._store, state)
+        over = np.zeros(len(classes.representative), np.bool_)
+        bound_after: dict[int, int] = {}
+        for k, token in enumerate(classes.representative.tolist()):
+            after = int(advance(a, state, token))
+            if after < 0:
+                self._store.failed(after)
+            if after not in bound_after:
+                bound_after[after] = self.of(after)
+            over[k] = bound_after[after] > budget - 1
+        if over.any():
+            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS]) + int(a[lay.H_PAD])]
+            tokens = np.setdiff1d(classes.tokens[over[classes.class_of]], ends)
+            np.bitwise_and.at(row, tokens >> 5, ~(np.uint32(1) << (tokens & 31).astype(np.uint32)))
+
+    def _resolved(self, cost: int, register: int) -> int:
+        """A node's cost with its extra keys priced for a register."""
+        if cost >= UNREACHABLE:
+            return UNREACHABLE
+        keys, cost = divmod(cost, KEY)
+        if not keys:
+            return cost
+        seen, text = register >> 31, register & HASH_MASK
+        texts = self._texts(seen)
+        if text:
+            spelled = self._text(text)
+            extra = 0
+            while spelled + b'"' in texts:
+                spelled += bytes([FILLER])
+                extra += 1
+        else:
+            extra = len(texts)
+        return cost + extra + (keys - 1) * (len(texts) + 1)
+
+    def _text(self, text: int) -> bytes:
+        a = self._a
+        spelled = bytearray()
+        while text > ROOT_TEXT:
+            spelled.append(int(a[lay.HP + text + lay.HEADER + 1]))
+            text = int(a[lay.HP + text + lay.HEADER])
+        return bytes(reversed(spelled))
+
+    def _texts(self, seen: int) -> set[bytes]:
+        a = self._a
+        texts = set()
+        while seen:
+            texts.add(self._text(int(a[lay.HP + seen + lay.HEADER + 1])))
+            seen = int(a[lay.HP + seen + lay.HEADER])
+        return texts
+
+    def _below(self, frame: int, register: int) -> int:
+        """The least cost of everything under a frame; ``register`` passes through keyed links.  Iterative: frames may be deep."""
+        stack = [(frame, register)]
+        keyed_total: dict[tuple[int, int], int] = {}
+        while stack:
+            f, reg = stack[-1]
+            links = self._links(f)
+            best = UNREACHABLE
+            waiting = False
+            for symbol, need, _, saved, parent in links:
+                if symbol == lay.SYMBOL_EMPTY:
+                    best = 0
+                    continue
+                through = reg if symbol & 1 else saved
+                if (parent, through) not in keyed_total and parent != lay.FRAME_EMPTY:
+                    stack.append((parent, through))
+                    waiting = True
+                    break
+                under = 0 if parent == lay.FRAME_EMPTY else keyed_total[parent, through]
+                closed = (through >> 31) << 31
+                best = min(best, self._resolved(self._node(symbol >> 1, need), closed) + under)
+            if waiting:
+                continue
+            stack.pop()
+            keyed_total[(f, reg)] = 0 if f == lay.FRAME_EMPTY else best
+        return keyed_total[(frame, register)]
+
+    def _links(self, frame: int) -> list[list[int]]:
+        if frame == lay.FRAME_EMPTY:
+            return []
+        a = self._a
+        words = (int(a[lay.HP + frame]) & 0xFFFFFFFF) - lay.HEADER
+        first = lay.HP + frame + lay.HEADER
+        links: list[list[int]] = a[first : first + words].reshape(-1, lay.LINK).tolist()
+        return links
+
+    def _node(self, q: int, need: int) -> int:
+        node = (q, need)
+        if node not in self._cost:
+            self._settle(node)
+        return self._cost[node]
+
+    def _edges(self, node: Node) -> tuple[bool, list[tuple[int, tuple[Node, ...]]]]:
+        """Whether the activation may end at a node, and its edges: (bytes and keys, the nodes that then must be finished)."""
+        a = self._a
+        q, need = node
+        p = lay.LS + q * lay.LS_WIDTH
+        flags = int(a[p + lay.L_FLAGS])
+        ends = bool(flags & lay.FLAG_ACCEPT) or (bool(flags & lay.FLAG_ACCEPT_NO_NEED) and need == 0)
+        edges: list[tuple[int, tuple[Node, ...]]] = []
+        first = lay.RG + int(a[p + lay.L_RANGES])
+        for i in range(int(a[p + lay.L_N_RANGES])):
+            word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
+            op = (word0 >> 16) & 255
+            target = word1 & 0xFFFFFFFF
+            symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+            after = need
+            cost = 1
+            if op == OP_COUNT:
+                after = max(0, need - 1)
+            elif op == OP_SET:
+                after = int(a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)])
+            elif op == OP_TEST and need > 0:
+                continue
+            elif op == OP_KEY_CLOSE:
+                cost += KEY
+            if symbol >= 0:
+                edges.append((cost + KEY, ((target, 0), (symbol >> 1, need))))
+                continue
+            edges.append((cost, ((target, after),)))
+        first = lay.CL + int(a[p + lay.L_CALLS])
+        for i in range(int(a[p + lay.L_N_CALLS])):
+            callee, pair = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
+            symbol = (callee >> 32) - 1
+            inner = (callee & 0xFFFFFFFF, int(a[lay.PR + 2 * pair]) if pair >= 0 else 0)
+            edges.append((0, (inner,) if symbol < 0 else (inner, (symbol >> 1, need))))
+        return ends, edges
+
+    def _settle(self, root: Node) -> None:
+        """Settle every node that the root's cost depends on (Knuth 1977)."""
+        reached = {root}
+        work = [root]
+        heap: list[tuple[int, Node]] = []
+        users: dict[Node, list[list[object]]] = {}
+        for node in work:
+            ends, edges = self._edges(node)
+            if ends:
+                heap.append((0, node))
+            for cost, parts in edges:
+                waiting = [part for part in set(parts) if part not in self._cost]
+                base = cost + sum(self._cost[part] for part in parts if part in self._cost)
+                if base >= UNREACHABLE:
+                    continue
+                if not waiting:
+                    heap.append((base, node))
+                    continue
+                edge: list[object] = [base, len(waiting), node, parts]
+                for part in waiting:
+                    users.setdefault(part, []).append(edge)
+                    if part not in reached:
+                        reached.add(part)
+                        work.append(part)
+        heapq.heapify(heap)
+        while heap:
+            cost, node = heapq.heappop(heap)
+            if node in self._cost:
+                continue
+            self._cost[node] = cost
+            for edge in users.get(node, ()):
+                base, waiting_count, user, parts = edge
+                assert isinstance(base, int)
+                assert isinstance(waiting_count, int)
+                assert isinstance(parts, tuple)
+                edge[0] = base + cost * parts.count(node)
+                edge[1] = waiting_count - 1
+                if waiting_count == 1 and user not in self._cost:
+                    heapq.heappush(heap, (edge[0], user))  # type: ignore[arg-type]
+        for node in reached:
+            self._cost.setdefault(node, UNREACHABLE)
