@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .automata.vocabulary import Vocabulary
     from .engine.extract import Example
     from .engine.model import LanguageModel
-    from .grammar.report import Report
+    from .grammar.report import Report, Status
     from .integrations.demo import Outcome
 
 # Heavy modules (Numba, torch, transformers) are imported inside the commands, so that --help is instant.
@@ -50,7 +50,7 @@ out = Console()
 err = Console(stderr=True)
 
 
-class Whitespace(str, Enum):
+class Whitespace(StrEnum):
     """Blanks between JSON tokens."""
 
     compact = "compact"
@@ -169,7 +169,7 @@ def generate(
 
 
 @app.command()
-def extract(
+def extract(  # noqa: PLR0917 - typer makes options of them all
     documents: Annotated[
         list[Path],
         typer.Argument(exists=True, dir_okay=False, help='.jsonl files with a "text" a line, or text files.'),
@@ -252,7 +252,7 @@ def _read_examples(path: Path) -> list[Example]:
     return examples
 
 
-_STYLE = {"exact": "green", "annotation": "dim", "narrowed": "yellow", "residual": "yellow", "refused": "bold red"}
+_STYLE: dict[Status, str] = {"exact": "green", "annotation": "dim", "narrowed": "yellow", "residual": "yellow", "refused": "bold red"}
 
 
 @app.command()
@@ -312,7 +312,7 @@ def _report_data(report: Report) -> dict[str, object]:
     }
 
 
-def _print_report(report: Report, counts: Counter[str], *, every: bool) -> None:
+def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> None:
     shown = [entry for entry in report.entries if every or entry.status not in {"exact", "annotation"}]
     if shown:
         table = Table("where", "keyword", "status", "why, and what it means", box=None, pad_edge=False)

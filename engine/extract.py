@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast, is_typeddict, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, is_typeddict, overload
 
 from ..grammar.errors import BudgetTooSmall, InvalidSource, SyntagmaError
 from ..grammar.jsonschema import JsonSchema
 from .compile import compile as compile_source
 from .generate import Generation, generate_many
-from .model import Chat, LanguageModel
+from .model import Chat, LanguageModel, Model, Tokenizer
 from .summary import summarise
 
 if TYPE_CHECKING:
@@ -39,6 +39,27 @@ class ExtractionFailed(SyntagmaError, ValueError):
         super().__init__(
             message, hint="write the rule as a part of the schema, or catch this error and retry with a seed"
         )
+
+
+class ExtractOptions(TypedDict, total=False):
+    """The keyword arguments of ``extract``.
+
+    Attributes:
+        instructions: what to do, in words, in place of the default.
+        examples: worked examples for the prompt.
+        max_new_tokens: never exceeded (default 512); the output is complete all the same.
+        temperature: 0 (the default) is greedy.
+        seed: of the draws.
+        tokenizer: for a bare model.
+
+    """
+
+    instructions: str | None
+    examples: Iterable[Example]
+    max_new_tokens: int
+    temperature: float
+    seed: int
+    tokenizer: Tokenizer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,7 +207,7 @@ def _schema_and_loader(kind: Any) -> tuple[dict[str, Any] | bool, Callable[[str]
     return schema, load
 
 
-def _pair(model: Any, tokenizer: Any) -> LanguageModel:  # noqa: ANN401 - any model
+def _pair(model: Model, tokenizer: Tokenizer) -> LanguageModel:
     if isinstance(model, LanguageModel):
         return model
     if tokenizer is None:
@@ -196,8 +217,8 @@ def _pair(model: Any, tokenizer: Any) -> LanguageModel:  # noqa: ANN401 - any mo
     return LanguageModel(model, tokenizer)
 
 
-def extract_many(
-    model: Any,  # noqa: ANN401 - any model
+def extract_many(  # noqa: PLR0913 - the options by name
+    model: Model,
     texts: Iterable[str],
     kind: type[T] | Mapping[str, Any] | JsonSchema,
     *,
@@ -206,7 +227,7 @@ def extract_many(
     max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
     temperature: float = 0.0,
     seed: int = 0,
-    tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
+    tokenizer: Tokenizer = None,
     batch_size: int = 8,
 ) -> Iterator[T]:
     """Extract a value of a type from each text, in order; texts are read only as they are needed.
@@ -221,33 +242,19 @@ def extract_many(
 
 
 @overload
-def extract(model: Any, text: str, kind: type[T], **options: Any) -> T: ...
+def extract(model: Model, text: str, kind: type[T], **options: Unpack[ExtractOptions]) -> T: ...
 @overload
-def extract(model: Any, text: str, kind: Mapping[str, Any] | JsonSchema, **options: Any) -> Any: ...
 def extract(
-    model: Any,
-    text: str,
-    kind: Any,
-    *,
-    instructions: str | None = None,
-    examples: Iterable[Example] = (),
-    max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
-    temperature: float = 0.0,
-    seed: int = 0,
-    tokenizer: Any = None,
-) -> Any:
+    model: Model, text: str, kind: Mapping[str, Any] | JsonSchema, **options: Unpack[ExtractOptions]
+) -> Any: ...  # noqa: ANN401 - any JSON value
+def extract(model: Model, text: str, kind: Any, **options: Unpack[ExtractOptions]) -> Any:
     """Extract a value of a type from a text.
 
     Args:
         model: a ``LanguageModel``, or a transformers model together with ``tokenizer``.
         text: the document.
         kind: a pydantic model, a dataclass, a TypedDict, or a JSON Schema; see ``Extractor``.
-        instructions: what to do, in words, in place of the default.
-        examples: worked examples for the prompt.
-        max_new_tokens: never exceeded; the output is complete all the same.
-        temperature: 0 is greedy.
-        seed: of the draws.
-        tokenizer: for a bare model.
+        options: see ``ExtractOptions``.
 
     Returns:
         An instance of the type; plain JSON data for a JSON Schema.
@@ -259,12 +266,4 @@ def extract(
         Unsupported: the schema has a part that is refused by name.
 
     """
-    options: dict[str, Any] = {
-        "instructions": instructions,
-        "examples": examples,
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "seed": seed,
-        "tokenizer": tokenizer,
-    }
     return next(extract_many(model, [text], kind, **options))

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
 from .contract import Constraint
-from .law import Law, only_bit
-from .model import CachedRows, Chat, LanguageModel, Prompt, check_width, context_limit, prompt_ids
+from .law import Law, Logits, only_bit
+from .model import CachedRows, Chat, LanguageModel, Model, Prompt, Tokenizer, check_width, context_limit, prompt_ids
 from .text import TextStream
 
 if TYPE_CHECKING:
@@ -28,7 +28,20 @@ if TYPE_CHECKING:
 
 
 class GenerateOptions(TypedDict, total=False):
-    """The keyword arguments of ``generate``, each described there."""
+    """The keyword arguments of ``generate``.
+
+    Attributes:
+        max_new_tokens: never exceeded, end-of-sequence not counted (default 1024); the model's context
+            may allow less.
+        temperature: 0 (the default) is greedy; see ``Law`` for this and the next three.
+        top_k: as in ``Law``.
+        top_p: as in ``Law``.
+        min_p: as in ``Law``.
+        seed: of the draws (default 0); a prompt's draws depend on it and on the prompt's place alone.
+        tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
+        batch_size: prompts decoded together (default 8).
+
+    """
 
     max_new_tokens: int
     temperature: float
@@ -36,7 +49,7 @@ class GenerateOptions(TypedDict, total=False):
     top_p: float | None
     min_p: float | None
     seed: int
-    tokenizer: Any
+    tokenizer: Tokenizer
     batch_size: int
 
 
@@ -130,7 +143,7 @@ class _Row:
             self.n_forced += 1
         self.constraint_seconds += perf_counter() - began
 
-    def choose(self, logits: Any) -> None:  # noqa: ANN401 - one row of any floating dtype
+    def choose(self, logits: Logits) -> None:
         """Draw the next token from the model's row and the mask that ``settle`` left."""
         began = perf_counter()
         token = self.law.choose(logits, self.state, self.rng, mask=self.mask)
@@ -196,7 +209,7 @@ def _open_row(
     )
 
 
-def _decode(model: Any, rows: Sequence[_Row]) -> Iterator[None]:  # noqa: ANN401 - any model
+def _decode(model: Model, rows: Sequence[_Row]) -> Iterator[None]:
     """Run rows to their ends together; yields after each round of tokens."""
     for row in rows:
         row.settle()
@@ -244,14 +257,14 @@ def _finish(row: _Row, constraint: Constraint) -> Generation:
     )
 
 
-def _model_and_tokenizer(model: Any, tokenizer: Any) -> tuple[Any, Any]:  # noqa: ANN401 - any model
+def _model_and_tokenizer(model: Model, tokenizer: Tokenizer) -> tuple[Model, Tokenizer]:
     if isinstance(model, LanguageModel):
         return model.model, tokenizer or model.tokenizer
     return model, tokenizer
 
 
-def generate_many(
-    model: Any,  # noqa: ANN401 - any model
+def generate_many(  # noqa: PLR0913 - the options by name
+    model: Model,
     prompts: Iterable[Prompt],
     constraint: Constraint | Iterable[Constraint],
     *,
@@ -261,7 +274,7 @@ def generate_many(
     top_p: float | None = None,
     min_p: float | None = None,
     seed: int = 0,
-    tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
+    tokenizer: Tokenizer = None,
     batch_size: int = 8,
     streams: Iterable[int] | None = None,
 ) -> Iterator[Generation]:
@@ -327,31 +340,28 @@ def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
 
 
 @overload
-def generate(model: Any, prompts: str, constraint: Constraint, **options: Unpack[GenerateOptions]) -> Generation: ...
+def generate(
+    model: Model, prompts: str, constraint: Constraint, **options: Unpack[GenerateOptions]
+) -> Generation: ...
 @overload
 def generate(
-    model: Any, prompts: Sequence[str], constraint: Constraint | Sequence[Constraint], **options: Any
+    model: Model,
+    prompts: Sequence[str],
+    constraint: Constraint | Sequence[Constraint],
+    **options: Unpack[GenerateOptions],
 ) -> list[Generation]: ...
 @overload
 def generate(
-    model: Any,
+    model: Model,
     prompts: Sequence[int] | Chat | Sequence[Sequence[int]] | Sequence[Chat],
     constraint: Constraint | Sequence[Constraint],
     **options: Unpack[GenerateOptions],
-) -> Generation | list[Generation]: ...
+) -> Any: ...  # noqa: ANN401 - a generation or a list of them, which the type of the prompts does not tell
 def generate(
-    model: Any,
+    model: Model,
     prompts: Prompt | Sequence[Prompt],
     constraint: Constraint | Sequence[Constraint],
-    *,
-    max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
-    temperature: float = 0.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
-    seed: int = 0,
-    tokenizer: Any = None,
-    batch_size: int = 8,
+    **options: Unpack[GenerateOptions],
 ) -> Generation | list[Generation]:
     """Complete prompts with outputs that the constraint accepts, each within ``max_new_tokens``.
 
@@ -359,11 +369,7 @@ def generate(
         model: a causal model of transformers with a key-value cache, or a ``LanguageModel``.
         prompts: a text, a chat (a list of messages), token ids, or a list of such.
         constraint: one for all prompts, or one a prompt.
-        max_new_tokens: never exceeded, end-of-sequence not counted; the model's context may allow less.
-        temperature, top_k, top_p, min_p: see ``Law``; temperature 0 (the default) is greedy.
-        seed: of the draws; a prompt's draws depend on it and on the prompt's place alone.
-        tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
-        batch_size: prompts decoded together.
+        options: see ``GenerateOptions``.
 
     Returns:
         A generation for a single prompt, a list of them for a list.
@@ -378,26 +384,12 @@ def generate(
     if not one and isinstance(constraint, Sequence) and len(constraint) != len(prompts):
         raise InvalidSource(f"{len(constraint)} constraints for {len(prompts)} prompts", where="constraint")
     every: Any = [prompts] if one else prompts
-    done = list(
-        generate_many(
-            model,
-            every,
-            constraint,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            seed=seed,
-            tokenizer=tokenizer,
-            batch_size=batch_size,
-        )
-    )
+    done = list(generate_many(model, every, constraint, **options))
     return done[0] if one else done
 
 
-def stream(
-    model: Any,  # noqa: ANN401 - any model
+def stream(  # noqa: PLR0913 - the options by name
+    model: Model,
     prompt: Prompt,
     constraint: Constraint,
     *,
@@ -407,7 +399,7 @@ def stream(
     top_p: float | None = None,
     min_p: float | None = None,
     seed: int = 0,
-    tokenizer: Any = None,  # noqa: ANN401 - any tokenizer
+    tokenizer: Tokenizer = None,
 ) -> Iterator[str]:
     """Complete one prompt and yield the text as it comes, whole characters at a time.
 

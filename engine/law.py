@@ -142,6 +142,7 @@ class Law:
     min_p: float | None = None
 
     def __post_init__(self) -> None:
+        """Check the options."""
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise InvalidSource(f"temperature {self.temperature} is not a finite number from 0 up", where="temperature")
         if self.top_k is not None and self.top_k < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -20,6 +20,12 @@ from ..grammar.errors import InvalidSource
 if TYPE_CHECKING:
     from .contract import Vocab
 
+Model: TypeAlias = Any
+"""A causal model of transformers; untyped, because transformers is not imported here."""
+
+Tokenizer: TypeAlias = Any
+"""A tokenizer of transformers, or anything that is called on a text and gives ``input_ids``."""
+
 Chat: TypeAlias = Sequence[Mapping[str, Any]]
 """Messages, each with a ``role`` and a ``content``."""
 
@@ -32,8 +38,8 @@ _vocabularies: WeakKeyDictionary[Any, Vocabulary] = WeakKeyDictionary()
 class LanguageModel(NamedTuple):
     """A transformers causal model and its tokenizer; unpacks into the two."""
 
-    model: Any
-    tokenizer: Any
+    model: Model
+    tokenizer: Tokenizer
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike[str], *, dtype: Any = "auto") -> LanguageModel:  # noqa: ANN401
@@ -58,7 +64,7 @@ class LanguageModel(NamedTuple):
         return vocabulary_of(self.model, self.tokenizer)
 
 
-def vocabulary_of(model: Any, tokenizer: Any) -> Vocabulary:  # noqa: ANN401 - any model, any tokenizer
+def vocabulary_of(model: Model, tokenizer: Tokenizer) -> Vocabulary:
     """The vocabulary of a model: exact token bytes, the logits' width, every id that the model ends a text with."""
     known = _vocabularies.get(tokenizer)
     width = logits_width(model)
@@ -73,19 +79,19 @@ def vocabulary_of(model: Any, tokenizer: Any) -> Vocabulary:  # noqa: ANN401 - a
     return known
 
 
-def logits_width(model: Any) -> int:  # noqa: ANN401 - any model
+def logits_width(model: Model) -> int:
     """Number of logits per position."""
     head = model.get_output_embeddings()
     return int(model.config.get_text_config().vocab_size if head is None else head.weight.shape[0])
 
 
-def context_limit(model: Any) -> int | None:  # noqa: ANN401 - any model
+def context_limit(model: Model) -> int | None:
     """Positions that the model was made for, prompt and answer together; ``None`` if it does not say."""
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return int(limit) if isinstance(limit, int) and limit > 0 else None
 
 
-def check_width(model: Any, vocab: Vocab) -> None:  # noqa: ANN401 - any model
+def check_width(model: Model, vocab: Vocab) -> None:
     """Refuse a vocabulary with texts that the model cannot emit: completions might rest on them.
 
     Raises:
@@ -95,14 +101,15 @@ def check_width(model: Any, vocab: Vocab) -> None:  # noqa: ANN401 - any model
     width = logits_width(model)
     beyond = next((i for i, text in enumerate(vocab.tokens[width:], width) if text), None)
     if beyond is not None or min(vocab.eos_ids) >= width:
+        token = min(vocab.eos_ids) if beyond is None else beyond
         raise InvalidSource(
-            f"the vocabulary has token {min(vocab.eos_ids) if beyond is None else beyond}, and the model only {width} logits",
+            f"the vocabulary has token {token}, and the model only {width} logits",
             where="constraint",
             hint=f"compile with Vocabulary.from_tokenizer(tokenizer, width={width})",
         )
 
 
-def prompt_ids(prompt: Prompt, tokenizer: Any) -> list[int]:  # noqa: ANN401 - any tokenizer
+def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
     """Token ids of a prompt: a text as it is, a chat through the tokenizer's template.
 
     Raises:
@@ -150,7 +157,7 @@ def quiet_loading() -> Iterator[None]:
 
 
 @cache
-def _parameters(forward: Any) -> frozenset[str]:  # noqa: ANN401 - any callable
+def _parameters(forward: Callable[..., object]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
 
 
@@ -164,7 +171,7 @@ class CachedRows:
     own order) ``holes_allowed`` is false, and the caller runs one row at a time, which leaves none.
     """
 
-    def __init__(self, model: Any, n_rows: int) -> None:  # noqa: ANN401 - any model
+    def __init__(self, model: Model, n_rows: int) -> None:
         import torch
         from transformers import DynamicCache
 
