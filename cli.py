@@ -252,7 +252,13 @@ def _read_examples(path: Path) -> list[Example]:
     return examples
 
 
-_STYLE: dict[Status, str] = {"exact": "green", "annotation": "dim", "narrowed": "yellow", "residual": "yellow", "refused": "bold red"}
+_STYLE: dict[Status, str] = {
+    "exact": "green",
+    "annotation": "dim",
+    "narrowed": "yellow",
+    "residual": "yellow",
+    "refused": "bold red",
+}
 
 
 @app.command()

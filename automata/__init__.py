@@ -1,0 +1,1 @@
+"""From rules over bytes to masks over tokens.  Knows nothing of models."""

@@ -16,6 +16,7 @@ the key is open, as many letters as the open text really needs.
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,6 +42,16 @@ FILLER: Final = ord("a")  # the letter with which an open key is told apart from
 
 Node = tuple[int, int]
 """A local state and how many items its activation still needs."""
+
+
+@dataclass(slots=True)
+class _Edge:
+    """A hyperedge that waits for parts: the cost so far, how many parts are open, whose edge it is."""
+
+    cost: int
+    waiting: int
+    user: Node
+    parts: tuple[Node, ...]
 
 
 class Bounds:
@@ -219,7 +230,7 @@ class Bounds:
         reached = {root}
         work = [root]
         heap: list[tuple[int, Node]] = []
-        users: dict[Node, list[list[object]]] = {}
+        users: dict[Node, list[_Edge]] = {}
         for node in work:
             ends, edges = self._edges(node)
             if ends:
@@ -232,7 +243,7 @@ class Bounds:
                 if not waiting:
                     heap.append((base, node))
                     continue
-                edge: list[object] = [base, len(waiting), node, parts]
+                edge = _Edge(base, len(waiting), node, parts)
                 for part in waiting:
                     users.setdefault(part, []).append(edge)
                     if part not in reached:
@@ -245,13 +256,9 @@ class Bounds:
                 continue
             self._cost[node] = cost
             for edge in users.get(node, ()):
-                base, waiting_count, user, parts = edge
-                assert isinstance(base, int)
-                assert isinstance(waiting_count, int)
-                assert isinstance(parts, tuple)
-                edge[0] = base + cost * parts.count(node)
-                edge[1] = waiting_count - 1
-                if waiting_count == 1 and user not in self._cost:
-                    heapq.heappush(heap, (edge[0], user))  # type: ignore[arg-type]
+                edge.cost += cost * edge.parts.count(node)
+                edge.waiting -= 1
+                if edge.waiting == 0 and edge.user not in self._cost:
+                    heapq.heappush(heap, (edge.cost, edge.user))
         for node in reached:
             self._cost.setdefault(node, UNREACHABLE)

@@ -60,9 +60,7 @@ def token_classes(store: Store, state: int) -> TokenClasses:
     return TokenClasses(allowed, class_of, allowed[first])
 
 
-def _sign(
-    store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.NDArray[np.bool_]
-) -> None:
+def _sign(store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.NDArray[np.bool_]) -> None:
     """Mix into each token's signature the effects that it has on each path."""
     a, r = store.arena
     p = lay.HP + at

@@ -171,7 +171,10 @@ class _Checker:
         """Whatever can be seen of a state."""
         states = self.states
         return _Facts(
-            states.mask(state).tobytes(), states.is_accepting(state), states.finish_bound(state), states.forced_token(state)
+            states.mask(state).tobytes(),
+            states.is_accepting(state),
+            states.finish_bound(state),
+            states.forced_token(state),
         )
 
     def sample(self, bits: Bits) -> npt.NDArray[np.int64]:
@@ -259,10 +262,17 @@ class _Checker:
             if budget < bound:
                 self.expect(f"{law} is empty", place, False, bool(row.any()))
                 continue
-            self.expect(f"{law} allows the end iff accepting", place, True, bool((row[~self.is_text] == ends[~self.is_text]).all()))
+            self.expect(
+                f"{law} allows the end iff accepting",
+                place,
+                True,
+                bool((row[~self.is_text] == ends[~self.is_text]).all()),
+            )
             self.expect(f"{law} is within the mask", place, False, bool((row & self.is_text & ~text_bits).any()))
             for token, rest in after.items():
-                self.expect(f"{law} has the tokens that leave enough", place, rest <= budget - 1, bool(row[token]), token)
+                self.expect(
+                    f"{law} has the tokens that leave enough", place, rest <= budget - 1, bool(row[token]), token
+                )
             if budget == bound > 0:
                 self.expect("some allowed token lowers finish_bound", place, True, bool(row.any()))
                 token = int(self.rng.choice(np.flatnonzero(row)))
@@ -395,7 +405,9 @@ class _Checker:
             self.states = other
             for place in places[:8]:
                 state = other.advance_tokens(other.start, place.tokens)
-                self.expect("the same tokens give the same answers in any session", place, self.seen[place], self.facts(state))
+                self.expect(
+                    "the same tokens give the same answers in any session", place, self.seen[place], self.facts(state)
+                )
             self.states = session
 
     def check_stale(self, session: Session, state: int) -> None:
@@ -405,7 +417,12 @@ class _Checker:
         except StaleState:
             return
         raise LawBroken(
-            "a state of a closed session raises StaleState", state=state, tokens=(), token=None, want="StaleState", have="a mask"
+            "a state of a closed session raises StaleState",
+            state=state,
+            tokens=(),
+            token=None,
+            want="StaleState",
+            have="a mask",
         )
 
     # --- texts ----------------------------------------------------------------------------------------------------

@@ -246,7 +246,7 @@ class Constraint(_States):
 
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_origins", "_rule_start", "report", "scope", "scope_cap")
+    __slots__ = ("__weakref__", "_finalizer", "_origins", "report", "rule_start", "scope", "scope_cap")
 
     def __init__(self, vocab: Vocabulary, rule_start: int, report: Report | None, scope_cap: int) -> None:
         """Use ``from_grammar`` or ``syntagma.compile``."""
@@ -254,7 +254,7 @@ class Constraint(_States):
         self._bind(vocab.store, vocab)
         self.report = report
         self.scope_cap = scope_cap
-        self._rule_start = rule_start
+        self.rule_start = rule_start
         self._origins: list[tuple[int, str | None]] = []
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
@@ -330,7 +330,7 @@ class Session(_States):
         self._bind(constraint.store, constraint.vocab)
         self.scope = self.store.open_scope(constraint.scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
-        self.start = self._begin(self.scope, constraint._rule_start)
+        self.start = self._begin(self.scope, constraint.rule_start)
 
     def close(self) -> None:
         """Free every state of the session.  Closing twice is harmless."""

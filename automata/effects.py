@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
+from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_SET, OP_TEST
 from . import layout as lay
 from .arena import take
 from .heap import intern_link

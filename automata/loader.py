@@ -269,7 +269,8 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
         edges: int64[m, 7], see ``grammar.ir``; callees are local states, pairs are indices of PR.
         blob: uint8, the literals' text.
         n: number of states of the automaton.
-        accepting, accepting_no_need: int64[], states.
+        accepting: int64[], states in which the rule may end.
+        accepting_no_need: int64[], states in which it may end if nothing is needed.
         guards: int64[k, 3]: state, least, most.
         start: local state.
         max_states: the most local states that the rule may have.
@@ -312,7 +313,9 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
     stamp = 0
     stack = np.empty(n_nfa + 1, np.int64)
     target = np.empty(2 * n_nfa + 64, np.int64)
-    spans = np.empty((64, 7), np.int64)  # low, high, op, arg, kind (0 state, 1 body element, 2 closing of a body), target, extra
+    spans = np.empty(
+        (64, 7), np.int64
+    )  # low, high, op, arg, kind (0 state, 1 body element, 2 closing of a body), target, extra
     found = np.empty((64, 6), np.int64)  # low, high, op, arg, target word, set or -1: ranges of the state in hand
     mark = np.zeros(258, np.bool_)
 
@@ -426,7 +429,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     # the next operation, in order of (op, arg), that was not handled yet
                     best = np.int64(1) << 60
                     for i in range(n_spans):
-                        if spans[i, 0] <= low and low <= spans[i, 1]:
+                        if spans[i, 0] <= low <= spans[i, 1]:
                             if spans[i, 2] == OP_NONE or spans[i, 2] == OP_KEY_OPEN:
                                 continue
                             if spans[i, 4] == 2 and killed:
@@ -578,9 +581,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                             table[h] = j
                 if collapsed >= 0:
                     symbol = 2 * local[index] + 1
-                    word = (
-                        (collapsed & 0xFFFFFFFF) | ((symbol + 1) << 32) | (np.int64(1) << lay.RG_SHADOW_BIT)
-                    )
+                    word = (collapsed & 0xFFFFFFFF) | ((symbol + 1) << 32) | (np.int64(1) << lay.RG_SHADOW_BIT)
                 else:
                     word = local[index]
                     if from_body_close and not joined:
@@ -771,7 +772,8 @@ def trim(a, low, high, spelled):
 
     Args:
         a: the arena.
-        low, high: the local states of this load; earlier ones are trimmed already.
+        low: the first local state of this load; earlier ones are trimmed already.
+        high: the local state after the last.
         spelled: bool[256], the bytes that occur in some token.
 
     """
@@ -895,8 +897,6 @@ def finish_load(a, low, high, starts, spelled):
             ends = a[lay.LS + target * lay.LS_WIDTH + lay.L_FLAGS] & (lay.FLAG_END | lay.FLAG_GUARD)
             if (op == OP_NONE or op == OP_COUNT) and a[at + 1] >> 32 == 0 and not ends:
                 a[at] |= np.int64(1) << lay.RG_SIMPLE_BIT
-        if a[p + lay.L_N_CALLS] == 0 and not flags & (
-            lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED | lay.FLAG_OVERLAP
-        ):
+        if a[p + lay.L_N_CALLS] == 0 and not flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED | lay.FLAG_OVERLAP):
             a[p + lay.L_FLAGS] = flags | lay.FLAG_FAST
     return np.int64(0)

@@ -77,7 +77,11 @@ def or_node(a, r, depth, out, clean):
     room = a[p + 2]
     for g in range(a[e + lay.E_GROUPS], a[e + lay.E_GROUPS] + a[e + lay.E_N_GROUPS]):
         o = lay.GR + g * lay.GR_WIDTH
-        if room < a[o + lay.G_MIN_ROOM] or need > a[o + lay.G_MAX_NEED] or not chain_holds(a, a[o + lay.G_CHAIN], depth):
+        if (
+            room < a[o + lay.G_MIN_ROOM]
+            or need > a[o + lay.G_MAX_NEED]
+            or not chain_holds(a, a[o + lay.G_CHAIN], depth)
+        ):
             continue
         at = a[o + lay.G_TOKENS]
         for i in range(at, at + a[o + lay.G_N_TOKENS]):
@@ -187,7 +191,7 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
         frame = a[p + 3]
         if frame == lay.FRAME_EMPTY:
             # past the end of the text: a level without tokens of its own pops to nothing
-            if j > 0 or a[e + lay.E_SYMBOL] == lay.SYMBOL_EMPTY and a[e + lay.E_PARENT] >= 0:
+            if j > 0 or (a[e + lay.E_SYMBOL] == lay.SYMBOL_EMPTY and a[e + lay.E_PARENT] >= 0):
                 depth -= 1
                 continue
             link = EMPTY_LINK

@@ -443,13 +443,7 @@ def add_link(a, n, symbol, need, room, register, parent):
     """Append a link to the union being made, unless it is there."""
     for i in range(n):
         p = LINKS + i * lay.LINK
-        if (
-            a[p] == symbol
-            and a[p + 4] == parent
-            and a[p + 1] == need
-            and a[p + 2] == room
-            and a[p + 3] == register
-        ):
+        if a[p] == symbol and a[p + 4] == parent and a[p + 1] == need and a[p + 2] == room and a[p + 3] == register:
             return n
     if n >= MAX_UNION:
         a[lay.H_ERROR] = lay.ERR_LINKS

@@ -125,9 +125,7 @@ class Store:
         check(self.arena.a)
         raise AssertionError(code)
 
-    def masks(
-        self, states: npt.ArrayLike, out: npt.NDArray[np.uint32] | None = None
-    ) -> npt.NDArray[np.uint32]:
+    def masks(self, states: npt.ArrayLike, out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
         """Mask rows uint32[n, words] of n states, of any constraints of the vocabulary.
 
         Raises:

@@ -43,7 +43,7 @@ def main() -> int:
     args = parser.parse_args()
     files = sorted(args.folder.glob("*.json"))
     if args.n:
-        files = random.Random(args.seed).sample(files, min(args.n, len(files)))  # noqa: S311
+        files = random.Random(args.seed).sample(files, min(args.n, len(files)))
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     times: list[float] = []

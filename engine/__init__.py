@@ -1,0 +1,1 @@
+"""Decoders: the law, samplers, generation and extraction.  Knows nothing of serving frameworks."""

@@ -340,9 +340,7 @@ def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
 
 
 @overload
-def generate(
-    model: Model, prompts: str, constraint: Constraint, **options: Unpack[GenerateOptions]
-) -> Generation: ...
+def generate(model: Model, prompts: str, constraint: Constraint, **options: Unpack[GenerateOptions]) -> Generation: ...
 @overload
 def generate(
     model: Model,

@@ -10,6 +10,7 @@ These run in plain Python, and only for grammars that need rewriting; see ``left
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -316,7 +317,7 @@ def _moves(out: Sequence[Sequence[Edge]], subset: Iterable[int]) -> list[tuple[L
                 ranges.append(edge)
     moves: list[tuple[Label, frozenset[int]]] = []
     borders = sorted({e.label.a for e in ranges} | {e.label.b + 1 for e in ranges})
-    for low, after in zip(borders, borders[1:], strict=False):
+    for low, after in itertools.pairwise(borders):
         targets = frozenset(e.target for e in ranges if e.label.a <= low <= e.label.b)
         if moves and moves[-1][1] == targets and moves[-1][0].b == low - 1:
             moves[-1] = (moves[-1][0]._replace(b=after - 1), targets)

@@ -52,7 +52,7 @@ class LimitExceeded(SyntagmaError):
     """
 
     def __init__(
-        self, message: str, *, limit: str, value: int | float, where: str | None = None, hint: str | None = None
+        self, message: str, *, limit: str, value: float, where: str | None = None, hint: str | None = None
     ) -> None:
         """Name the limit and the value that was in force."""
         self.limit = limit

@@ -42,7 +42,10 @@ def set_up() -> None:
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     digest = source_digest(Path(__file__).resolve().parents[1])
-    for base in (cache_folder(), Path(tempfile.gettempdir()) / f"syntagma-{os.getuid() if hasattr(os, 'getuid') else 0}"):
+    for base in (
+        cache_folder(),
+        Path(tempfile.gettempdir()) / f"syntagma-{os.getuid() if hasattr(os, 'getuid') else 0}",
+    ):
         place = base / "kernels" / digest
         try:
             place.mkdir(parents=True, exist_ok=True)

@@ -367,9 +367,7 @@ class _Calls:
                 over = above.setdefault((rule, state), set())
                 for runner in self._runners(edge.label.a):
                     over.update((runner, s) for _, s in self.open[runner])
-        cyclic = {
-            node for c in components(above) if len(c) > 1 or c[0] in above[c[0]] for node in c
-        }
+        cyclic = {node for c in components(above) if len(c) > 1 or c[0] in above[c[0]] for node in c}
         for rule, state in cyclic:
             if self._end(rule, state) == _MAY_END_IF_NO_NEED or any(
                 s == state and e.label.kind == KIND_EXTRA for e, s in self.open[rule]

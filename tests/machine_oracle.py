@@ -126,7 +126,9 @@ class Oracle:
         """The text tokens that may come next."""
         return {i for i, token in enumerate(self.tokens) if token and self.alive(text + token)}
 
-    def fillings(self, slots: Sequence[object], eos: Sequence[int], pad: Sequence[int] = ()) -> Iterator[tuple[int, ...]]:
+    def fillings(
+        self, slots: Sequence[object], eos: Sequence[int], pad: Sequence[int] = ()
+    ) -> Iterator[tuple[int, ...]]:
         """Every filling of a canvas (token ids and HOLE) that the language accepts, in order of token ids."""
 
         def extend(done: tuple[int, ...], text: bytes, ended: bool) -> Iterator[tuple[int, ...]]:
@@ -316,8 +318,10 @@ class StackOracle(Oracle):
                 need, room = label.counter or (0, UNBOUNDED)
                 reading = (b"", flat.banned[top.state]) if label.kind == KIND_EXTRA else None
                 called = Activation(flat.starts[rule], need, room)
-                if reading is None and target in flat.finals and not (
-                    flat.eps[target] or flat.reads[target] or flat.calls[target]
+                if (
+                    reading is None
+                    and target in flat.finals
+                    and not (flat.eps[target] or flat.reads[target] or flat.calls[target])
                 ):
                     work.append(((*below, called), pops))
                 else:

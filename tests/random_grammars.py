@@ -20,7 +20,11 @@ FIXED: dict[str, Productions] = {
     "more opened than closed": {"S": [[b"a", "S", b"b"], [b"a", "S"], []]},
     "everything": {"S": [["S", "S"], [b"a"], []]},
     "one or two": {"S": [[b"a", "S", b"b"], [b"a", "S", b"b", b"b"], []]},
-    "two precedences": {"E": [["E", b"+", "T"], ["T"]], "T": [["T", b"*", "F"], ["F"]], "F": [[b"(", "E", b")"], [b"x"]]},
+    "two precedences": {
+        "E": [["E", b"+", "T"], ["T"]],
+        "T": [["T", b"*", "F"], ["F"]],
+        "F": [[b"(", "E", b")"], [b"x"]],
+    },
     "open chain": {"S": [["A", b"c"], ["A"]], "A": [[b"a", "B"], [b"a", "B", b"b"]], "B": [[b"b"], [b"b", "S"]]},
     "opposite ends": {"S": [[b"a", "A"], [b"b", "A", b"a"]], "A": [["S", b"b"], ["S"], [b"c", "S", "A"], [b"a"]]},
     "no texts beside some": {"S": [["S", b"a"], ["A"], [b"b", "B"]], "A": [["A", b"c"]], "B": [[b"a", "B"], [b"c"]]},

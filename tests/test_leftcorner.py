@@ -103,7 +103,9 @@ def check(rules: Productions, longest: int, letters: list[bytes]) -> int:
 @pytest.mark.parametrize("name", FIXED)
 def test_textbook_recursion_keeps_its_language(name: str) -> None:
     """Each kind of recursion, once: the rewritten grammar accepts the same texts and the same prefixes."""
-    letters = sorted({s for alternatives in FIXED[name].values() for a in alternatives for s in a if isinstance(s, bytes)})
+    letters = sorted(
+        {s for alternatives in FIXED[name].values() for a in alternatives for s in a if isinstance(s, bytes)}
+    )
     assert check(FIXED[name], 6 if len(letters) < 4 else 5, letters) > 5
 
 

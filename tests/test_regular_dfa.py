@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from syntagma.grammar.errors import InvalidSource, LimitExceeded
 from syntagma.grammar.ir import UNBOUNDED
 from syntagma.grammar.regular.dfa import CharDfa

@@ -12,6 +12,7 @@ import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, SyntagmaError, Unsupported
 from syntagma.grammar.regular.dfa import CharDfa
 
@@ -20,9 +21,28 @@ LETTERS = "ab1_ \n"
 ECMA_SPACE = r"\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
-def atoms(look: bool) -> st.SearchStrategy[str]:  # noqa: FBT001 - one caller says it by name
+def atoms(look: bool) -> st.SearchStrategy[str]:
     """Parts that match one character, nothing, or assert something."""
-    plain = ["a", "b", "1", "_", " ", ".", "[ab]", "[^a]", r"\w", r"\W", r"\d", r"\s", "[a-b_]", "(?:)", "^", "$", r"\b", r"\B"]
+    plain = [
+        "a",
+        "b",
+        "1",
+        "_",
+        " ",
+        ".",
+        "[ab]",
+        "[^a]",
+        r"\w",
+        r"\W",
+        r"\d",
+        r"\s",
+        "[a-b_]",
+        "(?:)",
+        "^",
+        "$",
+        r"\b",
+        r"\B",
+    ]
     return st.sampled_from(plain if look else plain[:-2])
 
 
@@ -31,7 +51,9 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         st.lists(inner, min_size=1, max_size=3).map("".join),
         st.tuples(inner, inner).map(lambda p: f"(?:{p[0]}|{p[1]})"),
-        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,2}?", "*?"])).map(lambda p: f"(?:{p[0]}){p[1]}"),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,2}?", "*?"])).map(
+            lambda p: f"(?:{p[0]}){p[1]}"
+        ),
     )
 
 
@@ -51,6 +73,8 @@ def agrees(pattern: str, texts: list[str], flags: str = "") -> None:
     search = CharDfa.from_regex(flags + pattern, dialect="python")
     full = CharDfa.from_regex(flags + pattern, dialect="python", search=False)
     for text in ["", *LETTERS, *texts]:
+        if not text and r"\B" in pattern:
+            continue  # re finds no \B in the empty text before Python 3.14; here it is what it says, the opposite of \b
         assert search.accepts(text) == bool(oracle.search(text)), (pattern, text)
         assert full.accepts(text) == bool(oracle.fullmatch(text)), (pattern, text)
 
@@ -74,7 +98,7 @@ def test_flags_are_those_of_re(pattern: str, flags: str, texts: list[str]) -> No
 
 
 @given(st.sampled_from(["a", "ab", "[ab]", "a|b", "a*", "ab?", "^a", r"\w"]), st.booleans(), PLAIN, PLAIN, TEXTS)
-def test_look_behind_is_exact(behind: str, negated: bool, before: str, after: str, texts: list[str]) -> None:  # noqa: FBT001
+def test_look_behind_is_exact(behind: str, negated: bool, before: str, after: str, texts: list[str]) -> None:
     """Look-behind, of variable width too, matches exactly where ``regex`` does."""
     pattern = f"(?:{before})(?<{'!' if negated else '='}{behind})(?:{after})"
     oracle = regex.compile(pattern)
@@ -96,7 +120,7 @@ def test_look_around_of_the_wild(pattern: str) -> None:
     dfa = CharDfa.from_regex(pattern, dialect="python")
     rng = random.Random(pattern)
     for _ in range(600):
-        text = "".join(rng.choice("abxy1 \\\"\n") for _ in range(rng.randrange(6)))
+        text = "".join(rng.choice('abxy1 \\"\n') for _ in range(rng.randrange(6)))
         assert dfa.accepts(text) == bool(oracle.search(text)), text
 
 
@@ -118,7 +142,7 @@ def test_look_around_of_the_wild(pattern: str) -> None:
         (r"^\d\w\s$", ["1a\ufeff", "1a\u00a0"], ["\u0663a ", "1\u00e9 ", "1a\x1f"]),
         (r"^\cA\x41\0\v$", ["\x01A\0\v"], []),
         (r"^(?<year>a)(?P<b>c)$", ["ac"], []),
-        (r"^\p{Lu}\P{L}\p{Script=Greek}$", ["\u00c9" "1\u03b1"], ["a1\u03b1", "A1a"]),
+        (r"^\p{Lu}\P{L}\p{Script=Greek}$", ["\u00c91\u03b1"], ["a1\u03b1", "A1a"]),
         (r"(?i)^stra\u00dfe\u212a$", ["STRA\u1e9eEk", "stra\u00dfeK"], ["strassek"]),
         (r"^(?i:a)b$", ["Ab", "ab"], ["AB"]),
         (r"^\8\1$", ["8\x01"], []),

@@ -443,7 +443,7 @@ def test_mistral_sentencepiece_file_and_object() -> None:
     assert (vocab.size, vocab.eos_ids, vocab.missing_bytes) == (32_768, (2,), frozenset())
     assert_spells_probes(vocab)
     try:
-        from mistral_common.tokens.tokenizers.mistral import MistralTokenizer  # noqa: PLC0415 - optional
+        from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
     except ImportError as error:
         pytest.skip(f"mistral-common is installed without what it imports: {error}")
     assert Vocabulary.from_tokenizer(MistralTokenizer.from_file(str(path))).digest == vocab.digest
@@ -453,7 +453,7 @@ def test_tekkenizer_object_agrees_with_its_file() -> None:
     """mistral-common's Tekkenizer gives the bytes of the file it was made from."""
     path = fixture_file(*TEKKEN)
     try:
-        from mistral_common.tokens.tokenizers.tekken import Tekkenizer  # noqa: PLC0415 - optional
+        from mistral_common.tokens.tokenizers.tekken import Tekkenizer
     except ImportError as error:
         pytest.skip(f"mistral-common is installed without what it imports: {error}")
     assert Vocabulary.from_tokenizer(Tekkenizer.from_file(path)).digest == Vocabulary.from_tokenizer(path).digest

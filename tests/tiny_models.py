@@ -62,7 +62,7 @@ def decode_slowly(model: Any, prompt: Sequence[int], constraint: ReferenceConstr
 
 def byte_tokenizer() -> Any:
     """A tokenizer of single bytes and a few pairs, with a chat template, made from nothing."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415 - beside transformers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = ["<end>", "<user>", "<model>", *alphabet, '{"', '":', '",', '"}']

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from ..errors import InvalidSource
 
-Json: TypeAlias = "None | bool | int | float | Decimal | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | Decimal | str | list[Json] | dict[str, Json] | None"
 """A JSON value as Python holds it; numbers of a schema are ``int`` or ``Decimal`` once it is loaded."""
 
 ANNOTATIONS: Final = frozenset(

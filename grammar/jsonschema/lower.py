@@ -20,8 +20,8 @@ from ..ir import (
     RuleId,
     StateIndex,
 )
-from ..regular.encode import Escapes
 from ..regular.dfa import CharDfa
+from ..regular.encode import Escapes
 from .algebra import TRUE_GOAL, Goal, goal_of
 from .dialect import Json
 from .facts import Refusal
@@ -139,7 +139,11 @@ class Lowering:
                 self._refuse(goal, refusal)
         a = Automaton()
         self.grammar.define(rule, a)
-        if len(pieces) == 1 and not isinstance(pieces[0], ValuesPiece | StringPiece | NumberPiece) and goal != TRUE_GOAL:
+        if (
+            len(pieces) == 1
+            and not isinstance(pieces[0], ValuesPiece | StringPiece | NumberPiece)
+            and goal != TRUE_GOAL
+        ):
             self._container(a, pieces[0])
             return
         end = a.state()
@@ -190,9 +194,7 @@ class Lowering:
         return key_body(CharDfa.from_strings(strings), self._escapes)
 
     def _literal(self, a: Automaton, source: StateIndex, value: Json, target: StateIndex) -> None:
-        if isinstance(value, list):
-            self._literal_container(a, source, value, target)
-        elif isinstance(value, dict):
+        if isinstance(value, (list, dict)):
             self._literal_container(a, source, value, target)
         elif isinstance(value, str):
             if self._escapes == "canonical":
@@ -602,4 +604,3 @@ class _ObjectWriter:
                 a.byte_range(body, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
             l.surface.colon(a, named, value)
             a.call(value, l.value(c.goal), target)
-

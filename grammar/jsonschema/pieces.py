@@ -256,7 +256,7 @@ class Pieces:
                 high = f.max_length if high is None else min(high, f.max_length)
             for s in f.strings:
                 if s.kind == "format" and s.text in self._patterns:
-                    s = StringFact("match", self._patterns[s.text], s.holds)  # noqa: PLW2901
+                    s = StringFact("match", self._patterns[s.text], s.holds)
                 facts[s] = None
             excluded.update((v, None) for v in f.not_enum if isinstance(v, str))
         return StringSpec(low, high, tuple(facts), tuple(excluded))

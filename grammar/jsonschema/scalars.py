@@ -49,7 +49,7 @@ def character_language(fact: StringFact) -> CharDfa:
             msg = f"format {fact.text!r} is not known here"
             raise LookupError(msg)
         low, high = format_length(fact.text)
-        dfa = known if not low and high is None or fact.holds else known & CharDfa.from_length(low, high)
+        dfa = known if (not low and high is None) or fact.holds else known & CharDfa.from_length(low, high)
     return dfa if fact.holds else ~dfa
 
 
@@ -180,9 +180,7 @@ class NumberSpec:
 def exact(value: Number) -> Fraction:
     """Return a decimal as a fraction; raise ``LimitExceeded`` where its exponent is absurd."""
     if isinstance(value, Decimal) and value and abs(value.adjusted()) > _MAX_EXPONENT:
-        raise LimitExceeded(
-            f"{value} has an exponent beyond {_MAX_EXPONENT}", limit="exponent", value=_MAX_EXPONENT
-        )
+        raise LimitExceeded(f"{value} has an exponent beyond {_MAX_EXPONENT}", limit="exponent", value=_MAX_EXPONENT)
     return Fraction(value)
 
 

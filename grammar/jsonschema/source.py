@@ -327,4 +327,3 @@ class _Compilation:
         hint = dialect.hint(keyword)
         reason = f"unknown keyword; {hint}" if hint else "unknown keyword"
         return ReportEntry(pointer, keyword, "annotation", reason, "not enforced")
-
