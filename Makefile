@@ -58,7 +58,6 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests $(sort $(dir $(wildcard bench/*.py)))
 
 format: install
 	$(BIN)/ruff check --fix .

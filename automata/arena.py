@@ -67,11 +67,11 @@ def check(a: npt.NDArray[np.int64]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def take(a, counter, n, capacity):
+def take(a: npt.NDArray[np.int64], counter: int, n: int, capacity: int) -> np.int64:
     """Take n words from a bump-allocated table; returns the offset in the table, or -1 with H_ERROR set."""
     at = a[counter]
     if at + n > capacity:
         a[lay.H_ERROR] = lay.ERR_TABLE
         return np.int64(-1)
     a[counter] = at + n
-    return at
+    return np.int64(at)

@@ -391,7 +391,7 @@ class _Checker:
     def check_again(self, session: Session) -> None:
         """Law 5."""
         places = list(self.seen)
-        self.rng.shuffle(places)  # type: ignore[arg-type]  # a list is shuffled in place
+        self.rng.shuffle(places)
         for place in places:
             self.expect("a state used again gives the same answers", place, self.seen[place], self.facts(place.state))
         rows = self.vocab.store.masks([place.state for place in places])
