@@ -10,10 +10,15 @@ from .grammar.kernel_cache import set_up as _set_up_kernel_cache
 
 _set_up_kernel_cache()  # before anything imports Numba
 
+from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
+from .engine.extract import extract  # noqa: E402
+from .engine.generate import generate  # noqa: E402
+from .engine.law import Law  # noqa: E402
+from .engine.sampler import MaskSampler  # noqa: E402
 from .grammar.errors import (  # noqa: E402
     BudgetTooSmall,
     InvalidSource,
@@ -38,7 +43,9 @@ __all__ = [
     "InvalidSource",
     "JsonSchema",
     "Lattice",
+    "Law",
     "LimitExceeded",
+    "MaskSampler",
     "Session",
     "StaleState",
     "SyntagmaError",
@@ -48,4 +55,7 @@ __all__ = [
     "Unsupported",
     "Vocabulary",
     "compile",
+    "extract",
+    "generate",
+    "testing",
 ]

@@ -2,7 +2,8 @@
 
 The bound of a state is the least number of *bytes* that complete its text.  That is a potential: no text needs more tokens than bytes, so it is
 never below the least number of tokens; and on a shortest completion every single-byte token lowers it by one.  (Every byte that a machine can
-read is a token by itself, or the store is not ``byte_complete`` and a completion may have no spelling.)
+read counts only if it is a token by itself; where the store is not ``byte_complete`` that cuts masks down to what can be finished in
+single-byte tokens: live, though some texts that only longer tokens spell are lost.)
 
 Costs are computed once per store, for nodes (local state, need): the least bytes from there to the end of the activation.  A call is a
 hyperedge, its cost the callee's plus what comes after; Knuth's generalisation of Dijkstra's algorithm (1977) settles the nodes in order of
@@ -62,6 +63,7 @@ class Bounds:
         self._store = store
         self._a = store.arena.a
         self._cost: dict[Node, int] = {}
+        self._single = store.single
 
     def of(self, state: int) -> int:
         """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it."""
@@ -200,6 +202,8 @@ class Bounds:
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):
             word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
+            if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
+                continue
             op = (word0 >> 16) & 255
             target = word1 & 0xFFFFFFFF
             symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1

@@ -259,7 +259,10 @@ class Constraint(_States):
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, rule_start)
-        if self.start == 0:
+        p = lay.LS + rule_start * lay.LS_WIDTH
+        accepts = self._a[p + lay.L_FLAGS] & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED)
+        cut = not (self._a[p + lay.L_N_RANGES] or self._a[p + lay.L_N_CALLS] or accepts)
+        if self.start == 0 or cut:
             raise Unsatisfiable(
                 "no sequence of the vocabulary's tokens spells a member of the language",
                 hint="the vocabulary lacks bytes that every member needs",

@@ -34,6 +34,7 @@ class Store:
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
         spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
+        single: bool[256], the bytes that are tokens by themselves.
         byte_complete: whether each of those bytes is a token by itself; then what can be finished in bytes can be finished in
             tokens, and masks need no second look.
         lock: held around every kernel call that may write.
@@ -89,6 +90,8 @@ class Store:
         a[at : at + len(texts)] = texts
         self.spelled = np.zeros(256, np.bool_)
         self.spelled[texts] = True
+        self.single = np.ones(256, np.bool_)
+        self.single[list(vocab.missing_bytes)] = False
         self.byte_complete = not any(self.spelled[b] for b in vocab.missing_bytes)
         a[lay.H_EOS] = len(vocab.eos_ids)
         a[lay.H_PAD] = len(vocab.pad_ids)
