@@ -12,9 +12,6 @@ from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
     ARRAY,
-    INTEGER,
-    NEVER,
-    NUMBER,
     OBJECT,
     TYPES,
     Contains,
@@ -371,9 +368,10 @@ def _unevaluated_properties(r: Reading, value: Json) -> None:
 
 
 def _unevaluated_items(r: Reading, value: Json) -> None:
-    if r.child(value, "unevaluatedItems") == ALWAYS or "additionalItems" in r.schema:
+    items = r.schema.get("items")
+    if r.child(value, "unevaluatedItems") == ALWAYS or isinstance(items, dict | bool):
         return
-    if isinstance(r.schema.get("items"), dict | bool):
+    if isinstance(items, list) and "additionalItems" in r.schema:
         return
     if _IN_PLACE & r.schema.keys() or "contains" in r.schema:
         r.refuse(ARRAY, "unevaluatedItems", "beside other applicators it depends on which of them hold")
@@ -422,8 +420,6 @@ _READERS: Final[dict[str, Callable[[Reading, Json], None]]] = {
     "unevaluatedItems": _unevaluated_items,
 }
 _TABLES: Final = {d.name: {k: f for k, f in _READERS.items() if k in d.keywords} for d in DIALECTS.values()}
-HELPERS: Final = frozenset(("additionalItems", "minContains", "maxContains", "then", "else"))
-"""Keywords that another keyword reads on its own behalf."""
 
 _NOTHING: Final = Facts()
 _FALSE_FACTS: Final = only(0)
@@ -452,5 +448,3 @@ def read(documents: Documents, node: Node, enforced: Callable[[str], bool]) -> t
             reader(reading, value)
     return reading.facts, reading.parts, reading.place
 
-
-__all__ = ["HELPERS", "INTEGER", "NEVER", "NUMBER", "Reading", "read"]

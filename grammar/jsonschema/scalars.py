@@ -32,6 +32,13 @@ def warm_up() -> None:
     dfa.with_length(1, 2).accepts("bb")
     dfa.is_finite()
     json_string_body(dfa, escapes="canonical", counted=True)
+    for escapes in ("canonical", "ascii", "all"):
+        json_string_body(CharDfa.any_string(), escapes=escapes, counted=True)
+    looks = CharDfa.from_regex(r"^(?!x)a\b|(?<!y)b", dialect="ecma", search=True)
+    looks.is_disjoint(dfa)
+    looks.is_subset(dfa)
+    for name in ("date-time", "hostname", "email"):  # concatenation, star and subtraction
+        format_dfa(name)
     numbers.integer(0, 10)
     numbers.number(Decimal("0.5"), multiple_of=Decimal("0.1"))
 
