@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from machine_oracle import HOLE as ANY
-from machine_oracle import INFINITE, Oracle
+from machine_oracle import Oracle
 
 from syntagma.automata import lattice
 from syntagma.automata.constraint import Constraint
@@ -107,8 +107,3 @@ def check_lattice(constraint: Constraint, oracle: Oracle, rng: random.Random, *,
             assert tokens_of(row) == {filling[place] for filling in fillings}, (slots, place)
         feasible += bool(fillings)
     return feasible
-
-
-def finite(bound: float) -> bool:
-    """Whether an oracle's bound says that tokens can complete the text."""
-    return bound < INFINITE

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count
 
 import numpy as np
 
@@ -30,6 +32,9 @@ from syntagma.grammar.ir import (
 )
 
 INFINITE = float("inf")
+MOST_STACKS = 20_000
+"""A search for a completion that takes more stacks than this is a mistake of the test."""
+
 HOLE = object()
 """A slot of a canvas that holds exactly one token, any."""
 
@@ -129,7 +134,7 @@ class Oracle:
     def fillings(
         self, slots: Sequence[object], eos: Sequence[int], pad: Sequence[int] = ()
     ) -> Iterator[tuple[int, ...]]:
-        """Every filling of a canvas (token ids and HOLE) that the language accepts, in order of token ids."""
+        """Every filling of a canvas (token ids and HOLE) that the language accepts; ``eos`` and ``pad`` lie beyond the texts."""
 
         def extend(done: tuple[int, ...], text: bytes, ended: bool) -> Iterator[tuple[int, ...]]:
             if len(done) == len(slots):
@@ -137,7 +142,7 @@ class Oracle:
                     yield done
                 return
             slot = slots[len(done)]
-            for token in range(len(self.tokens)) if slot is HOLE else [slot]:
+            for token in [*range(len(self.tokens)), *eos, *pad] if slot is HOLE else [slot]:
                 assert isinstance(token, int)
                 if token in eos:
                     if ended or self.accepts(text):
@@ -145,7 +150,7 @@ class Oracle:
                 elif token in pad:
                     if ended:
                         yield from extend((*done, token), text, True)
-                elif not ended and (data := self.tokens[token]) and self.alive(text + data):
+                elif not ended and token < len(self.tokens) and (data := self.tokens[token]) and self.alive(text + data):
                     yield from extend((*done, token), text + data, False)
 
         yield from extend((), b"", False)
@@ -283,9 +288,9 @@ Stack = tuple[Activation, ...]
 
 
 class StackOracle(Oracle):
-    """Exact for every grammar that cannot begin a rule with itself; liveness by search up to ``cap`` tokens."""
+    """Exact for every grammar that cannot begin a rule with itself; bounds are searched for up to ``cap`` tokens."""
 
-    def __init__(self, grammar: Grammar, tokens: Sequence[bytes | None], cap: int = 8) -> None:
+    def __init__(self, grammar: Grammar, tokens: Sequence[bytes | None], cap: int = 3) -> None:
         """Prepare the flat automaton."""
         self.tokens = tokens
         self.cap = cap
@@ -293,6 +298,7 @@ class StackOracle(Oracle):
         self.after: dict[bytes, frozenset[Stack]] = {}
         self.steps: dict[tuple[Stack, bytes], frozenset[Stack]] = {}
         self.bounds: dict[Stack, float] = {}
+        self.living: dict[Stack, bool] = {}
         self.most_pops = 0
 
     @cached_property
@@ -398,22 +404,51 @@ class StackOracle(Oracle):
         """Whether any stack is left, that is, whether the machine has not rejected the text in bytes."""
         return bool(self.stacks(text))
 
-    def _bound(self, stack: Stack) -> float:
-        if stack not in self.bounds:
-            self.bounds[stack] = self._search(stack)
-        return self.bounds[stack]
+    def _nexts(self, stack: Stack) -> set[Stack]:
+        return {after for text in self.texts for after in self._run(stack, text)}
+
+    def _ends(self, stack: Stack) -> bool:
+        return () in self._expand(frozenset([stack]))
 
     def _search(self, stack: Stack) -> float:
         seen = {stack}
         layer = [stack]
         for distance in range(self.cap + 1):
-            if any(() in self._expand(frozenset([s])) for s in layer):
+            if any(self._ends(s) for s in layer):
                 return distance
-            found = {t for s in layer for text in self.texts for t in self._run(s, text)} - seen
-            seen |= found
-            layer = list(found)
-        return INFINITE
+            layer = list({after for s in layer for after in self._nexts(s)} - seen)
+            seen.update(layer)
+            if not layer:
+                return INFINITE
+        return self.cap + 1
 
     def bound(self, text: bytes) -> float:
-        """The least over the stacks, each by breadth-first search; infinite beyond the cap."""
-        return min((self._bound(s) for s in self.stacks(text)), default=INFINITE)
+        """The least over the stacks, each by breadth-first search; beyond the cap, the cap and one."""
+        for stack in self.stacks(text):
+            if stack not in self.bounds:
+                self.bounds[stack] = self._search(stack)
+        return min((self.bounds[s] for s in self.stacks(text)), default=INFINITE)
+
+    def alive(self, text: bytes) -> bool:
+        """Whether tokens can complete some stack, by a search that tries short stacks with little need first."""
+        return any(self._alive(stack) for stack in self.stacks(text))
+
+    def _alive(self, stack: Stack) -> bool:
+        if stack not in self.living:
+            self.living[stack] = self._completes(stack)
+        return self.living[stack]
+
+    def _completes(self, stack: Stack) -> bool:
+        seen = {stack}
+        heap = [(0, 0, stack)]
+        ties = count(1)  # stacks themselves have no order
+        for _ in range(MOST_STACKS):
+            if not heap:
+                return False
+            _, _, nearest = heappop(heap)
+            if self._ends(nearest):
+                return True
+            for after in self._nexts(nearest) - seen:
+                seen.add(after)
+                heappush(heap, (2 * len(after) + sum(a.need for a in after), next(ties), after))
+        raise AssertionError(f"undecided after {MOST_STACKS} stacks: the oracle is too slow for this grammar")

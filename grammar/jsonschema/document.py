@@ -96,6 +96,7 @@ class Documents:
         self._resources: dict[str, Resource] = {}
         self._indexed: set[int] = set()
         self._documents: list[Node] = []
+        self.assumed_static: dict[str, str] = {}  # dynamic anchors taken for plain ones, and where
         for value in (True, False):
             node = Node(len(self.nodes), value, None, ())
             self.nodes.append(node)

@@ -342,6 +342,7 @@ def _dynamic_ref(r: Reading, value: Json) -> None:
     if r._documents.dynamic_names().get(name, 0) > 1:  # noqa: SLF001
         r.refuse(255, "$dynamicRef", f"several resources declare the dynamic anchor {name!r}")
         return
+    r._documents.assumed_static.setdefault(name, r.node.pointer("$dynamicRef"))  # noqa: SLF001
     r.part("all", [2 * target.index], "$dynamicRef")
 
 
@@ -350,6 +351,7 @@ def _recursive_ref(r: Reading, value: Json) -> None:
     if r._documents.dynamic_names().get("", 0) > 1:  # noqa: SLF001
         r.refuse(255, "$recursiveRef", "several resources say $recursiveAnchor")
         return
+    r._documents.assumed_static.setdefault("", r.node.pointer("$recursiveRef"))  # noqa: SLF001
     r.part("all", [2 * target.index], "$recursiveRef")
 
 
@@ -447,4 +449,3 @@ def read(documents: Documents, node: Node, enforced: Callable[[str], bool]) -> t
         if reader is not None:
             reader(reading, value)
     return reading.facts, reading.parts, reading.place
-

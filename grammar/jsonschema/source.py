@@ -16,7 +16,7 @@ from ..report import Report, ReportEntry, Status
 from .algebra import Algebra, Goal, goal_of
 from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
 from .document import Documents, Registry, exact_numbers
-from .facts import ALWAYS, NEVER, Refusal
+from .facts import ALWAYS, ANY, NEVER, Refusal
 from .lower import Lowering
 from .pieces import ArrayPiece, ObjectPiece, Pieces
 from .scalars import known_format, warm_up
@@ -222,6 +222,12 @@ class _Compilation:
             tick=self.tick,
         )
         grammar = lowering.lower(goal)
+        if self.documents.assumed_static:  # a document that was loaded later may have declared the anchor again
+            names = self.documents.dynamic_names()
+            for name, where in self.documents.assumed_static.items():
+                if names.get(name, 0) > 1:
+                    reason = f"several resources declare the dynamic anchor {name!r}"
+                    self._refuse(goal, Refusal(ANY, where.rpartition("/")[2], where, reason))
         statuses = {e.status for e in self.events}
         report = Report(
             dialect=f"{self.dialect.name} ({self.why})",

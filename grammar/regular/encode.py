@@ -150,13 +150,15 @@ class _Encoder:
 
     def escaped(self, short: dict[int, int], hexadecimal: _Pieces) -> _Pieces:
         """Everything that starts with a backslash."""
-        parts = [_Pieces(hexadecimal.low * 256 + ord("u"), hexadecimal.low * 256 + ord("u"), hexadecimal.value)]
+        # Two blocks a row, the second empty: nodes of neighbouring rows must not join to one piece.
+        key = hexadecimal.low * 512 + ord("u")
+        parts = [_Pieces(key, key, hexadecimal.value)]
         for code, byte in short.items():
             found = self.clip(code, code)
-            row = found.low // ROW
-            parts.append(_Pieces(row * 256 + byte, row * 256 + byte, found.value))
+            key = found.low // ROW * 512 + byte
+            parts.append(_Pieces(key, key, found.value))
         after = self.fold(_join(*parts), 256, _ANY_BYTE)
-        key = after.low * 256 + _BACKSLASH
+        key = after.low // 2 * 256 + _BACKSLASH
         return _Pieces(key, key, after.value)
 
     def finish(self, rows: _Pieces, *, counted: bool, quote: bool, one_sided: bool) -> ByteAutomaton | None:
