@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,10 +41,10 @@ app = typer.Typer(
     "after which a valid text can still be finished within the token budget. The output always parses, always "
     "validates, and is never cut off.\n\n"
     "[bold]First steps[/bold]\n\n"
-    "  syntagma demo                                    a real model, 24 documents, with and without\n\n"
-    "  syntagma check schema.json                       what is guaranteed of your schema\n\n"
+    "  syntagma demo\n\n"
+    "  syntagma check schema.json\n\n"
     "  syntagma extract --schema schema.json docs.jsonl -o rows.jsonl\n\n"
-    "Without --model, the small embedded model SmolLM2-135M-Instruct is used: it runs on one CPU core, without network.",
+    "Without --model, the small embedded model SmolLM2-135M-Instruct is used: one CPU core, no network.",
 )
 
 out = Console()
@@ -433,18 +434,14 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
     Both lie in caches on disk afterwards. Run it when an image is built, or before a measurement.
     """
     from .engine.compile import compile as compile_source
+    from .engine.generate import warm_up
     from .integrations import smollm2
 
     began = perf_counter()
-    with err.status("compiling kernels"):
-        constraint = compile_source({"type": "object", "properties": {"a": {"type": "string"}}}, _byte_vocabulary())
-        with constraint.session() as session:
-            state = session.start
-            for byte in b'{"a": "b", "c": [1.5, true, null]}':
-                session.mask(state, budget=1000)
-                state = session.advance(state, byte)
-            session.explain(state, 0)
-            session.forced_bytes(session.start)
+    with err.status("compiling kernels (a minute the first time)"):
+        schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+        constraint = compile_source(schema, _byte_vocabulary())
+        warm_up(constraint, list(b'{"a": "b", "c": [1.5, true, null]}'))
     out.print(f"kernels: {perf_counter() - began:.1f} s")
     if model and smollm2.is_available():
         began = perf_counter()
@@ -470,7 +467,10 @@ def demo(
     """
     from .integrations.demo import DOCUMENTS, FIELDS, Demo, total_seconds
 
-    demonstration = Demo(_load_model(model), documents or DOCUMENTS)
+    language_model = _load_model(model)
+    with err.status("compiling kernels (a minute the first time)"):
+        demonstration = Demo(language_model, documents or DOCUMENTS)
+        demonstration.warm_up()
     runs: list[list[Outcome]] = []
     with _progress() as progress:
         for constrained in (True, False):
@@ -481,29 +481,23 @@ def demo(
                 runs[-1].append(outcome)
                 progress.advance(bar)
     kept, free = runs
-    table = Table(title=f"{len(kept)} documents, greedy, {batch_size} at a time")
-    table.add_column("#", justify="right")
-    table.add_column("record", overflow="ellipsis", no_wrap=True, max_width=44)
-    for name in ("seconds", "in constraint", "valid", f"right of {len(FIELDS)}"):
-        table.add_column(name, justify="right")
-    for name in ("parses", "valid", "right"):
-        table.add_column(f"without: {name}", justify="right")
-    for i, (a, b) in enumerate(zip(kept, free, strict=True), 1):
-        seconds, inside = total_seconds([a])
-        record = f"{a.record['title']}, {a.record['company']['name']}" if a.valid else a.generation.text
-        table.add_row(
-            str(i),
-            escape(record),
-            f"{seconds:.2f}",
-            f"{inside / seconds:.2%}",
-            _tick(a.valid),
-            str(a.right),
-            _tick(b.parses),
-            _tick(b.valid),
-            str(b.right),
-        )
     seconds, inside = total_seconds(kept)
+    other, _ = total_seconds(free)
     fields = len(FIELDS) * len(kept)
+    table = Table(
+        title=f"{len(kept)} documents, {fields} fields, greedy, {batch_size} at a time",
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+    )
+    table.add_column("\n#", justify="right")
+    table.add_column("\nrecord", overflow="ellipsis", no_wrap=True, max_width=24)
+    for name in ("\nsec", "in con-\nstraint", "\nvalid", "\nright", "without:\nparses", "\nvalid", "\nright"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for i, (a, b) in enumerate(zip(kept, free, strict=True), 1):
+        spent, of_it = total_seconds([a])
+        record = f"{a.record['title']}, {a.record['company']['name']}" if a.valid else a.generation.text
+        judged = (_tick(a.valid), str(a.right), _tick(b.parses), _tick(b.valid), str(b.right))
+        table.add_row(str(i), escape(record), f"{spent:.2f}", f"{of_it / spent:.2%}", *judged)
     table.add_section()
     table.add_row(
         "",
@@ -511,20 +505,20 @@ def demo(
         f"{seconds:.1f}",
         f"{inside / seconds:.2%}",
         f"{sum(a.valid for a in kept)}/{len(kept)}",
-        f"{sum(a.right for a in kept)}/{fields}",
+        str(sum(a.right for a in kept)),
         f"{sum(b.parses for b in free)}/{len(free)}",
         f"{sum(b.valid for b in free)}/{len(free)}",
-        f"{sum(b.right for b in free)}/{fields}",
+        str(sum(b.right for b in free)),
     )
     out.print(table)
     tokens = sum(len(a.generation.tokens) for a in kept)
-    forced = sum(a.generation.n_forced for a in kept)
-    out.print(
-        f"with the constraint: {tokens} tokens in {seconds:.1f} s, {forced} of them certain without asking the model; "
-        f"{inside / max(1, tokens) * 1e6:.0f} us of constraint a token"
-    )
-    other, _ = total_seconds(free)
-    out.print(f"without: {sum(len(b.generation.tokens) for b in free)} tokens in {other:.1f} s")
+    certain = sum(a.generation.n_forced for a in kept)
+    out.print(f"with the constraint: {sum(a.right for a in kept) / fields:.0%} of the fields right; {tokens} tokens")
+    out.print(f"  in {seconds:.1f} s, {certain} of them certain without asking the model;")
+    out.print(f"  {inside / max(1, tokens) * 1e6:.0f} us of constraint a token")
+    out.print(f"without: {sum(b.right for b in free) / fields:.0%} right; ", end="")
+    out.print(f"{sum(len(b.generation.tokens) for b in free)} tokens in {other:.1f} s")
+    out.print("valid: judged by the package jsonschema. right: fields that equal answers written by hand.")
     if not all(a.valid for a in kept):
         raise typer.Exit(1)
 

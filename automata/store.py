@@ -146,6 +146,9 @@ class Store:
             code = int(mask_many(a, r, states, out))
             if code < 0:
                 self.failed(code)
+            if not self.byte_complete:
+                for state, row in zip(states.tolist(), out, strict=True):
+                    self.bounds.limit(state, row, lay.UNBOUNDED)
         return out
 
     def advance_batch(
@@ -169,4 +172,8 @@ class Store:
             code = int(advance_many(a, states, tokens, out))
             if code < 0:
                 self.failed(code)
+            if not self.byte_complete:
+                for i, state in enumerate(out.tolist()):
+                    if state and self.bounds.of(state) >= lay.UNBOUNDED:
+                        out[i] = 0
         return out

@@ -24,6 +24,7 @@ from .model import CachedRows, Chat, LanguageModel, Model, Prompt, Tokenizer, ch
 from .text import TextStream
 
 if TYPE_CHECKING:
+    from ..automata.constraint import Constraint as AnyConstraint
     from .contract import Mask, Session
 
 
@@ -416,3 +417,25 @@ def stream(  # noqa: PLR0913 - the options by name
                 yield piece
         if piece := text.close():
             yield piece
+
+
+def warm_up(constraint: AnyConstraint, tokens: Sequence[int]) -> None:
+    """Run every kernel that decoding uses along some tokens, so that compiling them is no part of what follows.
+
+    Kernels are compiled at the first call on a machine and come from a cache on disk afterwards.
+    """
+    with constraint.session() as session:
+        state = session.start
+        session.forced_bytes(state)
+        for token in tokens:
+            session.mask(state)
+            for budget in range(session.finish_bound(state), session.finish_bound(state) + 3):
+                session.mask(state, budget=budget)
+            following = session.advance(state, token)
+            if not following:
+                session.explain(state, token)
+                return
+            state = following
+        session.explain(state, 0)
+        session.is_final(state)
+        constraint.vocab.store.masks([state])

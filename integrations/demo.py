@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.extract import Example, Extractor
+from ..engine.generate import warm_up
 from ..engine.unconstrained import Unconstrained
 from ..grammar.errors import InvalidSource
 
@@ -142,6 +143,11 @@ class Demo:
             schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
         )
         self.extractor = Extractor(model, schema, examples=EXAMPLES)
+
+    def warm_up(self) -> None:
+        """Compile the kernels, by walking along the first answer, so that the times are those of decoding."""
+        text = json.dumps(self._key[0], ensure_ascii=False, separators=(",", ":"))
+        warm_up(self.extractor.constraint, self.extractor.model.vocab.encode(text))
 
     def run(self, *, constrained: bool, batch_size: int) -> Iterator[Outcome]:
         """Decode every document greedily and judge it; the two runs differ in the constraint and in nothing else."""

@@ -150,7 +150,9 @@ class Oracle:
                 elif token in pad:
                     if ended:
                         yield from extend((*done, token), text, True)
-                elif not ended and token < len(self.tokens) and (data := self.tokens[token]) and self.alive(text + data):
+                elif (
+                    not ended and token < len(self.tokens) and (data := self.tokens[token]) and self.alive(text + data)
+                ):
                     yield from extend((*done, token), text + data, False)
 
         yield from extend((), b"", False)

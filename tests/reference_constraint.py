@@ -94,9 +94,9 @@ class ReferenceStates:
         row[:] = 0
         for token in range(vocab.size):
             after = self._constraint.step(node, token)
-            if (after and (budget is None or token in vocab.eos_ids or token in vocab.pad_ids)) or (
-                after and budget is not None and self._constraint.bound[after] + 1 <= budget
-            ):
+            text = token not in vocab.eos_ids and token not in vocab.pad_ids
+            too_long = text and budget is not None and self._constraint.bound[after] + 1 > budget
+            if after and not too_long:
                 row[token >> 5] |= np.uint32(1 << (token & 31))
         return row
 

@@ -78,7 +78,7 @@ BREAKS: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         lambda real: lambda self, state, out=None, budget=None: flip(state, real(self, state, out, budget)),
         "mask|allowed|budget",
     ),
-    "never accepting": ("is_accepting", lambda _: lambda *_: False, "accepting"),
+    "never accepting": ("is_accepting", lambda _: lambda *_: False, "accepting|least"),
     "always final": ("is_final", lambda _: lambda *_: True, "is_final"),
     "nothing forced": ("forced_token", lambda _: lambda *_: None, "forced_token"),
     "zeros forced": ("forced_bytes", lambda _: lambda *_: b"\0", "forced"),
@@ -134,6 +134,8 @@ def test_texts_that_depend_on_their_cut_are_caught(monkeypatch: pytest.MonkeyPat
     base = constraint_module._States
     constraint, _ = build("strings")
     real = base.advance_tokens
-    monkeypatch.setattr(base, "advance_tokens", lambda self, state, tokens: 0 if len(list(tokens)) > 2 else real(self, state, tokens))
+    monkeypatch.setattr(
+        base, "advance_tokens", lambda self, state, tokens: 0 if len(list(tokens)) > 2 else real(self, state, tokens)
+    )
     with pytest.raises(LawBroken, match="verdict"):
         check_constraint(constraint, [b'"aaaa"'], steps=0)

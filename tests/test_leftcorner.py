@@ -25,6 +25,7 @@ from syntagma.grammar.leftcorner import components, real_time
 from syntagma.grammar.realtime import is_real_time
 
 LETTERS = [b"a", b"b", b"c"]
+MOST_STACKS = 60
 
 
 def start_accepts(body: Body) -> bool:
@@ -80,7 +81,8 @@ def check_same_language(before: Grammar, after: Grammar, longest: int, letters: 
         longer = [text + letter for text in alive for letter in letters]
         for text in longer:
             assert stack.runs(text) == chart.alive(text), text
-        alive = [text for text in longer if chart.alive(text)]
+        # explicit stacks are exponential where a grammar is wildly ambiguous: such texts are not made longer
+        alive = [text for text in longer if chart.alive(text) and len(stack.stacks(text)) <= MOST_STACKS]
     return count
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable
 
 import pytest
+from lark import Lark
 from lark_toy import early, lazy, ranges
 from machine_checks import check_lattice, check_states, tokens_of, vocabulary
 from machine_oracle import ChartOracle, Oracle, StackOracle
+from numba import config
 from random_grammars import FIXED
 from toy_grammars import (
     ARRAY_TOKENS,
@@ -74,7 +77,7 @@ def test_lattices_equal_enumeration(name: str) -> None:
 
 
 @pytest.mark.parametrize("build", [ranges, early, lazy])
-def test_the_lark_toy_is_lark(build) -> None:  # type: ignore[no-untyped-def]  # one of three functions above
+def test_the_lark_toy_is_lark(build: Callable[[], tuple[Lark, Grammar]]) -> None:
     """All texts up to a length are accepted by the automaton iff by the real parser."""
     lark, grammar = build()
     alphabet = {ranges: b"12.", early: b"abcde", lazy: b"ab"}[build]
@@ -148,12 +151,9 @@ def used_words(constraint: Constraint) -> int:
     return int(constraint.store.arena.a[lay.H_CHUNKS_USED]) * lay.CHUNK
 
 
-def test_memory_is_linear_where_runs_meet(request: pytest.FixtureRequest) -> None:
+def test_memory_is_linear_where_runs_meet() -> None:
     """``S -> a S b | a S | empty`` keeps every depth alive, and yet frames grow with the text and not with its square."""
-    plain = "nojit" in str(request.config.getoption("--hypothesis-profile") or "") or not hasattr(
-        __import__("syntagma.automata.masks", fromlist=["advance"]).advance, "py_func"
-    )
-    n = 1_000 if plain else 50_000
+    n = 1_000 if config.DISABLE_JIT else 50_000
     grammar = real_time(cfg(FIXED["more opened than closed"], "S"))
     constraint = Constraint.from_grammar(grammar, vocabulary([b"a", b"b", b"ab", b"aaa"]))
     used = []
