@@ -489,8 +489,8 @@ def demo(
         box=SIMPLE_HEAD,
         collapse_padding=True,
     )
-    table.add_column("\n#", justify="right")
-    table.add_column("\nrecord", overflow="ellipsis", no_wrap=True, max_width=24)
+    table.add_column("\n#", justify="right", no_wrap=True, min_width=2)
+    table.add_column("\nrecord", overflow="ellipsis", no_wrap=True, max_width=17)
     for name in ("\nsec", "in con-\nstraint", "\nvalid", "\nright", "without:\nparses", "\nvalid", "\nright"):
         table.add_column(name, justify="right", no_wrap=True)
     for i, (a, b) in enumerate(zip(kept, free, strict=True), 1):

@@ -93,6 +93,8 @@ class _States:
             result = int(advance_bytes(self._a, state, buffer))
             if result < 0:
                 self.store.failed(result)
+            if result and not self.store.byte_complete and self.constraint.bound_of(result) >= lay.UNBOUNDED:
+                return 0
         return result
 
     def mask(

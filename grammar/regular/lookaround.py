@@ -22,12 +22,10 @@ from . import kernels, minimal, subsets, syntax
 from .dfa import SCALARS, CharDfa, too_many_states
 from .escapes import refuse
 from .kernels import BEGIN, END, EPSILON
-from .nfa import Alphabet, Nfa
+from .nfa import WORK_PER_STATE, Alphabet, Nfa
 
 _FIRST_LOOK: Final = -10
 """Labels from here downwards are assertions: ``_FIRST_LOOK - i`` is the i-th look-around of the pattern."""
-
-_MAX_CONFIGURATIONS_PER_STATE: Final = 4
 
 Obligations = frozenset[tuple[int, int]]
 """(automaton, state) pairs that must all accept at the end."""
@@ -186,7 +184,7 @@ class _Compiler:
         universal: list[bool] = []
         # A state that loops on every character: once there and nothing owed, whatever follows is accepted.
         loops = any(label >= 0 and dest == final and sets[label] == SCALARS for label, dest in out[final])
-        limit = self.max_states * _MAX_CONFIGURATIONS_PER_STATE
+        limit = self.max_states
         for k, (origin, behind, owed) in enumerate(order):  # grows while it is walked
             accepts = False
             for s, ended, obligations in self.closure(nfa, out, origin, behind, owed):
@@ -231,7 +229,7 @@ class _Compiler:
         status, table, final = subsets.determinise(
             first, np.array(labels, np.int64), np.array(dests, np.int64), np.array(accepting, np.bool_),
             np.array(universal, np.bool_), identity, identity[:-1].copy(), self.alphabet.count,
-            self.max_states, self.max_states * 2_000,
+            self.max_states, self.max_states * WORK_PER_STATE,
         )  # fmt: skip
         if status != kernels.OK:
             raise too_many_states(self.max_states, what="the pattern")

@@ -13,7 +13,7 @@ from .dfa import SCALARS, CharDfa, Dialect, Ranges, too_many_states
 _NFA_FACTOR: Final = 4
 """NFA positions allowed per DFA state allowed: a pattern far beyond that cannot be meant to fit."""
 
-_WORK_PER_STATE: Final = 2_000
+WORK_PER_STATE: Final = 500
 """NFA edges looked at per DFA state allowed, before the cap on states is declared hit."""
 
 
@@ -129,7 +129,7 @@ class Nfa:
         first = np.searchsorted(source[order], np.arange(self.n + 1)).astype(np.int64)
         label = np.array(self.label, np.int64)[order]
         dest = np.array(self.dest, np.int64)[order]
-        max_work = self.max_states * _WORK_PER_STATE
+        max_work = self.max_states * WORK_PER_STATE
         status, _, first, label, dest, accepting = subsets.eliminate_epsilon(
             self.n, first, label, dest, final, start, max_work
         )
@@ -170,7 +170,7 @@ class Alphabet:
         """Subset construction and canonical form of an NFA without epsilon edges whose labels are sets."""
         status, table, final = subsets.determinise(
             first, label, dest, accepting, universal,
-            self.class_first, self.class_list, self.count, max_states, max_states * _WORK_PER_STATE,
+            self.class_first, self.class_list, self.count, max_states, max_states * WORK_PER_STATE,
         )  # fmt: skip
         if status != kernels.OK:
             raise too_many_states(max_states, what="the pattern")
