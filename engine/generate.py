@@ -2,8 +2,14 @@
 
 A step of a row asks the constraint first.  A token that is certain (the mask has one bit) is appended
 without asking the model; such tokens wait and go into the cache together with the next token that
-the model has to judge.  Masks are taken under the tokens that remain, so that the text is complete
-when the budget ends.  End-of-sequence is not counted in the budget and is not part of the output.
+the model has to judge.  End-of-sequence is not counted in the budget and is not part of the output.
+
+The law of a token is that of the mask under the tokens that remain, so that the text is complete when
+the budget ends.  Such a mask asks for the bound after every token, and while there is room to spare
+nearly every token fits.  So the token is drawn from the plain mask first, and only if it overruns, once
+more from the mask under the budget.  That is the same law: for a set B of tokens that fit,
+P(x) + P(not B) P(x) / P(B) = P(x) / P(B).  Truncation depends on what else is allowed, so a law that cuts
+its tail always takes the mask under the budget.
 """
 
 from __future__ import annotations
@@ -60,6 +66,9 @@ FinishReason: TypeAlias = Literal["final", "eos", "budget"]
 
 DEFAULT_MAX_NEW_TOKENS = 1024
 
+TIGHT_SLACK = 8
+"""With fewer tokens than this to spare, masks are taken under the budget.  Its value changes no output's law."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -114,6 +123,7 @@ class _Row:
     rng: np.random.Generator
     eos_ids: frozenset[int]
     remaining: int
+    under_budget: bool
     mask: Mask
     ends: Mask  # the bits of eos_ids
     pending: list[int]  # tokens that the cache has not seen
@@ -132,8 +142,10 @@ class _Row:
         began = perf_counter()
         states = self.states
         while True:
-            # The one call a step: a mask under the budget tells what is certain and what has ended as well.
-            self.mask = states.mask(self.state, out=self.mask, budget=self.remaining)
+            slack = self.remaining - states.finish_bound(self.state)
+            self.under_budget = self.law.cuts_tail or slack < TIGHT_SLACK
+            budget = self.remaining if self.under_budget else None
+            self.mask = states.mask(self.state, out=self.mask, budget=budget)  # tells what is certain or ended as well
             token = only_bit(self.mask)
             if token in self.eos_ids or (token is None and not (self.mask & ~self.ends).any()):
                 self.finish_reason = "final" if states.is_final(self.state) else "budget"
@@ -149,12 +161,21 @@ class _Row:
         began = perf_counter()
         token = self.law.choose(logits, self.state, self.rng, mask=self.mask)
         drawn = perf_counter()
+        if not self.under_budget and self._overruns(token):
+            self.mask = self.states.mask(self.state, out=self.mask, budget=self.remaining)
+            token = self.law.choose(logits, self.state, self.rng, mask=self.mask)
         if token in self.eos_ids:
             self.finish_reason = "eos"
         else:
             self._append(token)
         self.sampling_seconds += drawn - began
         self.constraint_seconds += perf_counter() - drawn
+
+    def _overruns(self, token: int) -> bool:
+        """Whether the text could not be completed any more after a token."""
+        if token in self.eos_ids:
+            return False
+        return self.states.finish_bound(self.states.advance(self.state, token)) >= self.remaining
 
     def _append(self, token: int) -> None:
         self.state = self.states.advance(self.state, token)
@@ -203,6 +224,7 @@ def _open_row(
         # A row's stream depends on the seed and its number alone, so that no draw depends on the batch size.
         rng=np.random.default_rng([options.seed, stream]),
         eos_ids=frozenset(constraint.vocab.eos_ids),
+        under_budget=True,
         remaining=budget if limit is None else min(budget, limit - len(prompt)),
         mask=np.zeros((constraint.vocab.size + 31) // 32, np.uint32),
         ends=_bits(constraint.vocab.eos_ids, constraint.vocab.size),

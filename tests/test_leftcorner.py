@@ -6,6 +6,7 @@ import random
 import pytest
 from machine_oracle import ChartOracle, StackOracle
 from random_grammars import FIXED, Productions, random_productions
+from toy_grammars import arrays, even_strings, objects, open_counts, strings
 
 from syntagma.grammar.bnf import cfg
 from syntagma.grammar.editing import Body, closure, read, reading_edges
@@ -150,6 +151,12 @@ def test_the_linear_check_is_never_too_optimistic() -> None:
             passed += 1
             check_shape(grammar)
     assert passed > 20
+
+
+@pytest.mark.parametrize("grammar", [objects(), arrays(), strings(1, 3), even_strings(1, 3), open_counts((1, 3))])
+def test_what_runs_already_is_handed_back(grammar: Grammar) -> None:
+    """Grammars with counters, guards and registers that need no rewriting are returned as they are, the same object."""
+    assert real_time(grammar) is grammar
 
 
 def test_a_nullable_start_rule_that_nothing_calls_stays() -> None:
