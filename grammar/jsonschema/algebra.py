@@ -54,6 +54,10 @@ def goal_of(obligations: Iterable[Obligation]) -> Goal:
     return FALSE_GOAL if NEVER in out else out
 
 
+class UndeterminedError(Exception):
+    """A question about overlapping branches came back to the schema whose branches they are; callers assume a value."""
+
+
 class Algebra:
     """Expansion of the obligations of one compilation; everything is memoised.
 
@@ -72,6 +76,7 @@ class Algebra:
         self._facts: dict[int, tuple[Facts, list[Part], int]] = {}
         self._memo: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
         self._open: dict[Obligation, None] = {}
+        self._outer: frozenset[Obligation] = frozenset()
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
         self.nodes_read: list[Node] = []
 
@@ -105,6 +110,8 @@ class Algebra:
             raise InvalidSource(
                 "this schema refers to itself before it reads anything, so it has no meaning", where=node.pointer()
             )
+        if obligation in self._outer:
+            raise UndeterminedError
         self._open[obligation] = None
         try:
             found = self._violate(node) if obligation & 1 else self._satisfy(node)
@@ -161,7 +168,7 @@ class Algebra:
             out = self._all([opposite(o) for o in obligations])
             for i, first in enumerate(obligations):
                 for second in obligations[:i]:
-                    if self.types_of(goal_of((first, second))):
+                    if self._shared_types(goal_of((first, second))):
                         out = self._any_of(out, self._all([first, second]))
             return out
         if part.kind == "if":
@@ -208,10 +215,23 @@ class Algebra:
         for i, first in enumerate(branches):
             for j in range(i):
                 self._tick()
-                types = self.types_of(goal_of((*context, first, branches[j])))
+                types = self._shared_types(goal_of((*context, first, branches[j])))
                 if types:
                     out[i, j] = out[j, i] = types
         return out
+
+    def _shared_types(self, goal: Goal) -> int:
+        """Return the types of the values of a goal, while its schema is being expanded.
+
+        The question looks into members and items, and there it may meet a schema whose expansion has begun.  That is no
+        loop, but it has no answer yet; it is taken to have values.  Too many types only cost a negation.
+        """
+        outer, self._outer = self._outer, self._outer | self._open.keys()
+        inner, self._open = self._open, {}
+        try:
+            return self.types_of(goal)
+        finally:
+            self._outer, self._open = outer, inner
 
     def _discriminated(self, branches: list[Obligation]) -> bool:
         """Tell whether one required member takes a different value in every branch (linear, and the usual case)."""

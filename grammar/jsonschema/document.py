@@ -214,15 +214,18 @@ class Documents:
         return found
 
     def _lookup(self, uri: str) -> Json:
-        if isinstance(self._registry, Mapping):
-            for spelling in (uri, uri + "#"):
-                if spelling in self._registry:
-                    return self._registry[spelling]
-        elif self._registry is not None:
+        registry = self._registry
+        if registry is not None and hasattr(registry, "contents"):  # referencing's is a mapping to something else, too
             try:
-                return self._registry.contents(uri)
+                found: Json = registry.contents(uri)
             except LookupError:
                 pass
+            else:
+                return found
+        elif isinstance(registry, Mapping):
+            for spelling in (uri, uri + "#"):
+                if spelling in registry:
+                    return registry[spelling]
         if "json-schema.org/" in uri:
             from jsonschema_specifications import REGISTRY  # noqa: PLC0415  (20 ms, and hardly ever needed)
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
-from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, goal_of
+from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of
 from .dialect import Json
 from .facts import (
     ALWAYS,
+    ANY,
     ARRAY,
     FALSE_VALUE,
     FRACTION,
@@ -140,6 +141,7 @@ class Pieces:
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
         self._asking: dict[Goal, int] = {}
         self._rests_on = 1 << 30
+        self._guesses = 0
         algebra.types_of = self.types_of
 
     # -- building -----------------------------------------------------------------------------
@@ -400,12 +402,17 @@ class Pieces:
         depth = len(self._asking)
         self._asking[goal] = depth
         outer, self._rests_on = self._rests_on, 1 << 30
+        guesses = self._guesses
         try:
             answer = any(self.piece_is_inhabited(p) for p in self.of(goal))
+        except UndeterminedError:
+            self._guesses += 1
+            answer = True
         finally:
             del self._asking[goal]
         if answer or self._rests_on >= depth:
-            self._inhabited[goal] = answer
+            if not answer or self._guesses == guesses:
+                self._inhabited[goal] = answer
             self._rests_on = outer
         else:
             self._rests_on = min(self._rests_on, outer)
@@ -416,7 +423,11 @@ class Pieces:
         if goal == FALSE_GOAL or self._inhabited.get(goal) is False:
             return 0
         types = 0
-        for piece in self.of(goal):
+        try:
+            pieces = self.of(goal)
+        except UndeterminedError:
+            return ANY
+        for piece in pieces:
             here = _types(piece)
             if here & ~types and self.piece_is_inhabited(piece):
                 types |= here
