@@ -73,6 +73,9 @@ SCHEMAS: list[Any] = [
         },
     },
     {"type": "object", "additionalProperties": {"type": "integer"}},
+    {"type": "string", "format": "hostname", "maxLength": 9},
+    {"type": "string", "format": "email", "maxLength": 8},
+    {"type": "string", "pattern": "^(ab|c{5})*$", "minLength": 4},
     {"prefixItems": [{"const": 1}, {"type": "boolean"}], "items": {"type": "string"}, "type": "array", "maxItems": 3},
 ]
 
@@ -236,3 +239,15 @@ def test_the_lattice_equals_enumeration() -> None:
             assert [set(allowed(row)) for row in lattice.masks()] == truth
             feasible += lattice.feasible()
     assert feasible > 5
+
+
+def test_a_long_bound_on_a_language_with_gaps_is_counted_not_unrolled(vocab: sg.Vocabulary) -> None:
+    """Host names end at 253 characters, and their labels at 63."""
+    constraint = sg.compile({"type": "string", "format": "hostname"}, vocab)
+    label = "a" * 63
+    assert constraint.accepts(f'"{label}.{label}.{label}.{"a" * 61}"')
+    assert not constraint.accepts(f'"{label}.{label}.{label}.{"a" * 62}"')
+    assert not constraint.accepts(f'"{label}a"')
+    full = constraint.advance_bytes(constraint.start, f'"{label}.{label}.{label}.{"a" * 60}'.encode())
+    assert constraint.advance(full, ord("a"))
+    assert not constraint.advance(full, ord(".")), "a dot would leave no room for the letter that must follow"

@@ -119,13 +119,12 @@ def string_language(spec: StringSpec) -> tuple[CharDfa, int, int | None]:
         return dfa, 0, None
     profile = dfa.length_profile()
     least, most = int(profile.least[0]), int(profile.most[0])
-    if low <= least and (high is None or high >= most):
-        return dfa, 0, None
-    if profile.gapless:
-        if low > most or (high is not None and high < least):
-            return CharDfa.nothing(), 0, None
-        return dfa, low, high
-    return dfa.with_length(low, high), 0, None
+    if low > most or (high is not None and high < least):
+        return CharDfa.nothing(), 0, None
+    counted = dfa.counter_bounds(low, high)
+    if counted is None:
+        return dfa.with_length(low, high), 0, None
+    return dfa, *counted
 
 
 @lru_cache(4096)
@@ -157,7 +156,8 @@ def string_body(spec: StringSpec, escapes: Escapes) -> tuple[ByteAutomaton, tupl
     """Return the bytes of a string without its quotes, and the bounds of its counter if it is counted."""
     dfa, low, high = string_language(spec)
     counted = low > 0 or high is not None
-    return json_string_body(dfa, escapes=escapes, counted=counted), (low, high) if counted else None
+    body = json_string_body(dfa, escapes=escapes, counted=counted, one_sided=low == 0 or high is None)
+    return body, (low, high) if counted else None
 
 
 @lru_cache(256)
