@@ -30,21 +30,34 @@ KEY_NONE = 0
 KEY_OPEN = 1
 KEY_CLOSED = 2  # a key was closed earlier in the same token
 
+# The walk works in scratch memory: lists that were grown and handed around as arrays cost more than the walk itself, because
+# compiled code counts references.  Their lengths are words of scratch memory too.
+N_POPS = lay.S + 250000
+N_OPENS = lay.S + 250001
+N_VERIFY = lay.S + 250002
+N_GROUPS = lay.S + 250003
+TABLE_SIZE = lay.S + 250004  # a power of two
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
+POPS = POOL + POOL_CAP  # six words each: trie node, eager, least room, greatest need, chain, key
+POPS_CAP = 1 << 23
+HITS = POPS + POPS_CAP  # group << HIT_SHIFT | trie node
+HITS_CAP = 1 << 22
+HIT_SHIFT = 23
+HIT_NODE = (1 << HIT_SHIFT) - 1
+GROUPS = HITS + HITS_CAP  # WIDTH words each
+GROUPS_CAP = 1 << 22
+TABLE = GROUPS + GROUPS_CAP  # hash table of the groups
+TABLE_CAP = 1 << 21
+FIRSTS = TABLE + TABLE_CAP  # hash table of the pop points' guards
+FIRSTS_CAP = 1 << 22
+OPENS = FIRSTS + FIRSTS_CAP
+VERIFY = OPENS + (1 << 20)
+DELTA = VERIFY + (1 << 20)  # ranges of trie nodes
+LIST_CAP = 1 << 20
 MAX_LEVEL_ENTRIES = 512
 SCOPE_PERMANENT = 0
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
-
-
-@njit(cache=True, nogil=True)
-def grow2(x, n):
-    """The matrix with room for at least n rows."""
-    if n <= x.shape[0]:
-        return x
-    y = np.empty((max(n, 2 * x.shape[0]), x.shape[1]), x.dtype)
-    y[: x.shape[0]] = x
-    return y
 
 
 @njit(cache=True, nogil=True)
@@ -79,27 +92,46 @@ def add_entry(a, begin, end, q, need, room, key, frame, min_room, max_need, chai
 
 
 @njit(cache=True, nogil=True)
-def add_pop(pops, n, node, eager, min_room, max_need, chain, key):
-    """Append a pop point unless it is there; returns (pops, n)."""
-    for i in range(n - 1, max(-1, n - 64), -1):
-        if pops[i, 0] != node:
+def add_pop(a, node, eager, min_room, max_need, chain, key):
+    """Append a pop point unless it is there; returns 0, or -1 with H_ERROR set."""
+    n = a[N_POPS]
+    p = POPS + 6 * n
+    for _ in range(min(n, 64)):
+        p -= 6
+        if a[p] != node:
             break
         if (
-            pops[i, 1] == eager
-            and pops[i, 2] == min_room
-            and pops[i, 3] == max_need
-            and pops[i, 4] == chain
-            and pops[i, 5] == key
+            a[p + 1] == eager
+            and a[p + 2] == min_room
+            and a[p + 3] == max_need
+            and a[p + 4] == chain
+            and a[p + 5] == key
         ):
-            return pops, n
-    pops = grow2(pops, n + 1)
-    pops[n, 0] = node
-    pops[n, 1] = eager
-    pops[n, 2] = min_room
-    pops[n, 3] = max_need
-    pops[n, 4] = chain
-    pops[n, 5] = key
-    return pops, n + 1
+            return np.int64(0)
+    if 6 * (n + 1) > POPS_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    p = POPS + 6 * n
+    a[p] = node
+    a[p + 1] = eager
+    a[p + 2] = min_room
+    a[p + 3] = max_need
+    a[p + 4] = chain
+    a[p + 5] = key
+    a[N_POPS] = n + 1
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def append(a, count, first, value):
+    """Append a word to the list at ``first`` whose length lies at ``count``; returns 0, or -1 with H_ERROR set."""
+    n = a[count]
+    if n >= LIST_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[first + n] = value
+    a[count] = n + 1
+    return np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -115,8 +147,8 @@ def end_guard(a, flags, need, max_need):
 
 
 @njit(cache=True, nogil=True)
-def close_level(a, node, begin, end, pops, n_pops):
-    """Close a level under pops and calls; returns (end, pops, n_pops), end -1 on an error."""
+def close_level(a, node, begin, end):
+    """Close a level under pops and calls; returns the new end, or -1 with H_ERROR set."""
     i = begin
     while i < end:
         p = POOL + i * WIDTH
@@ -136,7 +168,8 @@ def close_level(a, node, begin, end, pops, n_pops):
             bound = end_guard(a, flags, need, max_need)
             if bound >= 0:
                 if frame == lay.FRAME_UNKNOWN:
-                    pops, n_pops = add_pop(pops, n_pops, node, 0, min_room, bound, chain, a[p + X_KEY])
+                    if add_pop(a, node, 0, min_room, bound, chain, a[p + X_KEY]) < 0:
+                        return np.int64(-1)
                 else:
                     link = lay.HP + frame + lay.HEADER
                     symbol = a[link]
@@ -145,7 +178,7 @@ def close_level(a, node, begin, end, pops, n_pops):
                         a, begin, end, symbol >> 1, a[link + 1], a[link + 2], key, a[link + 4], min_room, bound, chain
                     )
                     if end < 0:
-                        return end, pops, n_pops
+                        return end
         for k in range(a[at + lay.L_N_CALLS]):
             callee = a[lay.CL + a[at + lay.L_CALLS] + 2 * k]
             pair = a[lay.CL + a[at + lay.L_CALLS] + 2 * k + 1]
@@ -154,29 +187,23 @@ def close_level(a, node, begin, end, pops, n_pops):
             if symbol >= 0:
                 under = intern_link(a, SCOPE_PERMANENT, symbol, need, room, a[p + X_KEY], frame)
                 if under < 0:
-                    return under, pops, n_pops
+                    return under
             inner_need = np.int64(0)
             inner_room = np.int64(lay.UNBOUNDED)
             if pair >= 0:
                 inner_need = a[lay.PR + 2 * pair]
                 inner_room = a[lay.PR + 2 * pair + 1]
-            if symbol < 0 and under == lay.FRAME_UNKNOWN:
-                # A tail call takes the unknown activation's place: its counter is set, its frame is the unknown one.
-                end = add_entry(
-                    a, begin, end, callee & 0xFFFFFFFF, inner_need, inner_room, 0, under, min_room, max_need, chain
-                )
-            else:
-                end = add_entry(
-                    a, begin, end, callee & 0xFFFFFFFF, inner_need, inner_room, 0, under, min_room, max_need, chain
-                )
+            end = add_entry(
+                a, begin, end, callee & 0xFFFFFFFF, inner_need, inner_room, 0, under, min_room, max_need, chain
+            )
             if end < 0:
-                return end, pops, n_pops
-    return end, pops, n_pops
+                return end
+    return end
 
 
 @njit(cache=True, nogil=True)
-def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_opens, verify, n_verify):
-    """Move the entry at p over one range into the level begin..end; returns the grown lists."""
+def move_entry(a, p, word0, word1, node, begin, end):
+    """Move the entry at p over one range into the level begin..end; returns the new end, or -1 with H_ERROR set."""
     need = a[p + X_NEED]
     room = a[p + X_ROOM]
     key = a[p + X_KEY]
@@ -211,24 +238,21 @@ def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_open
             max_need = min(max_need, -1 - need)
     elif op == OP_KEY_OPEN:
         if key == KEY_CLOSED:
-            verify = grow2(verify, n_verify + 1)
-            verify[n_verify, 0] = node
-            n_verify += 1
+            if append(a, N_VERIFY, VERIFY, node) < 0:
+                return np.int64(-1)
         elif frame == lay.FRAME_UNKNOWN:
-            opens = grow2(opens, n_opens + 1)
-            opens[n_opens, 0] = node
-            n_opens += 1
+            if append(a, N_OPENS, OPENS, node) < 0:
+                return np.int64(-1)
         key = KEY_OPEN
     elif op == OP_KEY_CLOSE:
         key = KEY_CLOSED
     if dead:
-        return end, pops, n_pops, opens, n_opens, verify, n_verify
+        return end
     if symbol >= 0:
         frame = intern_link(a, SCOPE_PERMANENT, symbol, need, room, 0, frame)
         if frame < 0:
-            return frame, pops, n_pops, opens, n_opens, verify, n_verify
-        end = add_entry(a, begin, end, target, 0, lay.UNBOUNDED, key, frame, min_room, max_need, chain)
-        return end, pops, n_pops, opens, n_opens, verify, n_verify
+            return frame
+        return add_entry(a, begin, end, target, 0, lay.UNBOUNDED, key, frame, min_room, max_need, chain)
     at = lay.LS + target * lay.LS_WIDTH
     flags = a[at + lay.L_FLAGS]
     if flags & lay.FLAG_GUARD:
@@ -236,7 +260,7 @@ def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_open
         most = a[at + lay.L_MOST]
         if room >= 0:
             if room < least or need > most:
-                return end, pops, n_pops, opens, n_opens, verify, n_verify
+                return end
         else:
             min_room = max(min_room, -1 - room + least)
             if most < lay.UNBOUNDED:
@@ -244,67 +268,91 @@ def move_entry(a, p, word0, word1, node, begin, end, pops, n_pops, opens, n_open
     if flags & lay.FLAG_END:
         bound = end_guard(a, flags, need, max_need)
         if bound < 0:
-            return end, pops, n_pops, opens, n_opens, verify, n_verify
+            return end
         if frame == lay.FRAME_UNKNOWN:
-            pops, n_pops = add_pop(pops, n_pops, node, 1, min_room, bound, chain, key)
-        else:
-            link = lay.HP + frame + lay.HEADER
-            back = a[link]
-            end = add_entry(
-                a,
-                begin,
-                end,
-                back >> 1,
-                a[link + 1],
-                a[link + 2],
-                KEY_CLOSED if back & 1 else a[link + 3],
-                a[link + 4],
-                min_room,
-                bound,
-                chain,
-            )
-        return end, pops, n_pops, opens, n_opens, verify, n_verify
-    end = add_entry(a, begin, end, target, need, room, key, frame, min_room, max_need, chain)
-    return end, pops, n_pops, opens, n_opens, verify, n_verify
+            return end if add_pop(a, node, 1, min_room, bound, chain, key) == 0 else np.int64(-1)
+        link = lay.HP + frame + lay.HEADER
+        back = a[link]
+        key = KEY_CLOSED if back & 1 else a[link + 3]
+        return add_entry(a, begin, end, back >> 1, a[link + 1], a[link + 2], key, a[link + 4], min_room, bound, chain)
+    return add_entry(a, begin, end, target, need, room, key, frame, min_room, max_need, chain)
 
 
 @njit(cache=True, nogil=True)
-def group_of(a, p, groups, n_groups, table):
-    """The number of the effect with the landing at p, made if need be; returns (groups, n_groups, table, number)."""
+def slot_of(a, p):
+    """Where the hash table holds the effect with the landing at p, or would."""
     h = np.int64(7)
     for k in range(WIDTH):
         h = (h * 0x5BD1E995 + (a[p + k] & 0x7FFFFFFF)) & 0x7FFFFFFF
         h ^= h >> 15
-    h %= len(table)
-    while table[h] >= 0:
-        g = table[h]
+    last = a[TABLE_SIZE] - 1
+    h &= last
+    while a[TABLE + h] >= 0:
+        o = GROUPS + a[TABLE + h] * WIDTH
         same = True
         for k in range(WIDTH):
-            if groups[g, k] != a[p + k]:
+            if a[o + k] != a[p + k]:
                 same = False
                 break
         if same:
-            return groups, n_groups, table, g
-        h = (h + 1) % len(table)
-    groups = grow2(groups, n_groups + 1)
+            break
+        h = (h + 1) & last
+    return h
+
+
+@njit(cache=True, nogil=True)
+def clear_table(a, size):
+    """Empty the hash table of the effects."""
+    a[TABLE_SIZE] = size
+    for h in range(size):
+        a[TABLE + h] = -1
+
+
+@njit(cache=True, nogil=True)
+def group_of(a, p):
+    """The number of the effect with the landing at p, made if need be; -1 with H_ERROR set."""
+    h = slot_of(a, p)
+    if a[TABLE + h] >= 0:
+        return a[TABLE + h]
+    g = a[N_GROUPS]
+    if (g + 1) * WIDTH > GROUPS_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
     for k in range(WIDTH):
-        groups[n_groups, k] = a[p + k]
-    groups[n_groups, WIDTH] = 0
-    table[h] = n_groups
-    g = np.int64(n_groups)
-    n_groups += 1
-    if 2 * n_groups > len(table):
-        table = np.full(2 * len(table), -1, np.int64)
-        for i in range(n_groups):
-            h = np.int64(7)
-            for k in range(WIDTH):
-                h = (h * 0x5BD1E995 + (groups[i, k] & 0x7FFFFFFF)) & 0x7FFFFFFF
-                h ^= h >> 15
-            h %= len(table)
-            while table[h] >= 0:
-                h = (h + 1) % len(table)
-            table[h] = i
-    return groups, n_groups, table, g
+        a[GROUPS + g * WIDTH + k] = a[p + k]
+    a[TABLE + h] = g
+    a[N_GROUPS] = g + 1
+    if 2 * (g + 1) > a[TABLE_SIZE]:
+        clear_table(a, 2 * a[TABLE_SIZE])
+        for i in range(g + 1):
+            a[TABLE + slot_of(a, GROUPS + i * WIDTH)] = i
+    return g
+
+
+@njit(cache=True, nogil=True)
+def add_hit(a, n_hits, recent, d, p, node):
+    """Note that the token that ends at the trie node lands as the entry at p says; returns the new count of hits, or -1.
+
+    ``recent`` holds the effect found last at each depth of the walk: counts differ by depth, and little else does.
+    """
+    g = recent[d]
+    same = g >= 0
+    if same:
+        o = GROUPS + g * WIDTH
+        for k in range(WIDTH):
+            if a[o + k] != a[p + k]:
+                same = False
+                break
+    if not same:
+        g = group_of(a, p)
+        if g < 0:
+            return g
+        recent[d] = g
+    if n_hits >= HITS_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[HITS + n_hits] = g << HIT_SHIFT | node
+    return n_hits + 1
 
 
 @njit(cache=True, nogil=True)
@@ -351,6 +399,17 @@ def next_wanted(a, wanted, c):
 
 
 @njit(cache=True, nogil=True)
+def add_range(a, n_delta, first, end):
+    """Append a range of trie nodes to DELTA; returns the new count, or -1 with H_ERROR set."""
+    if n_delta < 0 or 2 * (n_delta + 1) > LIST_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[DELTA + 2 * n_delta] = first
+    a[DELTA + 2 * n_delta + 1] = end
+    return n_delta + 1
+
+
+@njit(cache=True, nogil=True)
 def build(a, r, parent, symbol, state):
     """Compute one effect node: the root of local state ``state`` (parent -1), or the child of ``parent`` under ``symbol``.
 
@@ -358,25 +417,20 @@ def build(a, r, parent, symbol, state):
 
     Returns the node, or -1 with H_ERROR set.
     """
-    pops = np.empty((16, 6), np.int64)
-    n_pops = 0
-    opens = np.empty((4, 1), np.int64)
-    n_opens = 0
-    verify = np.empty((4, 1), np.int64)
-    n_verify = 0
-    delta = np.empty((16, 2), np.int64)  # ranges of trie nodes
-    n_delta = 0
-    groups = np.empty((16, WIDTH + 1), np.int64)
-    n_groups = 0
-    table = np.full(64, -1, np.int64)
-    hits = np.empty((256, 2), np.int64)  # group, trie node
-    n_hits = 0
+    a[N_POPS] = 0
+    a[N_OPENS] = 0
+    a[N_VERIFY] = 0
+    a[N_GROUPS] = 0
+    clear_table(a, 64)
+    n_delta = np.int64(0)
+    n_hits = np.int64(0)
     n_trie = a[lay.H_TRIE]
     max_depth = a[lay.H_MAX_DEPTH]
     begins = np.empty(max_depth + 3, np.int64)
     mids = np.empty(max_depth + 3, np.int64)
     ends = np.empty(max_depth + 3, np.int64)
     in_delta = np.empty(max_depth + 3, np.bool_)
+    recent = np.full(max_depth + 3, -1, np.int64)
     wanted = np.empty(256, np.bool_)
 
     n_seeds = np.int64(1)
@@ -384,7 +438,6 @@ def build(a, r, parent, symbol, state):
         n_seeds = a[lay.EF + parent * lay.EF_WIDTH + lay.E_N_POPS]
         state = symbol >> 1 if symbol >= 0 else np.int64(0)
     shadowed = parent < 0 and a[lay.LS + state * lay.LS_WIDTH + lay.L_SHADOW] > 0
-    last = np.int64(-1)
     for seed in range(n_seeds):
         seed_node = np.int64(0)
         eager = False
@@ -409,26 +462,16 @@ def build(a, r, parent, symbol, state):
         n = np.int64(1)
         seed_word = a[lay.TR + seed_node]
         if eager and seed_word >> lay.T_TOKEN_SHIFT:
-            same = last >= 0
-            if same:
-                for k in range(WIDTH):
-                    if groups[last, k] != a[POOL + k]:
-                        same = False
-                        break
-            if not same:
-                groups, n_groups, table, last = group_of(a, POOL, groups, n_groups, table)
-            if n_hits >= hits.shape[0]:
-                hits = grow2(hits, n_hits + 1)
-            hits[n_hits, 0] = last
-            hits[n_hits, 1] = seed_node
-            n_hits += 1
+            n_hits = add_hit(a, n_hits, recent, 0, POOL, seed_node)
+            if n_hits < 0:
+                return n_hits
         stop = (seed_word >> lay.T_END_SHIFT) & lay.T_END_MASK
         if stop == seed_node + 1:
             continue
         begins[0] = 0
         mids[0] = n
         if not a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_FAST:
-            n, pops, n_pops = close_level(a, seed_node, np.int64(0), n, pops, n_pops)
+            n = close_level(a, seed_node, np.int64(0), n)
             if n < 0:
                 return np.int64(-1)
         ends[0] = n
@@ -508,9 +551,7 @@ def build(a, r, parent, symbol, state):
                             if live and (word1 >> lay.RG_SHADOW_BIT) & 1:
                                 followed = True
                             else:
-                                top, pops, n_pops, opens, n_opens, verify, n_verify = move_entry(
-                                    a, p, word0, word1, i, end, top, pops, n_pops, opens, n_opens, verify, n_verify
-                                )
+                                top = move_entry(a, p, word0, word1, i, end, top)
                                 if top < 0:
                                     return np.int64(-1)
                         x += 2
@@ -528,17 +569,13 @@ def build(a, r, parent, symbol, state):
                     p = POOL + e * WIDTH
                     if a[lay.LS + a[p] * lay.LS_WIDTH + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN:
                         inside = False  # still beside the body: only this very token is ours
-                        delta = grow2(delta, n_delta + 1)
-                        delta[n_delta, 0] = i
-                        delta[n_delta, 1] = i + 1
-                        n_delta += 1
+                        n_delta = add_range(a, n_delta, i, i + 1)
                         break
             if inside and not in_delta[d - 1]:
                 # everything below is ours; listed once as a range, the walk itself goes on below
-                delta = grow2(delta, n_delta + 1)
-                delta[n_delta, 0] = i
-                delta[n_delta, 1] = node_end
-                n_delta += 1
+                n_delta = add_range(a, n_delta, i, node_end)
+            if n_delta < 0:
+                return n_delta
             if top == end:
                 # pops recorded here (an ended activation) are all that is left of this subtree
                 i = node_end
@@ -548,28 +585,21 @@ def build(a, r, parent, symbol, state):
             in_delta[d] = inside
             if word >> lay.T_TOKEN_SHIFT:
                 for e in range(end, top):
-                    p = POOL + e * WIDTH
-                    same = last >= 0
-                    if same:
-                        for k in range(WIDTH):
-                            if groups[last, k] != a[p + k]:
-                                same = False
-                                break
-                    if not same:
-                        groups, n_groups, table, last = group_of(a, p, groups, n_groups, table)
-                    if n_hits >= hits.shape[0]:
-                        hits = grow2(hits, n_hits + 1)
-                    hits[n_hits, 0] = last
-                    hits[n_hits, 1] = i
-                    n_hits += 1
+                    n_hits = add_hit(a, n_hits, recent, d, POOL + e * WIDTH, i)
+                    if n_hits < 0:
+                        return n_hits
             if node_end > i + 1 and not closed:
-                top, pops, n_pops = close_level(a, i, end, top, pops, n_pops)
+                top = close_level(a, i, end, top)
                 if top < 0:
                     return np.int64(-1)
             ends[d] = top
             i += 1
 
     # --- write the node ---------------------------------------------------------------------------------------------
+    n_pops = a[N_POPS]
+    n_opens = a[N_OPENS]
+    n_verify = a[N_VERIFY]
+    n_groups = a[N_GROUPS]
     at = take(a, lay.H_EF, lay.EF_WIDTH, lay.CAP_EF)
     if at < 0:
         return at
@@ -578,9 +608,10 @@ def build(a, r, parent, symbol, state):
     next_same = lay.TR + n_trie
     counts = np.zeros(n_groups + 1, np.int64)
     for i in range(n_hits):
-        token = (a[lay.TR + hits[i, 1]] >> lay.T_TOKEN_SHIFT) - 1
+        hit = a[HITS + i]
+        token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
         while token >= 0:
-            counts[hits[i, 0] + 1] += 1
+            counts[(hit >> HIT_SHIFT) + 1] += 1
             token = a[next_same + token]
     for g in range(n_groups):
         counts[g + 1] += counts[g]
@@ -590,8 +621,9 @@ def build(a, r, parent, symbol, state):
         return tokens_at
     fill = counts.copy()
     for i in range(n_hits):
-        token = (a[lay.TR + hits[i, 1]] >> lay.T_TOKEN_SHIFT) - 1
-        g = hits[i, 0]
+        hit = a[HITS + i]
+        token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
+        g = hit >> HIT_SHIFT
         while token >= 0:
             r[tokens_at + fill[g]] = np.uint32(token)
             fill[g] += 1
@@ -615,46 +647,53 @@ def build(a, r, parent, symbol, state):
     chained = np.int64(0)
     for g in range(n_groups):
         o = lay.GR + groups_at + g * lay.GR_WIDTH
+        x = GROUPS + g * WIDTH
         for k in range(WIDTH):
-            a[o + k] = groups[g, k]
+            a[o + k] = a[x + k]
         a[o + lay.G_TOKENS] = tokens_at + counts[g]
         a[o + lay.G_N_TOKENS] = counts[g + 1] - counts[g]
         a[o + lay.G_NODE] = node
-        max_room = max(max_room, groups[g, X_MIN_ROOM])
-        min_need = min(min_need, groups[g, X_MAX_NEED])
-        if groups[g, X_CHAIN] >= 0:
+        max_room = max(max_room, a[x + X_MIN_ROOM])
+        min_need = min(min_need, a[x + X_MAX_NEED])
+        if a[x + X_CHAIN] >= 0:
             chained = np.int64(1)
-    firsts = np.full(2 * n_pops + 3, -1, np.int64)
+    size = np.int64(4)
+    while size < 2 * n_pops:
+        size *= 2
+    for h in range(size):
+        a[FIRSTS + h] = -1
     for i in range(n_pops):
         o = lay.PP + pops_at + i * lay.PP_WIDTH
+        x = POPS + 6 * i
         for k in range(6):
-            a[o + k] = pops[i, k]
+            a[o + k] = a[x + k]
+        min_room = a[x + 2]
+        max_need = a[x + 3]
         first = np.int64(-1)
-        if pops[i, 4] >= 0 or pops[i, 2] > 0 or pops[i, 3] < lay.UNBOUNDED:
-            h = (pops[i, 2] * 31 + pops[i, 3] * 1009 + pops[i, 4] * 7 + 7) % len(firsts)
-            while firsts[h] >= 0:
-                j = firsts[h]
-                if pops[j, 2] == pops[i, 2] and pops[j, 3] == pops[i, 3] and pops[j, 4] == pops[i, 4]:
+        if a[x + 4] >= 0 or min_room > 0 or max_need < lay.UNBOUNDED:
+            h = (min_room * 31 + max_need * 1009 + a[x + 4] * 7 + 7) & (size - 1)
+            while a[FIRSTS + h] >= 0:
+                y = POPS + 6 * a[FIRSTS + h]
+                if a[y + 2] == min_room and a[y + 3] == max_need and a[y + 4] == a[x + 4]:
                     break
-                h = (h + 1) % len(firsts)
-            if firsts[h] < 0:
-                firsts[h] = i
-            first = pops_at // lay.PP_WIDTH + firsts[h]
+                h = (h + 1) & (size - 1)
+            if a[FIRSTS + h] < 0:
+                a[FIRSTS + h] = i
+            first = pops_at // lay.PP_WIDTH + a[FIRSTS + h]
         a[o + lay.P_FIRST] = first
-        max_room = max(max_room, pops[i, 2])
-        min_need = min(min_need, pops[i, 3])
+        max_room = max(max_room, min_room)
+        min_need = min(min_need, max_need)
     # opens, verify and delta lists share the pop table's range
     opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.PP_WIDTH, lay.CAP_PP)
     if opens_at < 0:
         return opens_at
     o = lay.PP + opens_at
     for i in range(n_opens):
-        a[o + i] = opens[i, 0]
+        a[o + i] = a[OPENS + i]
     for i in range(n_verify):
-        a[o + n_opens + i] = verify[i, 0]
-    for i in range(n_delta):
-        a[o + n_opens + n_verify + 2 * i] = delta[i, 0]
-        a[o + n_opens + n_verify + 2 * i + 1] = delta[i, 1]
+        a[o + n_opens + i] = a[VERIFY + i]
+    for i in range(2 * n_delta):
+        a[o + n_opens + n_verify + i] = a[DELTA + i]
     # keep the pop table aligned: pop points are addressed by number
     over = a[lay.H_PP] % lay.PP_WIDTH
     if over:
