@@ -535,11 +535,10 @@ def build(a, r, parent, symbol, state):
                     q = a[p]
                     at = lay.LS + q * lay.LS_WIDTH
                     live = shadowed and a[at + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN
-                    dense = a[at + lay.L_DENSE]
                     x = lay.RG + a[at + lay.L_RANGES]
                     x_end = x + 2 * a[at + lay.L_N_RANGES]
-                    if dense >= 0:
-                        one = a[lay.DN + dense + c]
+                    if a[at + lay.L_DENSE] >= 0:
+                        one = range_of(a, at, c)
                         if one < 0:
                             continue
                         x = lay.RG + one

@@ -19,7 +19,7 @@ word  name         meaning
 2     CALLS        offset of its calls in CL
 3     N_CALLS
 4     FLAGS        FLAG_* bits
-5     DENSE        offset in DN of 256 words (byte -> index of its range, or -1); -1 for none
+5     DENSE        offset in DN of DENSE_WIDTH words (8 bits a byte: number of its range plus 1, or 0); -1 for none
 6, 7  LEAST, MOST  the guard: how many more items of the counter can still come
 8     EFFECT       its effect node in EF, -1 before it is computed
 9     SHADOW       string-body state that this state imitates, plus 1 (0: none); see *Reference rows*
@@ -139,7 +139,7 @@ ERR_LEFT_RECURSION = 8
 CAP_LS = 1 << 26
 CAP_RG = 1 << 26
 CAP_CL = 1 << 24
-CAP_DN = 1 << 26
+CAP_DN = 1 << 24
 CAP_PR = 1 << 21
 CAP_FB = 1 << 22
 CAP_EF = 1 << 26
@@ -182,6 +182,7 @@ WORDS_R = 1 << 31
 
 # --- local states -------------------------------------------------------------------------------------------------
 LS_WIDTH = 12
+DENSE_WIDTH = 32
 L_RANGES = 0
 L_N_RANGES = 1
 L_CALLS = 2

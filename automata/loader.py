@@ -28,7 +28,8 @@ from . import layout as lay
 from .arena import take
 
 BODY = 1 << 60  # marks a body element: BODY | extra edge << 32 | local state
-DENSE_FROM = 5  # a state with this many ranges gets a dense row: 2 KB against a longer scan
+DENSE_FROM = 5  # a state with this many ranges gets a dense row: 256 bytes against a longer scan
+DENSE_TO = 127  # seven bits hold the number of a range, and 0 for none
 
 ATTR_KILL = 1  # a NOT_LITERAL ends here
 ATTR_NOT = 2  # inside a NOT_LITERAL
@@ -747,17 +748,25 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         a[p + lay.L_SHADOW_SYM] = 2 * local[j] + 1
                         break
                 h = (h + 1) % len(table)
-        if n_found >= DENSE_FROM and not flags & lay.FLAG_OVERLAP:
-            dense = take(a, lay.H_DN, 256, lay.CAP_DN)
+        if DENSE_FROM <= n_found <= DENSE_TO and not flags & lay.FLAG_OVERLAP:
+            dense = take(a, lay.H_DN, lay.DENSE_WIDTH, lay.CAP_DN)
             if dense < 0:
                 return dense
-            for c in range(256):
-                a[lay.DN + dense + c] = -1
-            for i in range(n_found):
-                for c in range(found[i, 0], found[i, 1] + 1):
-                    a[lay.DN + dense + c] = at + 2 * i
             a[p + lay.L_DENSE] = dense
+            fill_dense(a, p)
     return np.int64(n_sets)
+
+
+@njit(cache=True, nogil=True)
+def fill_dense(a, p):
+    """Write the dense row of the local state whose record is at p: for each byte the number of its range plus 1, or 0."""
+    dense = lay.DN + a[p + lay.L_DENSE]
+    for i in range(lay.DENSE_WIDTH):
+        a[dense + i] = 0
+    for i in range(a[p + lay.L_N_RANGES]):
+        word = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
+        for c in range(word & 255, ((word >> 8) & 255) + 1):
+            a[dense + (c >> 3)] |= np.int64(i + 1) << np.int64((c & 7) << 3)
 
 
 @njit(cache=True, nogil=True)
@@ -833,11 +842,8 @@ def trim(a, low, high, spelled):
                 a[first + 2 * kept + 1] = word1
                 kept += 1
         if kept < a[p + lay.L_N_RANGES] and a[p + lay.L_DENSE] >= 0:
-            for c in range(256):
-                a[lay.DN + a[p + lay.L_DENSE] + c] = -1
-            for i in range(kept):
-                for c in range(a[first + 2 * i] & 255, ((a[first + 2 * i] >> 8) & 255) + 1):
-                    a[lay.DN + a[p + lay.L_DENSE] + c] = a[p + lay.L_RANGES] + 2 * i
+            a[p + lay.L_N_RANGES] = kept
+            fill_dense(a, p)
         a[p + lay.L_N_RANGES] = kept
         calls = 0
         for i in range(a[p + lay.L_N_CALLS]):

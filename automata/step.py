@@ -286,7 +286,8 @@ def range_of(a, p, c):
     """Offset in RG of the one range that reads byte c in the local state whose record is at p, or -1."""
     dense = a[p + lay.L_DENSE]
     if dense >= 0:
-        return a[lay.DN + dense + c]
+        number = (a[lay.DN + dense + (c >> 3)] >> ((c & 7) << 3)) & 255
+        return a[p + lay.L_RANGES] + 2 * (number - 1) if number else np.int64(-1)
     at = a[p + lay.L_RANGES]
     for i in range(a[p + lay.L_N_RANGES]):
         word = a[lay.RG + at + 2 * i]
@@ -331,9 +332,8 @@ def step(a, scope, n, c):
             n_work = add_pops(a, scope, n_work, at)
             if n_work < 0:
                 return n_work
-        dense = a[p + lay.L_DENSE]
-        if dense >= 0:
-            r = a[lay.DN + dense + c]
+        if a[p + lay.L_DENSE] >= 0:
+            r = range_of(a, p, c)
             if r >= 0:
                 n_raw = move(a, scope, n_raw, c, at, a[lay.RG + r], a[lay.RG + r + 1])
                 if n_raw < 0:
