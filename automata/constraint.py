@@ -160,8 +160,12 @@ class _States:
         return not row.any()
 
     def finish_bound(self, state: int) -> int:
-        """A number of tokens that is enough to reach acceptance; see ``bound``.  End-of-sequence is not counted."""
+        """A number of tokens that is enough to reach acceptance; see ``bounds``.  End-of-sequence is not counted."""
         return self.constraint.bound_of(state)
+
+    def fits(self, state: int, budget: int) -> bool:
+        """Whether ``finish_bound(state) <= budget``; cheaper, as a rougher bound is often enough to tell."""
+        return self.constraint.fits_of(state, budget)
 
     def forced_token(self, state: int) -> int | None:
         """The one allowed token, end-of-sequence included, or None if there are more or none."""
@@ -313,6 +317,11 @@ class Constraint(_States):
         """See ``finish_bound``."""
         with self.store.lock:
             return self.store.bounds.of(state)
+
+    def fits_of(self, state: int, budget: int) -> bool:
+        """See ``fits``."""
+        with self.store.lock:
+            return self.store.bounds.within(state, budget)
 
     def limit_to_budget(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
         """Clear from a state's row every token after which the bound exceeds ``budget - 1``."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
 from .arena import check, reserve
-from .bound import Bounds
+from .bounds import Bounds
 from .effects import SCOPE_PERMANENT
 from .heap import open_scope
 from .loader import new_local_state
@@ -174,6 +174,6 @@ class Store:
                 self.failed(code)
             if not self.byte_complete:
                 for i, state in enumerate(out.tolist()):
-                    if state and self.bounds.of(state) >= lay.UNBOUNDED:
+                    if state and not self.bounds.within(state, lay.UNBOUNDED - 1):
                         out[i] = 0
         return out

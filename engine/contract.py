@@ -75,6 +75,10 @@ class States(Protocol):
         """A number of tokens that is enough to complete the text, end-of-sequence not counted."""
         ...
 
+    def fits(self, state: int, budget: int, /) -> bool:
+        """Whether ``finish_bound(state) <= budget``; may be cheaper than the bound itself."""
+        ...
+
     def forced_token(self, state: int, /) -> int | None:
         """The one allowed token, end-of-sequence included, or ``None``."""
         ...

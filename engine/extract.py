@@ -141,9 +141,9 @@ class Extractor:
 
     def check_budget(self, max_new_tokens: int) -> None:
         """Raise ``BudgetTooSmall`` if no value fits."""
-        needed = self.constraint.finish_bound(self.constraint.start)
-        if needed > max_new_tokens:
-            raise BudgetTooSmall(budget=max_new_tokens, needed=needed)
+        states = self.constraint
+        if not states.fits(states.start, max_new_tokens):
+            raise BudgetTooSmall(budget=max_new_tokens, needed=states.finish_bound(states.start))
 
     def run(
         self,

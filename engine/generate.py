@@ -142,8 +142,7 @@ class _Row:
         began = perf_counter()
         states = self.states
         while True:
-            slack = self.remaining - states.finish_bound(self.state)
-            self.under_budget = self.law.cuts_tail or slack < TIGHT_SLACK
+            self.under_budget = self.law.cuts_tail or not states.fits(self.state, self.remaining - TIGHT_SLACK)
             budget = self.remaining if self.under_budget else None
             self.mask = states.mask(self.state, out=self.mask, budget=budget)  # tells what is certain or ended as well
             token = only_bit(self.mask)
@@ -175,7 +174,7 @@ class _Row:
         """Whether the text could not be completed any more after a token."""
         if token in self.eos_ids:
             return False
-        return self.states.finish_bound(self.states.advance(self.state, token)) >= self.remaining
+        return not self.states.fits(self.states.advance(self.state, token), self.remaining - 1)
 
     def _append(self, token: int) -> None:
         self.state = self.states.advance(self.state, token)
@@ -198,18 +197,17 @@ def _open_row(
 ) -> _Row:
     states = stack.enter_context(constraint.session())
     budget = options.max_new_tokens
-    needed = states.finish_bound(states.start) if states.start else 0
-    if needed > budget:
-        raise BudgetTooSmall(budget=budget, needed=needed)
-    if limit is not None and len(prompt) + needed > limit:
+    if not states.start:
+        raise InvalidSource("the constraint accepts nothing at all", where="constraint")
+    if not states.fits(states.start, budget):
+        raise BudgetTooSmall(budget=budget, needed=states.finish_bound(states.start))
+    if limit is not None and not states.fits(states.start, limit - len(prompt)):
         raise LimitExceeded(
             f"a prompt of {len(prompt)} tokens leaves too little of the model's context for a complete output",
             limit="max_position_embeddings",
             value=limit,
-            hint=f"shorten the prompt to at most {limit - needed} tokens",
+            hint=f"shorten the prompt to at most {limit - states.finish_bound(states.start)} tokens",
         )
-    if not states.start:
-        raise InvalidSource("the constraint accepts nothing at all", where="constraint")
     return _Row(
         prompt_tokens=len(prompt),
         states=states,

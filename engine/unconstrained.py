@@ -61,6 +61,10 @@ class Unconstrained:
         """0: every text is complete."""
         return 0
 
+    def fits(self, state: int, budget: int) -> bool:  # noqa: ARG002 - the contract's signature
+        """Whether ``budget`` is not negative: every text is complete."""
+        return budget >= 0
+
     def forced_token(self, state: int) -> int | None:
         """End-of-sequence after the end, if it is the only one allowed there."""
         alone = state == _ENDED and len(self.vocab.eos_ids) == 1 and not self.vocab.pad_ids

@@ -67,11 +67,10 @@ class SyntagmaLogitsProcessor(LogitsProcessor):  # type: ignore[misc]  # untyped
         if prompt_length < 0:
             raise InvalidSource(f"prompt_length {prompt_length} is negative", where="prompt_length")
         for each in self._constraints:
-            needed = each.finish_bound(each.start) if each.start else 0
             if not each.start:
                 raise InvalidSource("the constraint accepts nothing at all", where="constraint")
-            if max_new_tokens is not None and needed > max_new_tokens:
-                raise BudgetTooSmall(budget=max_new_tokens, needed=needed)
+            if max_new_tokens is not None and not each.fits(each.start, max_new_tokens):
+                raise BudgetTooSmall(budget=max_new_tokens, needed=each.finish_bound(each.start))
         self._prompt_length = prompt_length
         self._max_new_tokens = max_new_tokens
         self._scopes = ExitStack()

@@ -114,6 +114,10 @@ class ReferenceStates:
         """The least number of tokens to the end of a word."""
         return self._constraint.bound[self._split(state)[1]]
 
+    def fits(self, state: int, budget: int) -> bool:
+        """Whether the bound is within the budget."""
+        return self.finish_bound(state) <= budget
+
     def forced_token(self, state: int) -> int | None:
         """The only token of the mask."""
         _, node = self._split(state)

@@ -1,18 +1,4 @@
-"""``finish_bound`` and budgets: how many tokens are certainly enough, and which tokens keep a budget.
-
-The bound of a state is the least number of *bytes* that complete its text.  That is a potential: no text needs more tokens than bytes, so it is
-never below the least number of tokens; and on a shortest completion every single-byte token lowers it by one.  (Every byte that a machine can
-read counts only if it is a token by itself; where the store is not ``byte_complete`` that cuts masks down to what can be finished in
-single-byte tokens: live, though some texts that only longer tokens spell are lost.)
-
-Costs are computed once per store, for nodes (local state, need): the least bytes from there to the end of the activation.  A call is a
-hyperedge, its cost the callee's plus what comes after; Knuth's generalisation of Dijkstra's algorithm (1977) settles the nodes in order of
-cost.  A configuration costs its top node plus one node per frame below it.
-
-Extra keys are told apart by a register that no node sees.  A path that closes one costs ``KEY`` on top, so that any other path is
-preferred; where there is none, the number of keys seen is added, because among that many spellings plus one at least one is new: while
-the key is open, as many letters as the open text really needs.
-"""
+"""The least number of bytes that complete a configuration, extra keys included, for texts read in single-byte tokens."""
 
 from __future__ import annotations
 
@@ -20,26 +6,22 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
-
-from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_SET, OP_TEST
-from . import layout as lay
-from .classes import token_classes
-from .heap import HASH_MASK, state_offset
-from .masks import advance
-from .step import ROOT_TEXT
+from ...grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_SET, OP_TEST
+from .. import layout as lay
+from ..heap import HASH_MASK
+from ..step import ROOT_TEXT
 
 if TYPE_CHECKING:
-    from .store import Store
-
-KEY: Final = 1 << 24
-"""Added to a cost for each extra key that the path must close; more than the bytes of any completion."""
+    from ..store import Store
 
 UNREACHABLE: Final = lay.UNBOUNDED
 """The bound of a state from which nothing can be completed."""
 
-FILLER: Final = ord("a")  # the letter with which an open key is told apart from those seen
+KEY: Final = 1 << 24
+"""Added to a cost in bytes for each extra key that the path must close; more than the bytes of any completion."""
+
+FILLER: Final = b"a"  # the letter with which an open key is told apart from those seen
+QUOTE: Final = b'"'
 
 Node = tuple[int, int]
 """A local state and how many items its activation still needs."""
@@ -55,64 +37,39 @@ class _Edge:
     parts: tuple[Node, ...]
 
 
-class Bounds:
-    """Least costs over the machine of one store.  Grows with the states that are asked for; call under the store's lock."""
+class ByteBounds:
+    """Least numbers of bytes, in single-byte tokens, extra keys included.
+
+    Costs are computed once per store, for nodes (local state, need): the least bytes from there to the end of the activation.  A call is a
+    hyperedge, its cost the callee's plus what comes after; Knuth's generalisation of Dijkstra's algorithm (1977) settles the nodes in order
+    of cost.  A configuration costs its top node plus one node per frame below it.  On a shortest completion every single-byte token lowers
+    that by one; a byte that is no token counts as one that cannot be read.
+
+    Extra keys are told apart by a register that no node sees.  A path that closes one costs ``KEY`` on top, so that any other path is
+    preferred; where there is none, the number of keys seen is added, because among that many spellings plus one at least one is new: while
+    the key is open, as many letters as the open text really needs.
+    """
 
     def __init__(self, store: Store) -> None:
         """Know nothing yet."""
-        self._store = store
         self._a = store.arena.a
         self._cost: dict[Node, int] = {}
         self._single = store.single
 
-    def of(self, state: int) -> int:
-        """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it."""
-        if state == 0:
-            return UNREACHABLE
-        a = self._a
-        at = int(state_offset(a, state))
-        if at < 0:
-            self._store.failed(-2)
-        p = lay.HP + at
-        if int(a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
-            return 0
-        known = int(a[p + lay.STATE_BOUND])
-        if known >= 0:
-            return known
-        words = (int(a[p]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
-        entries = a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY).tolist()
+    def of(self, entries: list[list[int]]) -> int:
+        """The least cost of a configuration."""
         best = UNREACHABLE
         for q, need, _, register, frame in entries:
             own = self._resolved(self._node(q, need), register)
             best = min(best, own + self._below(frame, register))
-        a[p + lay.STATE_BOUND] = best
         return best
 
-    def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
-        """Clear from a state's row every token after which more than ``budget - 1`` tokens may be needed."""
-        a = self._a
-        if budget <= 0 or self.of(state) > budget:
-            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS])]
-            kept = [(int(t) >> 5, int(t) & 31) for t in ends if int(row[int(t) >> 5]) >> (int(t) & 31) & 1]
-            row[:] = 0
-            if budget >= 0:
-                for word, bit in kept:
-                    row[word] |= np.uint32(1 << bit)
-            return
-        classes = token_classes(self._store, state)
-        over = np.zeros(len(classes.representative), np.bool_)
-        bound_after: dict[int, int] = {}
-        for k, token in enumerate(classes.representative.tolist()):
-            after = int(advance(a, state, token))
-            if after < 0:
-                self._store.failed(after)
-            if after not in bound_after:
-                bound_after[after] = self.of(after)
-            over[k] = bound_after[after] > budget - 1
-        if over.any():
-            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS]) + int(a[lay.H_PAD])]
-            tokens = np.setdiff1d(classes.tokens[over[classes.class_of]], ends)
-            np.bitwise_and.at(row, tokens >> 5, ~(np.uint32(1) << (tokens & 31).astype(np.uint32)))
+    def n_keys(self, register: int) -> int:
+        """How many extra keys were read in an entry's activation."""
+        keys, n = register >> 31, 0
+        while keys:
+            keys, n = int(self._a[lay.HP + keys + lay.HEADER]), n + 1
+        return n
 
     def _resolved(self, cost: int, register: int) -> int:
         """A node's cost with its extra keys priced for a register."""
@@ -126,8 +83,8 @@ class Bounds:
         if text:
             spelled = self._text(text)
             extra = 0
-            while spelled + b'"' in texts:
-                spelled += bytes([FILLER])
+            while spelled + QUOTE in texts:
+                spelled += FILLER
                 extra += 1
         else:
             extra = len(texts)

@@ -1,0 +1,162 @@
+"""``finish_bound`` and budgets: how many tokens are enough, and which tokens keep a budget.
+
+The bound of a state is the least of three costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
+potential, and so is their minimum.
+
+*Tokens.*  The exact least number of tokens among the completions that close no further extra key; see ``tokens``.  Without extra keys that
+is every completion, up to three cuts: local states that reach more than ``MOST_STATES`` others, counts that need more than ``MOST_NEED`` items,
+and completions that waste room.
+
+*A closed key, then tokens.*  Where an extra key is open: the length of the shortest text of a fixed family that closes it, read byte by byte
+in single-byte tokens, plus the first cost after it.  The family contains the rests of its texts, hence a potential.
+
+*Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import layout as lay
+from ..classes import token_classes
+from ..heap import HASH_MASK, state_offset
+from ..masks import advance, advance_bytes
+from .single_bytes import FILLER, QUOTE, UNREACHABLE, ByteBounds
+from .tokens import TokenBounds
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+__all__ = ["UNREACHABLE", "Bounds"]
+
+TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
+"""What completes an escape or most characters begun inside a key; with each text its rests."""
+MORE_FILLERS: Final = 4  # beside one for each key seen: the digits of an escape
+
+
+class Bounds:
+    """Least costs over the machine of one store.  Grows with the states that are asked for; call under the store's lock."""
+
+    def __init__(self, store: Store) -> None:
+        """Know nothing yet."""
+        self._store = store
+        self._a = store.arena.a
+        self._tokens = TokenBounds(store)
+        self._bytes = ByteBounds(store)
+
+    def of(self, state: int) -> int:
+        """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it.
+
+        Raises:
+            StaleState: the state belongs to a closed scope.
+
+        """
+        if state == 0:
+            return UNREACHABLE
+        a = self._a
+        p = lay.HP + self._record(state)
+        if int(a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
+            return 0
+        known = int(a[p + lay.STATE_BOUND])
+        if known >= 0:
+            return known
+        entries = self._entries(state)
+        best = self._least(entries)
+        if any(register & HASH_MASK for _, _, _, register, _ in entries):
+            best = min(best, self._after_key(state, entries, best))
+        best = min(best, self._bytes.of(entries))
+        a[p + lay.STATE_BOUND] = best
+        return best
+
+    def within(self, state: int, budget: int) -> bool:
+        """Whether the bound of a state is at most a budget; bytes are counted first, which mostly settles it without a token's effects.
+
+        Raises:
+            StaleState: the state belongs to a closed scope.
+
+        """
+        if state == 0:
+            return False
+        p = lay.HP + self._record(state)
+        if int(self._a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
+            return budget >= 0
+        known = int(self._a[p + lay.STATE_BOUND])
+        if known >= 0:
+            return known <= budget
+        return self._bytes.of(self._entries(state)) <= budget or self.of(state) <= budget
+
+    def is_exact(self, start: int) -> bool:
+        """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
+        return self._tokens.is_small(start) and not any(
+            reads_keys for _, reads_keys in map(self._tokens.edges, self._tokens.reach(start))
+        )
+
+    def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
+        """Clear from a state's row every token after which more than ``budget - 1`` tokens may be needed."""
+        a = self._a
+        if budget <= 0 or not self.within(state, budget):
+            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS])]
+            kept = [(int(t) >> 5, int(t) & 31) for t in ends if int(row[int(t) >> 5]) >> (int(t) & 31) & 1]
+            row[:] = 0
+            if budget >= 0:
+                for word, bit in kept:
+                    row[word] |= np.uint32(1 << bit)
+            return
+        classes = token_classes(self._store, state)
+        over = np.zeros(len(classes.representative), np.bool_)
+        fits: dict[int, bool] = {}
+        for k, token in enumerate(classes.representative.tolist()):
+            after = int(advance(a, state, token))
+            if after < 0:
+                self._store.failed(after)
+            if after not in fits:
+                fits[after] = self.within(after, budget - 1)
+            over[k] = not fits[after]
+        if over.any():
+            ends = a[lay.EO : lay.EO + int(a[lay.H_EOS]) + int(a[lay.H_PAD])]
+            tokens = np.setdiff1d(classes.tokens[over[classes.class_of]], ends)
+            np.bitwise_and.at(row, tokens >> 5, ~(np.uint32(1) << (tokens & 31).astype(np.uint32)))
+
+    def _record(self, state: int) -> int:
+        at = int(state_offset(self._a, state))
+        if at < 0:
+            self._store.failed(-2)
+        return at
+
+    def _entries(self, state: int) -> list[list[int]]:
+        a = self._a
+        p = lay.HP + self._record(state)
+        words = (int(a[p]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
+        entries: list[list[int]] = (
+            a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY).tolist()
+        )
+        return entries
+
+    def _least(self, entries: list[list[int]]) -> int:
+        return min(self._tokens.of(q, need, room, frame) for q, need, room, _, frame in entries)
+
+    def _after_key(self, state: int, entries: list[list[int]], best: int) -> int:
+        """The least cost of a text of the family that closes the open key, and of the tokens after it."""
+        single = self._store.single
+        if not (single[FILLER[0]] and single[QUOTE[0]]):
+            return best
+        most = MORE_FILLERS + max(self._bytes.n_keys(register) for _, _, _, register, _ in entries)
+        for begun in TO_A_CHARACTER:
+            here = self._read(state, begun) if all(single[b] for b in begun) else 0
+            for length in range(len(begun) + 1, len(begun) + most + 2):
+                if here == 0 or length >= best:
+                    break
+                closed = self._read(here, QUOTE)
+                if closed:
+                    best = min(best, length + self._least(self._entries(closed)))
+                here = self._read(here, FILLER)
+        return best
+
+    def _read(self, state: int, data: bytes) -> int:
+        after = int(advance_bytes(self._a, state, np.frombuffer(data, np.uint8)))
+        if after < 0:
+            self._store.failed(after)
+        return after

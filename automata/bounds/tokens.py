@@ -1,0 +1,492 @@
+"""The least number of tokens that complete a configuration without closing an extra key."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN
+from .. import layout as lay
+from ..arena import check
+from ..effects import KEY_CLOSED, child, root
+from .single_bytes import UNREACHABLE
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+SLACK: Final = 16  # items of room beyond the need that a completion may use; more hardly ever shortens one
+MOST_STATES: Final = 1024  # local states reached; with more, the effects of all of them would take too long to build
+MOST_NEED: Final = 4096  # items that a count needs; each is a state
+MOST_MEMO: Final = 1 << 18  # entries, some 100 bytes each
+
+Link = tuple[int, int, int]
+"""Symbol, need, room: what a frame remembers of one activation, its register left out."""
+
+Landing = tuple[int, int, int, tuple[Link, ...]]
+"""Local state, need, room and the links pushed above an unknown frame, topmost first."""
+
+Effect = tuple[int, int, int, tuple[Link, ...], int, int, int]
+"""A landing with counters as in ``GR``, then least room, greatest need, chain."""
+
+ENDED: Final = 0
+"""The exit of an activation that may end where it stands, between two tokens."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is read of an effect node once: its effects without keys, and what its pop points ask for."""
+
+    effects: list[Effect]
+    pops: bool
+    least_room: int  # with at least that room and at most that need every guard of the pop points holds
+    most_need: int
+    dirty: bool  # whether a token may have closed a key on the way here
+
+
+class TokenBounds:
+    """Exact least numbers of tokens, by summaries over effects.
+
+    An activation is left through an *exit*: a token in progress that must pop it, that is, an effect node with pop points (the root of the
+    local state reached, or a child), or ``ENDED``.  ``_maps`` holds for each landing the least number of whole tokens to each exit of its
+    activation, whatever lies below; nodes with the same pop points are one exit.  An exit is resolved with the symbol that is found: its
+    child's effects are landings one token later, its child is an exit in turn.  That is a min-plus system over finitely many landings,
+    solved by a worklist; real frames are then walked from link to link.
+
+    Tokens that close an extra key are left out.  Counters: need is exact, room is cut to need plus ``SLACK`` wherever a token ends; that
+    forbids some completions, and the cut after any token of a completion is no narrower than before.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Know nothing yet."""
+        self._a, self._r = store.arena
+        self._known: dict[int, _Known] = {}
+        self._slack: dict[int, tuple[int, int]] = {}
+        self._edges: dict[int, tuple[list[int], bool]] = {}
+        self._small: dict[int, bool] = {}
+        self._numbers: dict[Landing, int] = {}
+        self._landings: list[Landing] = []
+        self._maps: list[dict[int, int]] = []
+        self._users: list[dict[int, int]] = []
+        self._pushers: list[list[tuple[int, Link]]] = []
+        self._fresh: list[int] = []
+        self._queue: list[tuple[int, int, int]] = []
+        self._exits: list[tuple[int, tuple[tuple[int, int], ...]]] = [(-1, ())]
+        self._exit_numbers: dict[object, int] = {}
+        self._resolutions: dict[tuple[int, Link], tuple[list[int], int]] = {}
+        self._places: npt.NDArray[np.int64] | None = None
+        self._frames: dict[tuple[tuple[int, int, int, int], ...], int] = {}
+        self._links: list[tuple[tuple[int, int, int, int], ...]] = []
+        self._under: dict[tuple[int, int], int] = {}
+        self._forget()
+
+    def of(self, q: int, need: int, room: int, frame: int) -> int:
+        """The least number of tokens from an entry to acceptance."""
+        if len(self._under) > MOST_MEMO:
+            self._forget()
+        number = self._number(q, need, room, ())
+        if number < 0:
+            return UNREACHABLE
+        under = self._frame(frame)
+        exits = sorted(self._solved(number).items(), key=lambda item: item[1])
+        best = UNREACHABLE
+        for leaving, cost in exits:
+            if cost < best:
+                best = min(best, cost + self._below(under, leaving))
+        return best
+
+    # --- which local states ---------------------------------------------------------------------------------------------
+
+    def is_small(self, q: int) -> bool:
+        """Whether a local state reaches few others: what the exact costs are computed for."""
+        small = self._small.get(q)
+        if small is None:
+            reached = self.reach(q)
+            small = len(reached) <= MOST_STATES and all(self._small.get(other, True) for other in reached)
+            self._small.update(dict.fromkeys(reached, True) if small else {q: False})
+        return small
+
+    def reach(self, q: int) -> list[int]:
+        """The local states that are reached from one, itself first; more than ``MOST_STATES`` if there are more."""
+        reached = [q]
+        seen = {q}
+        for here in reached:
+            if len(reached) > MOST_STATES or self._small.get(here) is False:
+                break
+            more = [other for other in self.edges(here)[0] if other not in seen]
+            seen.update(more)
+            reached += more
+        return reached
+
+    def edges(self, q: int) -> tuple[list[int], bool]:
+        """The local states after a byte, a call or a return; whether an extra key is read here."""
+        edges = self._edges.get(q)
+        if edges is None:
+            a = self._a
+            p = lay.LS + q * lay.LS_WIDTH
+            first = lay.RG + int(a[p + lay.L_RANGES])
+            words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
+            following: dict[int, None] = {}
+            keys = False
+            for word0, word1 in zip(words[::2], words[1::2], strict=True):
+                symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
+                keys |= symbol >= 0 or (word0 >> 16) & 255 in (OP_KEY_OPEN, OP_KEY_CLOSE, OP_KEY_DROP)
+                following[word1 & 0xFFFFFFFF] = None
+                if symbol >= 0:
+                    following[symbol >> 1] = None
+            first = lay.CL + int(a[p + lay.L_CALLS])
+            for callee in a[first : first + 2 * int(a[p + lay.L_N_CALLS]) : 2].tolist():
+                following[callee & 0xFFFFFFFF] = None
+                if callee >> 32:
+                    following[((callee >> 32) - 1) >> 1] = None
+            edges = self._edges[q] = (list(following), keys)
+        return edges
+
+    # --- landings ---------------------------------------------------------------------------------------------------
+
+    def _cut(self, q: int, need: int, room: int) -> int:
+        slack, _ = self._facts(q)
+        return room if room >= lay.UNBOUNDED else min(room, need + slack)
+
+    def _facts(self, q: int) -> tuple[int, int]:
+        """The slack of a local state, enough for its guard, and its flags."""
+        facts = self._slack.get(q)
+        if facts is None:
+            p = lay.LS + q * lay.LS_WIDTH
+            flags = int(self._a[p + lay.L_FLAGS])
+            least = int(self._a[p + lay.L_LEAST]) if flags & lay.FLAG_GUARD else 0
+            facts = self._slack[q] = (max(SLACK, least), flags)
+        return facts
+
+    def _accepts(self, q: int, need: int) -> bool:
+        flags = self._facts(q)[1]
+        return bool(flags & lay.FLAG_ACCEPT) or (need == 0 and bool(flags & lay.FLAG_ACCEPT_NO_NEED))
+
+    def _number(self, q: int, need: int, room: int, links: tuple[Link, ...]) -> int:
+        """The number of a landing, -1 if it is left to the bound in bytes."""
+        if need > MOST_NEED or not self.is_small(q):
+            return -1
+        if any(n > MOST_NEED or not self.is_small(s >> 1) for s, n, _ in links):
+            return -1
+        landing = (q, need, self._cut(q, need, room), links)
+        number = self._numbers.get(landing)
+        if number is None:
+            number = self._numbers[landing] = len(self._landings)
+            self._landings.append(landing)
+            self._maps.append({})
+            self._users.append({})
+            self._pushers.append([])
+            self._fresh.append(number)
+        return number
+
+    def _lands(self, effects: list[Effect], need: int, room: int, levels: tuple[tuple[int, int], ...]) -> list[int]:
+        """The landings of those effects whose guards hold; one with less room or more need than a like one is left out."""
+        best: dict[tuple[int, tuple[Link, ...]], list[tuple[int, int]]] = {}
+        for q, at_need, at_room, links, least_room, most_need, chain in effects:
+            if room < least_room or need > most_need or (levels and not self._holds(chain, levels)):
+                continue
+            data = _counted(at_need, at_room, need, room)
+            above = tuple(
+                (s, n, self._cut(s >> 1, n, r))
+                for s, n, r in ((s, *_counted(at_n, at_r, need, room)) for s, at_n, at_r in links)
+            )
+            kept = best.setdefault((q, above), [])
+            if not any(n <= data[0] and r >= data[1] for n, r in kept):
+                kept[:] = [(n, r) for n, r in kept if not (data[0] <= n and data[1] >= r)]
+                kept.append(data)
+        numbers = (self._number(q, n, r, above) for (q, above), kept in best.items() for n, r in kept)
+        return [number for number in numbers if number >= 0]
+
+    def _holds(self, chain: int, levels: tuple[tuple[int, int], ...]) -> bool:
+        """Whether the guards of the pop points that a token came through hold; beyond ``levels`` they all do."""
+        for need, room in levels:
+            if chain < 0:
+                break
+            p = lay.PP + chain * lay.PP_WIDTH
+            if room < self._a[p + lay.P_MIN_ROOM] or need > self._a[p + lay.P_MAX_NEED]:
+                return False
+            chain = int(self._a[p + lay.P_CHAIN])
+        return True
+
+    # --- the system of costs ------------------------------------------------------------------------------------------
+
+    def _solved(self, number: int) -> dict[int, int]:
+        """Exits of a landing's activation -> least whole tokens before.
+
+        A cost is settled when it is the least of the queue.  A landing may be met late, when the queue stands at some cost: nobody watches
+        it with less than that on top, so what is settled stays least.
+        """
+        fresh, queue, maps = self._fresh, self._queue, self._maps
+        while True:
+            while fresh:
+                self._expand(fresh.pop())
+            if not queue:
+                return maps[number]
+            cost, at, leaving = heapq.heappop(queue)
+            known = maps[at]
+            if leaving in known:
+                continue
+            known[leaving] = cost
+            for user, more in self._users[at].items():
+                if leaving not in maps[user]:
+                    heapq.heappush(queue, (cost + more, user, leaving))
+            for user, link in self._pushers[at]:
+                self._through(user, link, leaving, cost)
+
+    def _expand(self, number: int) -> None:
+        """Queue what a landing reaches without another landing, and watch those that it reaches through."""
+        q, need, room, links = self._landings[number]
+        if links:
+            above = self._number(q, need, room, links[:-1])
+            self._pushers[above].append((number, links[-1]))
+            for leaving, cost in self._maps[above].items():
+                self._through(number, links[-1], leaving, cost)
+            return
+        node = int(root(self._a, self._r, q))
+        if node < 0:
+            check(self._a)
+        leaving = self._exit(node, need, room, ())
+        if leaving:
+            heapq.heappush(self._queue, (0, number, leaving))
+        if self._accepts(q, need):
+            heapq.heappush(self._queue, (0, number, ENDED))
+        for target in self._lands(self._node(node).effects, need, room, ()):
+            self._watch(target, number, 1)
+
+    def _through(self, user: int, link: Link, leaving: int, cost: int) -> None:
+        """An exit of the activation above a link is settled: what follows in the one below."""
+        if leaving == ENDED:
+            if self._accepts(link[0] >> 1, link[1]):
+                heapq.heappush(self._queue, (cost, user, ENDED))
+            return
+        landings, deeper = self._resolve(leaving, link)
+        if deeper:
+            heapq.heappush(self._queue, (cost, user, deeper))
+        for landing in landings:
+            self._watch(landing, user, cost + 1)
+
+    def _watch(self, landing: int, user: int, more: int) -> None:
+        """Every exit of a landing is one of its user, ``more`` tokens later."""
+        users = self._users[landing]
+        if users.get(user, UNREACHABLE) <= more or user == landing:
+            return
+        users[user] = more
+        known = self._maps[user]
+        for leaving, cost in self._maps[landing].items():
+            if leaving not in known:
+                heapq.heappush(self._queue, (cost + more, user, leaving))
+
+    # --- effects ----------------------------------------------------------------------------------------------------
+
+    def _exit(self, node: int, need: int, room: int, levels: tuple[tuple[int, int], ...]) -> int:
+        """The number of the exit through a node whose activation has these counters; 0 if it has no pop points.
+
+        ``levels`` holds the counters of the activations popped before, the last popped first, where a guard may fail.
+        """
+        known = self._node(node)
+        if not known.pops:
+            return 0
+        if levels or room < known.least_room or need > known.most_need:
+            levels = ((max(need, known.most_need), min(room, known.least_room)), *levels)
+        identity: object = (node, levels)
+        if not levels and not known.dirty:
+            points = self._points(node)
+            identity = np.unique(points[:, lay.P_NODE] * 2 + points[:, lay.P_EAGER]).tobytes()
+        number = self._exit_numbers.get(identity)
+        if number is None:
+            number = self._exit_numbers[identity] = len(self._exits)
+            self._exits.append((node, levels))
+        return number
+
+    def _resolve(self, leaving: int, link: Link) -> tuple[list[int], int]:
+        """The landings of an exit on a link, a token later, and the exit of the activation below, or 0."""
+        resolved = self._resolutions.get((leaving, link))
+        if resolved is None:
+            symbol, need, room = link
+            resolved = ([], 0)
+            if symbol < 0 or not symbol & 1:  # a keyed symbol is the end of an extra key
+                node, levels = self._exits[leaving]
+                below = int(child(self._a, self._r, node, symbol))
+                if below < 0:
+                    check(self._a)
+                landings = self._lands(self._node(below).effects, need, room, levels)
+                resolved = (landings, self._exit(below, need, room, levels) if symbol >= 0 else 0)
+            self._resolutions[leaving, link] = resolved
+        return resolved
+
+    def _node(self, node: int) -> _Known:
+        known = self._known.get(node)
+        if known is not None:
+            return known
+        a = self._a
+        e = lay.EF + node * lay.EF_WIDTH
+        parent = int(a[e + lay.E_PARENT])
+        dirty = bool(a[e + lay.E_N_VERIFY]) or (parent >= 0 and self._node(parent).dirty)
+        effects: list[Effect] = []
+        first = lay.GR + int(a[e + lay.E_GROUPS]) * lay.GR_WIDTH
+        groups = a[first : first + int(a[e + lay.E_N_GROUPS]) * lay.GR_WIDTH].reshape(-1, lay.GR_WIDTH)
+        for q, need, room, key, frame, least_room, most_need, chain, tokens, n_tokens, _ in groups.tolist():
+            if key == KEY_CLOSED or n_tokens == 0:
+                continue
+            links = self._pushed(frame)
+            if links is None or (dirty and not self._spelled_without_keys(node, tokens, n_tokens)):
+                continue
+            effects.append((q, need, room, links, least_room, most_need, chain))
+        points = self._points(node)
+        known = self._known[node] = _Known(
+            effects,
+            bool((points[:, lay.P_KEY] != KEY_CLOSED).any()),
+            int(points[:, lay.P_MIN_ROOM].max(initial=0)),
+            int(points[:, lay.P_MAX_NEED].min(initial=lay.UNBOUNDED)),
+            dirty or bool((points[:, lay.P_KEY] == KEY_CLOSED).any()),
+        )
+        return known
+
+    def _points(self, node: int) -> npt.NDArray[np.int64]:
+        e = lay.EF + node * lay.EF_WIDTH
+        first = lay.PP + int(self._a[e + lay.E_POPS]) * lay.PP_WIDTH
+        return self._a[first : first + int(self._a[e + lay.E_N_POPS]) * lay.PP_WIDTH].reshape(-1, lay.PP_WIDTH)
+
+    def _pushed(self, frame: int) -> tuple[Link, ...] | None:
+        """The links above the unknown frame, topmost first; None if a key is read or was closed in one."""
+        links: list[Link] = []
+        while frame != lay.FRAME_UNKNOWN:
+            p = lay.HP + frame + lay.HEADER
+            symbol, need, room, key, frame = self._a[p : p + lay.LINK].tolist()
+            if symbol & 1 or key == KEY_CLOSED:
+                return None
+            links.append((symbol, need, room))
+        return tuple(links)
+
+    def _spelled_without_keys(self, node: int, tokens: int, n_tokens: int) -> bool:
+        """Whether some token of the run pops through points without closed keys only and needs no verification."""
+        a = self._a
+        n_trie = int(a[lay.H_TRIE])
+        if self._places is None:
+            self._places = np.full(int(a[lay.H_VOCAB]), -1, np.int64)
+            ends = a[lay.TR : lay.TR + n_trie] >> lay.T_TOKEN_SHIFT
+            for place in np.flatnonzero(ends).tolist():
+                token = int(ends[place]) - 1
+                while token >= 0:
+                    self._places[token] = place
+                    token = int(a[lay.TR + n_trie + token])
+        at = self._places[self._r[tokens : tokens + n_tokens].astype(np.int64)]
+        good = np.ones(n_tokens, np.bool_)
+        while node >= 0:
+            e = lay.EF + node * lay.EF_WIDTH
+            first = lay.PP + int(a[e + lay.E_VERIFY])
+            good &= ~self._inside(at, a[first : first + int(a[e + lay.E_N_VERIFY])])
+            node = int(a[e + lay.E_PARENT])
+            if node >= 0:
+                points = self._points(node)
+                good &= self._inside(at, points[points[:, lay.P_KEY] != KEY_CLOSED, lay.P_NODE])
+        return bool(good.any())
+
+    def _inside(self, places: npt.NDArray[np.int64], roots: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which trie nodes lie below some of the roots."""
+        inside = np.zeros(len(places), np.bool_)
+        for top in np.unique(roots).tolist():
+            end = (int(self._a[lay.TR + top]) >> lay.T_END_SHIFT) & lay.T_END_MASK
+            inside |= (places >= top) & (places < end)
+        return inside
+
+    # --- real frames ------------------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """Frames are known by what they hold, so that a memo outlives every scope; now and then it is emptied."""
+        self._frames = {(): 0}
+        self._links = [()]
+        self._under = {}
+
+    def _frame(self, frame: int) -> int:
+        """The number of a frame's contents; 0 is the empty stack."""
+        numbers = {lay.FRAME_EMPTY: 0}
+        stack = [frame]
+        while stack:
+            here = stack[-1]
+            if here in numbers:
+                stack.pop()
+                continue
+            p = lay.HP + here
+            words = int(self._a[p]) & 0xFFFFFFFF
+            links = self._a[p + lay.HEADER : p + words].reshape(-1, lay.LINK).tolist()
+            missing = [parent for symbol, _, _, _, parent in links if symbol >= 0 and parent not in numbers]
+            if missing:
+                stack += missing
+                continue
+            contents = tuple(
+                sorted(
+                    (s, n, self._cut(s >> 1, n, r), numbers[g]) if s >= 0 else (lay.SYMBOL_EMPTY, 0, lay.UNBOUNDED, 0)
+                    for s, n, r, _, g in links
+                )
+            )
+            number = self._frames.get(contents)
+            if number is None:
+                number = self._frames[contents] = len(self._links)
+                self._links.append(contents)
+            numbers[here] = number
+        return numbers[frame]
+
+    def _below(self, frame: int, leaving: int) -> int:
+        """The least number of tokens from an exit on a frame to acceptance.  Iterative: frames may be deep."""
+        under = self._under
+        stack = [(frame, leaving)]
+        while stack:
+            here, exit_ = stack[-1]
+            if (here, exit_) in under:
+                stack.pop()
+                continue
+            if here == 0:
+                under[here, exit_] = self._at_end(exit_)
+                continue
+            best = UNREACHABLE
+            missing = len(stack)
+            for symbol, need, room, parent in self._links[here]:
+                if symbol == lay.SYMBOL_EMPTY:
+                    best = min(best, self._at_end(exit_))
+                    continue
+                if need > MOST_NEED or symbol & 1 or not self.is_small(symbol >> 1):
+                    continue
+                for following, cost in self._leaves(exit_, (symbol, need, room)).items():
+                    if cost >= best:
+                        continue
+                    rest = under.get((parent, following))
+                    if rest is None:
+                        stack.append((parent, following))
+                    else:
+                        best = min(best, cost + rest)
+            if missing == len(stack):
+                under[here, exit_] = best
+        return under[frame, leaving]
+
+    def _leaves(self, exit_: int, link: Link) -> dict[int, int]:
+        """The exits of the activation below a link, from one of the activation above."""
+        if exit_ == ENDED:
+            return {ENDED: 0} if self._accepts(link[0] >> 1, link[1]) else {}
+        landings, deeper = self._resolve(exit_, link)
+        found = {deeper: 0} if deeper else {}
+        for landing in landings:
+            _relax(found, self._solved(landing), 1)
+        return found
+
+    def _at_end(self, exit_: int) -> int:
+        if exit_ == ENDED:
+            return 0
+        return 1 if self._resolve(exit_, (lay.SYMBOL_EMPTY, 0, lay.UNBOUNDED))[0] else UNREACHABLE
+
+
+def _counted(at_need: int, at_room: int, need: int, room: int) -> tuple[int, int]:
+    """An effect's counter, which may be relative to an activation's."""
+    if at_room >= 0:
+        return at_need, at_room
+    items = -1 - at_room
+    return max(0, need - items), room if room >= lay.UNBOUNDED else room - items
+
+
+def _relax(costs: dict[int, int], more: dict[int, int], cost: int) -> None:
+    for exit_, rest in more.items():
+        if cost + rest < costs.get(exit_, UNREACHABLE):
+            costs[exit_] = cost + rest
