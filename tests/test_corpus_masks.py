@@ -1,0 +1,138 @@
+"""Masks over the corpus: what ``mask`` says is what advancing every token of the vocabulary, one by one, says."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from corpus import HAND, STYLES, Walker, brute_force, real_schemas, small, vocabulary_named
+
+import syntagma as sg
+from syntagma.automata.classes import token_classes
+from syntagma.automata.constraint import Constraint, Session
+from syntagma.automata.vocabulary import Vocabulary
+from syntagma.grammar.errors import SyntagmaError
+
+
+def compiled(schema: Any, vocab: Vocabulary) -> Constraint | None:
+    """The schema's constraint, or None where it is refused by name or cannot be spelled."""
+    try:
+        return sg.compile(sg.JsonSchema(schema), vocab)
+    except SyntagmaError:
+        return None
+
+
+def prefixes(walker: Walker, states: int, walks: int, steps: int) -> list[list[int]]:
+    """Token sequences that lead to ``states`` states of some walks, drawn without repetition."""
+    found: dict[tuple[int, ...], None] = {}
+    for number in range(walks):
+        with walker.constraint.session() as session:
+            walk = walker.walk(session, STYLES[number % len(STYLES)], steps)
+            for length in range(len(walk.tokens) + 1):
+                found.setdefault(tuple(walk.tokens[:length]))
+    chosen = walker.rng.sample(list(found), min(states, len(found)))
+    return [list(tokens) for tokens in chosen]
+
+
+def check_mask(session: Session, tokens: list[int]) -> None:
+    """The mask behind some tokens against brute force; padding and special tokens included."""
+    vocab = session.vocab
+    state = session.advance_tokens(session.start, tokens)
+    bits = np.unpackbits(session.mask(state).view(np.uint8), bitorder="little")
+    allowed = set(np.flatnonzero(bits).tolist())
+    by_token, by_bytes = brute_force(session, state)
+    assert allowed == by_token, f"mask and advance differ after {tokens}: {sorted(allowed ^ by_token)[:8]}"
+    ends = set(vocab.eos_ids if session.is_accepting(state) else ())
+    assert by_token - by_bytes == ends, f"tokens and their bytes differ after {tokens}"
+    assert not by_bytes - by_token, f"tokens and their bytes differ after {tokens}"
+
+
+def check_classes(session: Session, tokens: list[int]) -> None:
+    """All tokens of a class of effects lead to one state."""
+    state = session.advance_tokens(session.start, tokens)
+    classes = token_classes(session.store, state)
+    after = [session.advance(state, token) for token in classes.representative.tolist()]
+    for token, number in zip(classes.tokens.tolist(), classes.class_of.tolist(), strict=True):
+        assert session.advance(state, token) in {0, after[number]}, f"a class falls apart after {tokens}, token {token}"
+
+
+def compare(schema: Any, vocab: Vocabulary, seed: str, *, states: int, walks: int, steps: int = 30) -> int:
+    """Compare states of walks; returns how many."""
+    constraint = compiled(schema, vocab)
+    if constraint is None:
+        return 0
+    found = prefixes(Walker(constraint, random.Random(seed)), states, walks, steps)
+    for tokens in found:
+        with constraint.session() as session:  # each its own: all successors of a state may be many
+            check_mask(session, tokens)
+            if vocab.size < 4096:
+                check_classes(session, tokens)
+    return len(found)
+
+
+@pytest.mark.parametrize("name", HAND)
+@pytest.mark.parametrize("vocabulary", ["small", "holed"])
+def test_masks_are_brute_force(name: str, vocabulary: str) -> None:
+    """Over every feature, with all bytes and with some missing, a bit is set iff the token, and its bytes, can be advanced."""
+    assert compare(HAND[name], vocabulary_named(vocabulary), name, states=8, walks=2) or vocabulary == "holed"
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_nothing_that_can_be_finished_is_forbidden(name: str) -> None:
+    """Where single bytes are missing, a forbidden token is one after which no two tokens complete the text.
+
+    The truth is another constraint's, over the vocabulary with all bytes: it knows what each token's bytes do.
+    """
+    narrow, wide = compiled(HAND[name], vocabulary_named("holed")), compiled(HAND[name], small())
+    assert wide is not None
+    if narrow is None:
+        return
+    texts = [t for t in narrow.vocab.tokens if t is not None]
+    closing = [t for t in texts if set(t) & set(b'"}]0123456789el')]
+    rng = random.Random(name)
+    for tokens in prefixes(Walker(narrow, rng), 6, 2, 20):
+        with narrow.session() as session, wide.session() as twin:
+            state = session.advance_tokens(session.start, tokens)
+            wide_state = twin.advance_bytes(twin.start, Walker(narrow, rng).text(tokens))
+            assert session.is_accepting(state) == twin.is_accepting(wide_state)
+            for token, text in enumerate(texts):
+                after = twin.advance_bytes(wide_state, text)
+                if not after or session.advance(state, token):
+                    continue
+                assert not twin.is_accepting(after), (tokens, token)
+                for last in closing:
+                    end = twin.advance_bytes(after, last)
+                    assert not end or not twin.is_accepting(end), (tokens, token, last)
+
+
+@pytest.mark.parametrize("vocabulary", ["deepseek", "smollm2"])
+def test_masks_of_real_tokenizers_are_brute_force(vocabulary: str) -> None:
+    """A few states with a whole 128k vocabulary, and with one of 49k that lacks bytes."""
+    vocab = vocabulary_named(vocabulary)
+    for name in ("open record", "enum with shared prefixes", "pattern with length"):
+        assert compare(HAND[name], vocab, name, states=3, walks=1) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vocabulary", ["small", "holed"])
+def test_thousands_of_masks_of_real_schemas(vocabulary: str) -> None:
+    """Thousands of states of real schemas and of those by hand, every token tried at each."""
+    vocab = vocabulary_named(vocabulary)
+    schemas = {**HAND, **real_schemas(150, seed=11)}
+    compared = sum(compare(schemas[name], vocab, name, states=25, walks=3) for name in schemas)
+    print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
+    assert compared > (3000 if vocabulary == "small" else 1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vocabulary", ["deepseek", "qwen", "tekken", "smollm2", "sentencepiece"])
+def test_hundreds_of_masks_of_real_tokenizers(vocabulary: str) -> None:
+    """Hundreds of states with 128k tokens, and some with each other kind of tokenizer, every token tried at each."""
+    vocab = vocabulary_named(vocabulary)
+    states = 4 if vocabulary == "deepseek" else 1
+    schemas = {**HAND, **real_schemas(40, seed=12)}
+    compared = sum(compare(schemas[name], vocab, name, states=states, walks=2, steps=20) for name in schemas)
+    print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
+    assert compared > 60 * states
