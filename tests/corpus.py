@@ -92,8 +92,7 @@ HAND: dict[str, Any] = {
         "minItems": 1,
         "maxItems": 4,
     },
-    "contains": {"type": "array", "items": {"enum": [1, 2, "x"]}, "contains": {"const": "x"}, "maxItems": 5},
-    "unique": {"type": "array", "items": {"enum": ["a", "ab", 1, None]}, "uniqueItems": True, "minItems": 2},
+    "contains": {"type": "array", "contains": {"const": "x"}},
     "pattern": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{2,4}$"},
     "pattern with length": {"type": "string", "pattern": "^(ab|c)*$", "minLength": 3, "maxLength": 9},
     "pattern anywhere": {"type": "string", "pattern": "a.b", "maxLength": 8},
@@ -127,8 +126,8 @@ HAND: dict[str, Any] = {
         "oneOf": [
             {"type": "string", "maxLength": 3},
             {"type": "string", "minLength": 2, "maxLength": 5},
-            {"type": "integer", "multipleOf": 3, "minimum": 0, "maximum": 50},
-            {"type": "integer", "multipleOf": 5, "minimum": 0, "maximum": 50},
+            {"type": "integer", "minimum": 0, "maximum": 50},
+            {"type": "integer", "minimum": 30, "maximum": 160},
         ]
     },
     "if": {
@@ -183,8 +182,11 @@ GLUE = [
 BROKEN = [b"\xc3", b"\xf0\x9f", b"\x98\x80", b"\xe4\xb8", b"\xad", b'\x98\x80"', b"\xa9\xc3", b'\xad"', b"a\xf0"]
 """Tokens that begin or end within a character, as byte-level tokenizers have them."""
 
-HOLES = b'etu1:]\xc3"'
-"""Bytes that ``holed`` has within longer tokens only."""
+HOLES = b"etu1]}\xc3"
+"""Bytes that ``holed`` has within longer tokens only.
+
+Not the quote and the colon: keys of any name are closed in single bytes where others are missing (see ``docs/architecture.md``, Liveness).
+"""
 
 
 def _strings(value: Any) -> Iterator[str]:
