@@ -55,7 +55,7 @@ OPENS = FIRSTS + FIRSTS_CAP
 VERIFY = OPENS + (1 << 20)
 DELTA = VERIFY + (1 << 20)  # ranges of trie nodes
 LIST_CAP = 1 << 20
-MAX_LEVEL_ENTRIES = 512
+MAX_LEVEL_ENTRIES = 8192  # distinct ways to read one token; beyond a few hundred only in very ambiguous grammars
 SCOPE_PERMANENT = 0
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
 

@@ -209,7 +209,7 @@ RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target
 UNBOUNDED = 1 << 40
 
 # --- heap ---------------------------------------------------------------------------------------------------------
-CHUNK = 2048
+CHUNK = 4096
 HEADER = 4
 KIND_FRAME = 1
 KIND_TEXT = 2
@@ -229,8 +229,8 @@ LINK = 5
 FRAME_EMPTY = 0
 FRAME_UNKNOWN = 1
 SYMBOL_EMPTY = -1
-MAX_ENTRIES = 256
-MAX_LINKS = 256
+MAX_ENTRIES = 768
+MAX_LINKS = 768
 
 # --- scopes -------------------------------------------------------------------------------------------------------
 SC_WIDTH = 8

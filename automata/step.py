@@ -22,6 +22,11 @@ RAW = lay.S + 16384  # moved, before union: ten words each
 OUT = lay.S + 65536
 LINKS = lay.S + 81920  # links of the union being made
 SORTED = lay.S + 98304
+PENDING = (
+    lay.S + 104000
+)  # calls that push, PENDING_WIDTH words each: callee, symbol, need, room, register, pair, frame, taken
+PENDING_WIDTH = 8
+MAX_PENDING = 3000
 MAX_WORK = 2048
 MAX_RAW = 4096
 MAX_UNION = 2048
@@ -297,6 +302,77 @@ def range_of(a, p, c):
 
 
 @njit(cache=True, nogil=True)
+def add_call(a, n_work, start, pair, frame):
+    """Add a callee's start above a frame; returns the work count, or -1 with H_ERROR set."""
+    need = np.int64(0)
+    room = np.int64(lay.UNBOUNDED)
+    if pair >= 0:
+        need = a[lay.PR + 2 * pair]
+        room = a[lay.PR + 2 * pair + 1]
+    return add_work(a, n_work, start, need, room, 0, frame)
+
+
+@njit(cache=True, nogil=True)
+def add_pending(a, n, start, symbol, pair, at):
+    """Note a call that pushes, made by the entry at ``at``; returns the new count, or -1 with H_ERROR set."""
+    if n >= MAX_PENDING:
+        a[lay.H_ERROR] = lay.ERR_ENTRIES
+        return np.int64(-1)
+    p = PENDING + n * PENDING_WIDTH
+    a[p] = start
+    a[p + 1] = symbol
+    a[p + 2] = a[at + 1]
+    a[p + 3] = a[at + 2]
+    a[p + 4] = a[at + 3]
+    a[p + 5] = pair
+    a[p + 6] = a[at + 4]
+    a[p + 7] = 0
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def push_pending(a, scope, n_pending, n_work):
+    """Push the calls noted, one link for all callers of a callee that agree but for their frames; returns the work count.
+
+    So a byte makes at most one link per call site and counters, whatever the number of runs, as in a graph-structured stack
+    (Tomita 1986): the links of an ambiguous text are polynomial in its length, where one link per caller would double them
+    with every ambiguous part.
+    """
+    for i in range(n_pending):
+        p = PENDING + i * PENDING_WIDTH
+        if a[p + 7] != 0:
+            continue
+        frame = a[p + 6]
+        n_union = np.int64(0)
+        for j in range(i + 1, n_pending):
+            r = PENDING + j * PENDING_WIDTH
+            same = a[r + 7] == 0
+            for k in range(6):
+                if a[r + k] != a[p + k]:
+                    same = False
+                    break
+            if not same:
+                continue
+            a[r + 7] = 1
+            if a[r + 6] != frame or n_union > 0:
+                if n_union == 0:
+                    n_union = add_links_of(a, n_union, frame)
+                n_union = add_links_of(a, n_union, a[r + 6])
+                if n_union < 0:
+                    return np.int64(-1)
+        if n_union > 0:
+            frame = intern_union(a, scope, n_union)
+        if frame >= 0:
+            frame = intern_link(a, scope, a[p + 1], a[p + 2], a[p + 3], a[p + 4], frame)
+        if frame < 0:
+            return np.int64(-1)
+        n_work = add_call(a, n_work, a[p], a[p + 5], frame)
+        if n_work < 0:
+            return n_work
+    return n_work
+
+
+@njit(cache=True, nogil=True)
 def step(a, scope, n, c):
     """Read one byte: n entries at IN become the returned number at IN; 0 is dead, -1 an error."""
     if n == 1:
@@ -321,8 +397,15 @@ def step(a, scope, n, c):
         a[WORK + i] = a[IN + i]
     n_work = n
     n_raw = np.int64(0)
+    n_pending = np.int64(0)
     i = 0
-    while i < n_work:
+    while i < n_work or n_pending > 0:
+        if i == n_work:
+            n_work = push_pending(a, scope, n_pending, n_work)
+            n_pending = np.int64(0)
+            if n_work < 0:
+                return n_work
+            continue
         at = WORK + i * lay.ENTRY
         i += 1
         q = a[at]
@@ -358,17 +441,12 @@ def step(a, scope, n, c):
                 continue
             symbol = (callee >> 32) - 1
             pair = a[lay.CL + a[p + lay.L_CALLS] + 2 * k + 1]
-            frame = a[at + 4]
             if symbol >= 0:
-                frame = intern_link(a, scope, symbol, a[at + 1], a[at + 2], a[at + 3], frame)
-                if frame < 0:
-                    return np.int64(-1)
-            need = np.int64(0)
-            room = np.int64(lay.UNBOUNDED)
-            if pair >= 0:
-                need = a[lay.PR + 2 * pair]
-                room = a[lay.PR + 2 * pair + 1]
-            n_work = add_work(a, n_work, start, need, room, 0, frame)
+                n_pending = add_pending(a, n_pending, start, symbol, pair, at)
+                if n_pending < 0:
+                    return n_pending
+                continue
+            n_work = add_call(a, n_work, start, pair, a[at + 4])
             if n_work < 0:
                 return n_work
     return unite(a, scope, n_raw)

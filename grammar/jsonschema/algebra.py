@@ -126,8 +126,9 @@ class Algebra:
         if not parts:
             return own if facts.types else []
         factors = [self._part(p, node) for p in parts]
-        if facts.__dict__:
-            factors.insert(place, own)
+        if facts.__dict__:  # members come in the order of the text, but the object's own before those of a choice
+            first = [f for f in factors[:place] if len(f) == 1]
+            factors = [*first, own, *(f for i, f in enumerate(factors) if i >= place or len(f) != 1)]
         return self._product(factors, 2 * node.index)
 
     def _part(self, part: Part, node: Node) -> list[Conjunction]:
