@@ -241,7 +241,7 @@ def move_entry(a, p, word0, word1, node, begin, end):
             if append(a, N_VERIFY, VERIFY, node) < 0:
                 return np.int64(-1)
         elif frame == lay.FRAME_UNKNOWN:
-            if append(a, N_OPENS, OPENS, node) < 0:
+            if append(a, N_OPENS, OPENS, node | (target << lay.NODE_BITS)) < 0:
                 return np.int64(-1)
         key = KEY_OPEN
     elif op == OP_KEY_CLOSE:
@@ -255,6 +255,13 @@ def move_entry(a, p, word0, word1, node, begin, end):
         return add_entry(a, begin, end, target, 0, lay.UNBOUNDED, key, frame, min_room, max_need, chain)
     at = lay.LS + target * lay.LS_WIDTH
     flags = a[at + lay.L_FLAGS]
+    words = a[at + lay.L_WORDS]
+    if words < lay.UNBOUNDED and key != KEY_OPEN:  # before a key: none may be left
+        if frame == lay.FRAME_UNKNOWN:
+            if append(a, N_VERIFY, VERIFY, node | (min(words, lay.MOST_WORDS) << lay.NODE_BITS)) < 0:
+                return np.int64(-1)
+        elif key == KEY_CLOSED and append(a, N_VERIFY, VERIFY, node) < 0:
+            return np.int64(-1)
     if flags & lay.FLAG_GUARD:
         least = a[at + lay.L_LEAST]
         most = a[at + lay.L_MOST]

@@ -13,6 +13,7 @@ from . import layout as lay
 
 HP = lay.HP
 HASH_MASK = (1 << 31) - 1
+ROOT_TEXT = 1  # the empty text of a key just opened
 
 
 @njit(cache=True, nogil=True)
@@ -206,13 +207,37 @@ def contains_key(a, keys, text):
 
 
 @njit(cache=True, nogil=True)
+def n_keys(a, keys):
+    """How many keys are in a list of keys seen."""
+    return a[HP + keys + lay.HEADER + 2] if keys != 0 else np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def n_extending(a, keys, text):
+    """How many of the keys seen begin with the text (all, with ROOT_TEXT).  Texts are interned: a prefix is an ancestor."""
+    n = np.int64(0)
+    while keys != 0:
+        p = HP + keys + lay.HEADER
+        here = a[p + 1]
+        while here > ROOT_TEXT and here != text:
+            here = a[HP + here + lay.HEADER]
+        if here == text:
+            n += 1
+        keys = a[p]
+    return n
+
+
+@njit(cache=True, nogil=True)
 def close_key(a, scope, register):
     """KEY_CLOSE: the register after the open text has joined the keys seen; -1 if it was among them, -2 on an error."""
     keys = register >> 31
     text = register & HASH_MASK
     if contains_key(a, keys, text):
         return np.int64(-1)
-    grown = intern_pair(a, scope, lay.KIND_KEYS, keys, text)
+    a[lay.S] = keys
+    a[lay.S + 1] = text
+    a[lay.S + 2] = n_keys(a, keys) + 1
+    grown = intern(a, scope, lay.KIND_KEYS, lay.S, 3)
     if grown < 0:
         return np.int64(-2)
     return grown << 31

@@ -25,6 +25,7 @@ word  name         meaning
 9     SHADOW       string-body state that this state imitates, plus 1 (0: none); see *Reference rows*
 10    SHADOW_SYM   the symbol under which it would be called
 11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
+12    WORDS        how many keys can still be read from here, see *Keys that run out*; UNBOUNDED where that is no matter
 ====  ===========  ===========================================================================================
 
 ``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24 | simple << 60`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
@@ -46,6 +47,16 @@ its own.  Frame 0 is the empty stack, frame 1 is the unknown stack of an effect.
 A *register* is ``keys seen << 31 | open text``: both are heap records (0: none), the first a list of texts, the second the
 characters read so far, as a chain of bytes.
 
+Keys that run out
+-----------------
+
+Where only finitely many keys may be read (declared names in any order, a pattern with few texts), not only the quote that completes
+a duplicate must be refused, but every byte after which all keys that go on from the text read are among those seen, and the comma
+after which no key is left.  ``WORDS`` of a state inside a key counts the texts that lead from it to the end of a key, and that of a
+state before a key (behind the comma) those of the key's start.  Keys are read deterministically, so a key seen that extends the
+open text is one of those texts, and a state is dead exactly when as many keys seen extend the text as WORDS says.  A way out that
+is no key of the register (a declared member beside it) makes WORDS unbounded: then something is always left.
+
 ``HP``, the heap, holds variable-length records of the dynamic kinds, each with a header of four words: ``length | kind << 32``,
 next record of the same hash bucket, hash, scope.  Records are interned *within their scope*, so closing a scope is unlinking
 its records and returning its chunks of ``CHUNK`` words; nothing else can point at them.
@@ -55,7 +66,7 @@ kind        payload
 ==========  ============================================================================
 FRAME       links, five words each
 TEXT        parent text, byte
-KEYS        list before, text
+KEYS        list before, text, how many keys with this one
 INCLUDED    frame, frame: the first is included in the second (positive results only)
 STATE       id, bits (accepting 1, final 2), bound or -1, then the entries (the key)
 ==========  ============================================================================
@@ -83,7 +94,8 @@ A node's tokens lie in one run of ``R``, ordered by effect.  If they are many, a
 common case in which every guard holds; else the guards are tested one by one.
 
 Registers never enter a row either: the tokens that would complete a duplicate are cleared when a row is filled, and they are
-found from the ``OPENS`` of a node (trie nodes at which a key begins) and the keys seen; each suspect is then advanced for real.
+found from the ``OPENS`` of a node (trie nodes at which a key begins, each with the local state there) and the keys seen; each suspect
+is then advanced for real.  ``VERIFY`` lists trie nodes below which that is done always, or once so many keys were seen that none may be left.
 
 Reference rows
 ==============
@@ -181,7 +193,7 @@ WORDS_A = S + CAP_S
 WORDS_R = 1 << 31
 
 # --- local states -------------------------------------------------------------------------------------------------
-LS_WIDTH = 12
+LS_WIDTH = 13
 DENSE_WIDTH = 32
 L_RANGES = 0
 L_N_RANGES = 1
@@ -195,6 +207,7 @@ L_EFFECT = 8
 L_SHADOW = 9
 L_SHADOW_SYM = 10
 L_FIRST = 11
+L_WORDS = 12
 
 FLAG_ACCEPT = 1
 FLAG_ACCEPT_NO_NEED = 2
@@ -258,9 +271,9 @@ E_N_TOKENS = 6
 E_ROW = 7  # offset in R of the packed row, -1 for none
 E_POPS = 8
 E_N_POPS = 9
-E_OPENS = 10
+E_OPENS = 10  # each: trie node | local state << NODE_BITS
 E_N_OPENS = 11
-E_VERIFY = 12
+E_VERIFY = 12  # each: trie node | WORDS << NODE_BITS, 0 for always
 E_N_VERIFY = 13
 E_MAX_ROOM = 14  # the greatest MIN_ROOM of its effects and pop points: with room at least that every guard holds
 E_MIN_NEED = 15  # the least MAX_NEED of its effects and pop points
@@ -300,5 +313,7 @@ T_DEPTH_SHIFT = 31
 T_DEPTH_MASK = (1 << 12) - 1
 T_TOKEN_SHIFT = 43
 MAX_TRIE_NODES = T_END_MASK
+NODE_BITS = 23  # of a trie node's number, in the lists of an effect node
+MOST_WORDS = 1 << 30  # what such a list holds of a WORDS at most
 MAX_TOKEN_BYTES = T_DEPTH_MASK
 MAX_TOKENS = (1 << 20) - 2

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, root
-from .heap import HASH_MASK, intern_link, n_links, state_offset
-from .step import IN, ROOT_TEXT, load_state, make_state, step
+from .heap import HASH_MASK, ROOT_TEXT, intern_link, n_keys, n_links, state_offset
+from .step import IN, load_state, make_state, range_of, step
 
 MAX_PATH = 64
 PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register keys
@@ -22,6 +23,8 @@ SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
+KEYS_IN_TOKEN = 4  # keys closed by one token before its last comma, at most, in any vocabulary met; more only costs a look
+NODE_MASK = (1 << lay.NODE_BITS) - 1
 EMPTY_LINK = lay.S + 240000  # the link that an empty stack stands for; written once by the store
 
 
@@ -91,8 +94,24 @@ def or_node(a, r, depth, out, clean):
 
 
 @njit(cache=True, nogil=True)
-def collect_suspects(a, keys, text, node, n):
-    """Add the trie nodes below ``node`` at which a key seen would be completed, if ``text`` is what was read of it."""
+def after_key_byte(a, q, c):
+    """The local state after a byte inside a key, 0 where the rest of the key is read by another rule or the key ends."""
+    p = lay.LS + q * lay.LS_WIDTH
+    for i in range(a[p + lay.L_N_RANGES]):
+        at = lay.RG + a[p + lay.L_RANGES] + 2 * i
+        word = a[at]
+        if (word & 255) <= c <= ((word >> 8) & 255) and (word >> 16) & 255 == OP_NONE:
+            return a[at + 1] & 0xFFFFFFFF if a[at + 1] >> 32 == 0 else np.int64(0)
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def collect_suspects(a, keys, text, node, q, n):
+    """Add the trie nodes below ``node`` at which a key seen would be completed, or no key be left; returns the new count.
+
+    ``text`` is what was read of the key, and ``q`` the local state there.  The walk along the rest of each key seen ends where the
+    first state is reached in which keys may run out: it and everything below is suspect.
+    """
     length = 0
     here = text
     while here > ROOT_TEXT:
@@ -116,6 +135,7 @@ def collect_suspects(a, keys, text, node, n):
         if here != text:  # texts are interned, so a prefix is an ancestor
             continue
         x = node
+        inside = q
         for i in range(length, total):
             following = np.int64(-1)
             y = x + 1
@@ -128,6 +148,10 @@ def collect_suspects(a, keys, text, node, n):
             x = following
             if x < 0:
                 break
+            if inside > 0:
+                inside = after_key_byte(a, inside, a[TEXT_BUFFER + i])
+                if inside > 0 and a[lay.LS + inside * lay.LS_WIDTH + lay.L_WORDS] < lay.UNBOUNDED:
+                    break
         if x >= 0:
             n = add_suspect(a, x, n)
             if n < 0:
@@ -164,7 +188,7 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
     a[p + 5] = register >> 31
     text = register & HASH_MASK
     if text != 0 and register >> 31 != 0:
-        n_suspects = collect_suspects(a, register >> 31, text, np.int64(0), n_suspects)
+        n_suspects = collect_suspects(a, register >> 31, text, np.int64(0), q, n_suspects)
         if n_suspects < 0:
             return clean, n_suspects
     while depth >= 0:
@@ -175,12 +199,17 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
             clean = or_node(a, r, depth, out, clean)
             if a[p + 5] != 0:
                 for i in range(a[e + lay.E_N_OPENS]):
-                    opened = a[lay.PP + a[e + lay.E_OPENS] + i]
-                    n_suspects = collect_suspects(a, a[p + 5], np.int64(ROOT_TEXT), opened, n_suspects)
+                    word = a[lay.PP + a[e + lay.E_OPENS] + i]
+                    n_suspects = collect_suspects(
+                        a, a[p + 5], np.int64(ROOT_TEXT), word & NODE_MASK, word >> lay.NODE_BITS, n_suspects
+                    )
                     if n_suspects < 0:
                         return clean, n_suspects
             for i in range(a[e + lay.E_N_VERIFY]):
-                n_suspects = add_suspect(a, a[lay.PP + a[e + lay.E_VERIFY] + i], n_suspects)
+                word = a[lay.PP + a[e + lay.E_VERIFY] + i]
+                if word >> lay.NODE_BITS > n_keys(a, a[p + 5]) + KEYS_IN_TOKEN:
+                    continue
+                n_suspects = add_suspect(a, word & NODE_MASK, n_suspects)
                 if n_suspects < 0:
                     return clean, n_suspects
             a[p + 4] = 0

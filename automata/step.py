@@ -13,7 +13,18 @@ from numba import njit
 
 from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
 from . import layout as lay
-from .heap import HASH_MASK, close_key, intern, intern_link, intern_pair, intern_state, n_links
+from .heap import (
+    HASH_MASK,
+    ROOT_TEXT,
+    close_key,
+    intern,
+    intern_link,
+    intern_pair,
+    intern_state,
+    n_extending,
+    n_keys,
+    n_links,
+)
 
 A_LS = lay.LS
 IN = lay.S + 64  # the configuration
@@ -30,7 +41,6 @@ MAX_PENDING = 3000
 MAX_WORK = 2048
 MAX_RAW = 4096
 MAX_UNION = 2048
-ROOT_TEXT = 1
 INCLUSION_BUDGET = 24  # links looked at before an inclusion counts as not shown (research: enough for linear frames)
 
 
@@ -183,6 +193,15 @@ def pop_into_raw(a, scope, n, register, frame, q):
 
 
 @njit(cache=True, nogil=True)
+def no_key_left(a, words, register):
+    """Whether all ``words`` keys that can still be read are among those seen."""
+    keys = register >> 31
+    if n_keys(a, keys) < words:
+        return False
+    return n_extending(a, keys, max(register & HASH_MASK, ROOT_TEXT)) >= words
+
+
+@njit(cache=True, nogil=True)
 def move(a, scope, n, c, at, word0, word1):
     """Move the entry at ``at`` over one matching range; returns the new raw count, or -1."""
     need = a[at + 1]
@@ -228,6 +247,9 @@ def move(a, scope, n, c, at, word0, word1):
     if symbol >= 0:  # into the string body of an extra key: the register passes through
         return put_raw(a, n, target, 0, lay.UNBOUNDED, register, 1, symbol, need, room, 0, frame)
     if flags & lay.FLAG_GUARD and (room < a[p + lay.L_LEAST] or need > a[p + lay.L_MOST]):
+        return n
+    words = a[p + lay.L_WORDS]
+    if words < lay.UNBOUNDED and no_key_left(a, words, register):
         return n
     if flags & lay.FLAG_END:
         if flags & lay.FLAG_ACCEPT_NO_NEED and need > 0:

@@ -6,10 +6,9 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ...grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_SET, OP_TEST
+from ...grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_SET, OP_TEST
 from .. import layout as lay
-from ..heap import HASH_MASK
-from ..step import ROOT_TEXT
+from ..heap import HASH_MASK, ROOT_TEXT, n_keys
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -22,6 +21,9 @@ KEY: Final = 1 << 24
 
 FILLER: Final = b"a"  # the letter with which an open key is told apart from those seen
 QUOTE: Final = b'"'
+_COLON: Final = 0x3A
+IN_KEY: Final = -2  # in the search for an open key's text: no other rule reads it
+COMPLETE: Final = -1
 
 Node = tuple[int, int]
 """A local state and how many items its activation still needs."""
@@ -29,25 +31,45 @@ Node = tuple[int, int]
 
 @dataclass(slots=True)
 class _Edge:
-    """A hyperedge that waits for parts: the cost so far, how many parts are open, whose edge it is."""
+    """A hyperedge that waits for parts: the cost so far, how many parts are open, whose edge it is.
+
+    Its cost is ``cost`` and its parts' together; with ``worst``, the greatest of its parts' costs, each with what lies before it.
+    """
 
     cost: int
     waiting: int
     user: Node
     parts: tuple[Node, ...]
+    worst: dict[Node, int] | None = None
+
+
+@dataclass(slots=True)
+class _Exit:
+    """A way out of a key: the state where it is read, the bytes before it, the fewest and the most, and where it leads.
+
+    ``symbol`` is that of the call where the rest of the key is read by another rule, else -1.
+    """
+
+    shortest: int
+    longest: int
+    op: int
+    target: int
+    symbol: int
 
 
 class ByteBounds:
-    """Least numbers of bytes, in single-byte tokens, extra keys included.
+    """Least numbers of bytes, in single-byte tokens, keys of the register included.
 
     Costs are computed once per store, for nodes (local state, need): the least bytes from there to the end of the activation.  A call is a
     hyperedge, its cost the callee's plus what comes after; Knuth's generalisation of Dijkstra's algorithm (1977) settles the nodes in order
     of cost.  A configuration costs its top node plus one node per frame below it.  On a shortest completion every single-byte token lowers
     that by one; a byte that is no token counts as one that cannot be read.
 
-    Extra keys are told apart by a register that no node sees.  A path that closes one costs ``KEY`` on top, so that any other path is
-    preferred; where there is none, the number of keys seen is added, because among that many spellings plus one at least one is new: while
-    the key is open, as many letters as the open text really needs.
+    Keys are told apart by a register that no node sees.  An open key is completed by the cheapest text that is not among those seen, found by
+    search.  A key that is still to be opened costs, whatever was seen by then: where something is needed, the dearest of the needed ones, since
+    one of them is missing; else the dearest of finitely many; else, among infinitely many, the shortest, and ``KEY`` on top, once or more, for
+    each of which the number of keys seen is added when a configuration is priced, because among that many spellings plus one at least one
+    is new.
     """
 
     def __init__(self, store: Store) -> None:
@@ -55,40 +77,111 @@ class ByteBounds:
         self._a = store.arena.a
         self._cost: dict[Node, int] = {}
         self._single = store.single
+        self._exits: dict[int, tuple[list[_Exit], int]] = {}
+        self._single_bytes: dict[tuple[int, int], bytes] = {}
 
     def of(self, entries: list[list[int]]) -> int:
         """The least cost of a configuration."""
         best = UNREACHABLE
         for q, need, _, register, frame in entries:
-            own = self._resolved(self._node(q, need), register)
-            best = min(best, own + self._below(frame, register))
+            if register & HASH_MASK:
+                best = min(best, self._open_key(q, need, register, frame))
+            else:
+                seen = self.n_keys(register)
+                best = min(best, self._priced(self._node(q, need), seen) + self._below(frame, seen))
         return best
 
     def n_keys(self, register: int) -> int:
-        """How many extra keys were read in an entry's activation."""
-        keys, n = register >> 31, 0
-        while keys:
-            keys, n = int(self._a[lay.HP + keys + lay.HEADER]), n + 1
-        return n
+        """How many keys were read in an entry's activation."""
+        return int(n_keys(self._a, register >> 31))
 
-    def _resolved(self, cost: int, register: int) -> int:
-        """A node's cost with its extra keys priced for a register."""
+    @staticmethod
+    def _priced(cost: int, seen: int) -> int:
+        """A node's cost with the keys on its way told apart from those seen."""
         if cost >= UNREACHABLE:
             return UNREACHABLE
         keys, cost = divmod(cost, KEY)
-        if not keys:
-            return cost
-        seen, text = register >> 31, register & HASH_MASK
-        texts = self._texts(seen)
-        if text:
-            spelled = self._text(text)
-            extra = 0
-            while spelled + QUOTE in texts:
-                spelled += FILLER
-                extra += 1
-        else:
-            extra = len(texts)
-        return cost + extra + (keys - 1) * (len(texts) + 1)
+        return cost + keys * (seen + keys)
+
+    def _open_key(self, q: int, need: int, register: int, frame: int) -> int:
+        """The least cost of an entry whose key is open: a search for the cheapest text that completes it and is not among those seen.
+
+        Best first, by the bytes read and the least that can follow (A*), so that few texts but those seen are tried; of the bytes of a
+        range one more than keys were seen.
+        """
+        a = self._a
+        seen = self._texts(register >> 31)
+        under: dict[tuple[int, int], int] = {}
+
+        def behind(state: int, level: int) -> int:
+            """The cost from a state of the activation that has the key, or from the links of the frame (state -1)."""
+            if (state, level) not in under:
+                own = 0 if state < 0 else self._priced(self._node(state, need), level)
+                under[state, level] = own + self._below(frame, level)
+            return under[state, level]
+
+        least: dict[tuple[int, int], int] = {}
+
+        def rest(state: int, back: int) -> int:
+            """The least that may follow in a state; ``back`` is where the rule of the key's rest returns to, ``IN_KEY`` outside of it."""
+            if (state, back) not in least:
+                if back != IN_KEY:
+                    least[state, back] = self._node(state, 0) + behind(back, len(seen) + 1)
+                else:
+                    least[state, back] = min(
+                        (
+                            e.shortest + behind(e.target, len(seen) + (e.op == OP_KEY_CLOSE))
+                            if e.symbol < 0
+                            else e.shortest + rest(e.target, e.symbol >> 1)
+                            for e in self._key_exits(state)[0]
+                        ),
+                        default=UNREACHABLE,
+                    )
+            return least[state, back]
+
+        back = -1 if any(link[0] >= 0 and link[0] & 1 for link in self._links(frame)) else IN_KEY
+        start = self._text(register & HASH_MASK)
+        heap = [(rest(q, back), 0, start, b"", 0, q, back, IN_KEY)]
+        while heap:
+            # the cost at least, and how it comes about: the text before a byte, the bytes to try, which is next, the state behind it
+            cost, length, before, choices, i, state, back, op = heapq.heappop(heap)
+            if cost >= UNREACHABLE:
+                break
+            if i + 1 < len(choices):
+                heapq.heappush(heap, (cost, length, before, choices, i + 1, state, back, op))
+            text = before + choices[i : i + 1]
+            if state == COMPLETE:
+                if op == OP_KEY_DROP or text not in seen:
+                    return cost
+                continue
+            p = lay.LS + state * lay.LS_WIDTH
+            first = lay.RG + int(a[p + lay.L_RANGES])
+            words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
+            length += 1
+            for word0, word1 in zip(words[::2], words[1::2], strict=True):
+                low, high, op = word0 & 255, (word0 >> 8) & 255, (word0 >> 16) & 255
+                choices = self._singles(low, high)[: len(seen) + 1]
+                if not choices:
+                    continue
+                target, pushed = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
+                over = pushed >> 1 if pushed >= 0 else back
+                if op == OP_KEY_DROP:
+                    after, target = behind(target, len(seen)), COMPLETE
+                elif op == OP_KEY_CLOSE:
+                    after, target = behind(target, len(seen) + 1), COMPLETE
+                elif int(a[lay.LS + target * lay.LS_WIDTH + lay.L_FLAGS]) & lay.FLAG_END:
+                    after, target = behind(back, len(seen) + 1), COMPLETE
+                else:
+                    after = rest(target, over)
+                heapq.heappush(heap, (length + after, length, text, choices, 0, target, over, op))
+        return UNREACHABLE
+
+    def _singles(self, low: int, high: int) -> bytes:
+        """The bytes of a range that are tokens by themselves."""
+        known = self._single_bytes.get((low, high))
+        if known is None:
+            known = self._single_bytes[low, high] = bytes(c for c in range(low, high + 1) if self._single[c])
+        return known
 
     def _text(self, text: int) -> bytes:
         a = self._a
@@ -98,40 +191,38 @@ class ByteBounds:
             text = int(a[lay.HP + text + lay.HEADER])
         return bytes(reversed(spelled))
 
-    def _texts(self, seen: int) -> set[bytes]:
+    def _texts(self, keys: int) -> set[bytes]:
         a = self._a
         texts = set()
-        while seen:
-            texts.add(self._text(int(a[lay.HP + seen + lay.HEADER + 1])))
-            seen = int(a[lay.HP + seen + lay.HEADER])
+        while keys:
+            texts.add(self._text(int(a[lay.HP + keys + lay.HEADER + 1])))
+            keys = int(a[lay.HP + keys + lay.HEADER])
         return texts
 
-    def _below(self, frame: int, register: int) -> int:
-        """The least cost of everything under a frame; ``register`` passes through keyed links.  Iterative: frames may be deep."""
-        stack = [(frame, register)]
-        keyed_total: dict[tuple[int, int], int] = {}
+    def _below(self, frame: int, seen: int) -> int:
+        """The least cost of everything under a frame; ``seen`` keys pass through keyed links.  Iterative: frames may be deep."""
+        stack = [(frame, seen)]
+        total: dict[tuple[int, int], int] = {}
         while stack:
-            f, reg = stack[-1]
-            links = self._links(f)
+            f, through = stack[-1]
             best = UNREACHABLE
             waiting = False
-            for symbol, need, _, saved, parent in links:
+            for symbol, need, _, saved, parent in self._links(f):
                 if symbol == lay.SYMBOL_EMPTY:
                     best = 0
                     continue
-                through = reg if symbol & 1 else saved
-                if (parent, through) not in keyed_total and parent != lay.FRAME_EMPTY:
-                    stack.append((parent, through))
+                level = through if symbol & 1 else self.n_keys(saved)
+                if (parent, level) not in total and parent != lay.FRAME_EMPTY:
+                    stack.append((parent, level))
                     waiting = True
                     break
-                under = 0 if parent == lay.FRAME_EMPTY else keyed_total[parent, through]
-                closed = (through >> 31) << 31
-                best = min(best, self._resolved(self._node(symbol >> 1, need), closed) + under)
+                under = 0 if parent == lay.FRAME_EMPTY else total[parent, level]
+                best = min(best, self._priced(self._node(symbol >> 1, need), level) + under)
             if waiting:
                 continue
             stack.pop()
-            keyed_total[(f, reg)] = 0 if f == lay.FRAME_EMPTY else best
-        return keyed_total[(frame, register)]
+            total[f, through] = 0 if f == lay.FRAME_EMPTY else best
+        return total[frame, seen]
 
     def _links(self, frame: int) -> list[list[int]]:
         if frame == lay.FRAME_EMPTY:
@@ -148,14 +239,78 @@ class ByteBounds:
             self._settle(node)
         return self._cost[node]
 
-    def _edges(self, node: Node) -> tuple[bool, list[tuple[int, tuple[Node, ...]]]]:
-        """Whether the activation may end at a node, and its edges: (bytes and keys, the nodes that then must be finished)."""
+    def _key_exits(self, opened: int) -> tuple[list[_Exit], int]:
+        """The ways out of a key from its start, and the number of states inside."""
+        known = self._exits.get(opened)
+        if known is not None:
+            return known
+        a = self._a
+        inside: dict[int, list[int]] = {}
+        exits: list[tuple[int, _Exit]] = []
+        shortest = {opened: 0}
+        for q in (todo := [opened]):
+            inside[q] = []
+            p = lay.LS + q * lay.LS_WIDTH
+            first = lay.RG + int(a[p + lay.L_RANGES])
+            words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
+            for word0, word1 in zip(words[::2], words[1::2], strict=True):
+                if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
+                    continue
+                target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
+                op = (word0 >> 16) & 255
+                if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
+                    exits.append((q, _Exit(shortest[q] + 1, 0, op, target, symbol)))
+                    continue
+                inside[q].append(target)
+                if target not in shortest:
+                    shortest[target] = shortest[q] + 1
+                    todo.append(target)
+        longest = _longest(inside, opened)
+        for q, leaving in exits:
+            leaving.longest = min(UNREACHABLE, longest[q] + 1)
+        result = self._exits[opened] = ([leaving for _, leaving in exits], len(inside))
+        return result
+
+    def _counts(self, q: int) -> bool:
+        """Whether the colon read in a state behind a key counts an item."""
+        a = self._a
+        p = lay.LS + q * lay.LS_WIDTH
+        first = lay.RG + int(a[p + lay.L_RANGES])
+        for word in a[first : first + 2 * int(a[p + lay.L_N_RANGES]) : 2].tolist():
+            if word & 255 <= _COLON <= (word >> 8) & 255:
+                return (word >> 16) & 255 == OP_COUNT
+        return False
+
+    def _key_edges(self, opened: int, need: int) -> list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]:
+        """The edges of a state whose quote opens a key, as of ``_edges``: what the key and all after it cost at most."""
+        exits, states = self._key_exits(opened)
+        closing = [e for e in exits if e.op == OP_KEY_CLOSE]
+        needed = [e for e in closing if self._counts(e.target)] if need else []
+        if needed:
+            return [_dearest(needed, need)]
+        edges: list[tuple[int, tuple[Node, ...], dict[Node, int] | None]] = []
+        for e in exits:
+            if e.op == OP_KEY_DROP:
+                edges.append((1 + e.shortest, ((e.target, need),), None))
+            elif e.symbol >= 0:
+                edges.append((1 + e.shortest + KEY, ((e.target, 0), (e.symbol >> 1, need)), None))
+            elif e.longest >= UNREACHABLE:
+                edges.append((1 + e.shortest + KEY * states, ((e.target, need),), None))
+        if not edges and closing:
+            edges.append(_dearest(closing, need))
+        return edges
+
+    def _edges(self, node: Node) -> tuple[bool, list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]]:
+        """Whether the activation may end at a node, and its edges: (bytes and keys, the nodes that then must be finished).
+
+        The third item is None, or what lies before each of the nodes of which the dearest counts.
+        """
         a = self._a
         q, need = node
         p = lay.LS + q * lay.LS_WIDTH
         flags = int(a[p + lay.L_FLAGS])
         ends = bool(flags & lay.FLAG_ACCEPT) or (bool(flags & lay.FLAG_ACCEPT_NO_NEED) and need == 0)
-        edges: list[tuple[int, tuple[Node, ...]]] = []
+        edges: list[tuple[int, tuple[Node, ...], dict[Node, int] | None]] = []
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):
             word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
@@ -163,27 +318,23 @@ class ByteBounds:
                 continue
             op = (word0 >> 16) & 255
             target = word1 & 0xFFFFFFFF
-            symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
             after = need
-            cost = 1
+            if op == OP_KEY_OPEN:
+                edges += self._key_edges(target, need)
+                continue
             if op == OP_COUNT:
                 after = max(0, need - 1)
             elif op == OP_SET:
                 after = int(a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)])
             elif op == OP_TEST and need > 0:
                 continue
-            elif op == OP_KEY_CLOSE:
-                cost += KEY
-            if symbol >= 0:
-                edges.append((cost + KEY, ((target, 0), (symbol >> 1, need))))
-                continue
-            edges.append((cost, ((target, after),)))
+            edges.append((1, ((target, after),), None))
         first = lay.CL + int(a[p + lay.L_CALLS])
         for i in range(int(a[p + lay.L_N_CALLS])):
             callee, pair = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
             symbol = (callee >> 32) - 1
             inner = (callee & 0xFFFFFFFF, int(a[lay.PR + 2 * pair]) if pair >= 0 else 0)
-            edges.append((0, (inner,) if symbol < 0 else (inner, (symbol >> 1, need))))
+            edges.append((0, (inner,) if symbol < 0 else (inner, (symbol >> 1, need)), None))
         return ends, edges
 
     def _settle(self, root: Node) -> None:
@@ -196,15 +347,19 @@ class ByteBounds:
             ends, edges = self._edges(node)
             if ends:
                 heap.append((0, node))
-            for cost, parts in edges:
+            for cost, parts, worst in edges:
                 waiting = [part for part in set(parts) if part not in self._cost]
-                base = cost + sum(self._cost[part] for part in parts if part in self._cost)
+                known = [part for part in parts if part in self._cost]
+                if worst is None:
+                    base = cost + sum(self._cost[part] for part in known)
+                else:
+                    base = max((self._cost[part] + worst[part] for part in known), default=0)
                 if base >= UNREACHABLE:
                     continue
                 if not waiting:
                     heap.append((base, node))
                     continue
-                edge = _Edge(base, len(waiting), node, parts)
+                edge = _Edge(base, len(waiting), node, parts, worst)
                 for part in waiting:
                     users.setdefault(part, []).append(edge)
                     if part not in reached:
@@ -217,9 +372,49 @@ class ByteBounds:
                 continue
             self._cost[node] = cost
             for edge in users.get(node, ()):
-                edge.cost += cost * edge.parts.count(node)
+                if edge.worst is None:
+                    edge.cost += cost * edge.parts.count(node)
+                else:
+                    edge.cost = max(edge.cost, cost + edge.worst[node])
                 edge.waiting -= 1
                 if edge.waiting == 0 and edge.user not in self._cost:
                     heapq.heappush(heap, (edge.cost, edge.user))
         for node in reached:
             self._cost.setdefault(node, UNREACHABLE)
+
+
+def _dearest(exits: list[_Exit], need: int) -> tuple[int, tuple[Node, ...], dict[Node, int]]:
+    """The edge that costs what the dearest of some ways out of a key does, opening quote included."""
+    before: dict[Node, int] = {}
+    for e in exits:
+        node = (e.target, need)
+        before[node] = max(before.get(node, 0), 1 + e.longest)
+    return 0, tuple(before), before
+
+
+def _longest(edges: dict[int, list[int]], start: int) -> dict[int, int]:
+    """The most edges on a way from the start to each node; ``UNREACHABLE`` where a cycle lies on one."""
+    order: list[int] = []
+    status: dict[int, int] = {start: 1}
+    cyclic: set[int] = set()
+    stack = [(start, iter(edges[start]))]
+    while stack:
+        q, rest = stack[-1]
+        for target in rest:
+            if status.get(target, 0) == 1:
+                cyclic.add(target)
+            elif target not in status:
+                status[target] = 1
+                stack.append((target, iter(edges[target])))
+                break
+        else:
+            status[q] = 2
+            order.append(q)
+            stack.pop()
+    longest = dict.fromkeys(order, 0)
+    for q in reversed(order):
+        if q in cyclic:
+            longest[q] = UNREACHABLE
+        for target in edges[q]:
+            longest[target] = max(longest[target], min(UNREACHABLE, longest[q] + 1))
+    return longest

@@ -59,6 +59,7 @@ class Lowering:
         whitespace: Whitespace,
         escapes: Escapes,
         *,
+        any_order: bool,
         counted_members: int,
         refuse: Callable[[Goal, Refusal], None],
         narrow: Callable[[Goal, str, str], None],
@@ -71,6 +72,7 @@ class Lowering:
         self.unproven: list[Goal] = []
         self._pieces = pieces
         self._escapes: Escapes = escapes
+        self._any_order = any_order
         self._counted_members = counted_members
         self._refuse = refuse
         self._narrow = narrow
@@ -80,6 +82,7 @@ class Lowering:
         self._todo: list[tuple[RuleId, Goal]] = []
         self._rest: RuleId | None = None
         self._surface_key = (whitespace, escapes)
+        self._dicts: dict[int, RuleId] = {}
 
     def lower(self, goal: Goal) -> Grammar:
         """Write the rules of a goal and of all that it needs; the goal must be inhabited."""
@@ -209,6 +212,9 @@ class Lowering:
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
     ) -> None:
+        if self._any_order and isinstance(value, dict) and len(value) > 1:
+            a.call(source, self._dict(value), target)
+            return
         brackets = (b"[", b"]") if isinstance(value, list) else (b"{", b"}")
         here = a.state()
         a.literal(source, brackets[0], here)
@@ -230,6 +236,17 @@ class Lowering:
             self._literal(a, inside, v, here)
         self.surface.after(a, here)
         self.surface.close(a, here, brackets[1], target)
+
+    def _dict(self, value: dict[str, Json]) -> RuleId:
+        """Return the rule of a written-out object whose members come in any order."""
+        rule = self._dicts.get(id(value))
+        if rule is None:
+            rule = self._dicts[id(value)] = self.grammar.rule()
+            a = Automaton()
+            self.grammar.define(rule, a)
+            members: list[tuple[str, Goal | None, bool]] = [(name, None, True) for name in value]
+            _ObjectWriter(self, a, list(value), members, [], value).write_any(0, None)
+        return rule
 
     def _key(self, a: Automaton, source: StateIndex, key: str, target: StateIndex) -> None:
         if self._escapes == "canonical":
@@ -414,16 +431,24 @@ class Lowering:
     def _object(self, a: Automaton, piece: ObjectPiece) -> None:
         inhabited = self._pieces.inhabited
         classes = [c for c in self._pieces.key_classes(piece) if inhabited(c.goal)]
-        for c in classes:
-            if c.keys is not None and c.keys.is_finite():
-                self.unproven.append(c.goal)
-        members = [m for m in piece.members if m[2] or inhabited(m[1])]
+        members: list[tuple[str, Goal | None, bool]] = [m for m in piece.members if m[2] or inhabited(m[1])]
         needed = sum(1 for m in members if m[2])
         low = piece.low if piece.low > needed else 0
         high = piece.high
         if high is not None and not classes and high >= len(members):
             high = None
-        writer = _ObjectWriter(self, a, piece, members, classes)
+        if self._escapes == "all" or low > 1 or high is not None:
+            for c in classes:
+                if c.keys is not None and c.keys.is_finite():
+                    self.unproven.append(c.goal)
+        writer = _ObjectWriter(self, a, [n for n, _, _ in piece.members], members, classes)
+        if self._any_order and len(members) + len(classes) > 1:
+            if high is None or not needed:
+                writer.write_any(low, high)
+                return
+            self._narrow(
+                piece.members[0][1], "maxProperties", "beside required members they are written in the schema's order"
+            )
         if low <= 1 and high is None:
             writer.write(empty=low == 0 and not needed)
             return
@@ -459,15 +484,18 @@ class _ObjectWriter:
         self,
         lowering: Lowering,
         a: Automaton,
-        piece: ObjectPiece,
-        members: list[tuple[str, Goal, bool]],
+        names: list[str],
+        members: list[tuple[str, Goal | None, bool]],
         classes: list[KeyClass],
+        values: dict[str, Json] | None = None,
     ) -> None:
+        """Take the names that no other key may have, the members with their goals (or values), and the other keys."""
         self._l = lowering
         self._a = a
         self._members = members
         self._classes = classes
-        self._names = [n for n, _, _ in piece.members]
+        self._names = names
+        self._values = values
         self._end = a.state()
         a.accept(self._end)
 
@@ -573,12 +601,71 @@ class _ObjectWriter:
             if not required and may_begin(i + 1, c):
                 a.epsilon(here, start(i + 1, c))
 
-    def _member(self, source: StateIndex, name: str, goal: Goal, target: StateIndex) -> None:
+    def write_any(self, low: int, high: int | None) -> None:
+        """Write an object whose members come in any order, one copy of the states per count where they are counted.
+
+        Every key is remembered by the register, so that none comes twice; the counter says how many required ones are
+        missing, and is counted down at their colons.
+        """
+        a, surface = self._a, self._l.surface
+        needed = sum(1 for m in self._members if m[2])
+        most = high if high is not None else low if low > 1 else 0
+        test = OP_TEST if needed else OP_NONE
+        opened, inside = a.state(), a.state()
+        if needed:
+            a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
+        else:
+            a.literal(START, b"{", opened)
+        surface.gap(a, opened, inside)
+        starts = [a.state() for _ in range(max(most, 1))] if high is not None else [a.state() for _ in range(most + 1)]
+        a.epsilon(inside, starts[0])
+        if low == 0 and not needed:
+            a.literal(inside, b"}", self._end)
+        for c, start in enumerate(starts):
+            behind = a.state()
+            self._any_key(start, behind)
+            surface.after(a, behind)
+            count = c + 1
+            if high is None or count < high:
+                self._comma(behind, starts[min(count, len(starts) - 1)])
+            if count >= low:
+                surface.close(a, behind, b"}", self._end, test)
+
+    def _any_key(self, source: StateIndex, target: StateIndex) -> None:
+        a, l = self._a, self._l
+        l.registers = True
+        opened = a.state()
+        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        named: dict[tuple[Goal | None, bool, str], StateIndex] = {}
+        for name, goal, needed in self._members:
+            group = (goal, needed, name if self._values is not None else "")
+            if group not in named:
+                value = a.state()
+                named[group] = a.state()
+                l.surface.colon(a, named[group], value, OP_COUNT if needed else OP_NONE)
+                self._value(value, name, goal, target)
+            text, closing = l.declared_text(name)[:-1], opened
+            if text:
+                closing = a.state()
+                if l._escapes == "canonical":  # noqa: SLF001
+                    a.literal(opened, text, closing)
+                else:
+                    a.embed(opened, l._strings([name]), closing)  # noqa: SLF001
+            a.byte_range(closing, _QUOTE, _QUOTE, named[group], OP_KEY_CLOSE)
+        self._other_keys(opened, target)
+
+    def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
         a, l = self._a, self._l
         named, value = a.state(), a.state()
         l._key(a, source, name, named)  # noqa: SLF001
         l.surface.colon(a, named, value)
-        a.call(value, l.value(goal), target)
+        self._value(value, name, goal, target)
+
+    def _value(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
+        if goal is not None:
+            self._a.call(source, self._l.value(goal), target)
+        elif self._values is not None:
+            self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
 
     def _comma(self, source: StateIndex, target: StateIndex) -> None:
         comma = self._a.state()
@@ -591,9 +678,13 @@ class _ObjectWriter:
         l.registers = True
         opened = a.state()
         a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        self._other_keys(opened, target)
+
+    def _other_keys(self, opened: StateIndex, target: StateIndex) -> None:
+        a, l = self._a, self._l
         for c in self._classes:
             named, value = a.state(), a.state()
-            if c.keys is None and l._escapes == "canonical":  # noqa: SLF001
+            if c.keys is None and l._escapes == "canonical":  # noqa: SLF001  (shared by every schema)
                 a.extra(opened, l.string_rest(), [l.declared_text(n) for n in self._names], named)
             else:
                 keys = c.keys

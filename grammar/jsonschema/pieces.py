@@ -328,7 +328,7 @@ class Pieces:
     def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
         """Return the classes of keys beside the named members.
 
-        A class of few keys becomes optional members of ``piece`` instead.  Raises ``LimitExceeded`` beyond the limit.
+        Where members are counted, a class of few keys becomes optional members of ``piece`` instead.  Raises ``LimitExceeded`` beyond the limit.
         """
         if piece.classes is None:
             piece.classes = self._classes(piece)
@@ -371,7 +371,7 @@ class Pieces:
                 by_goal[goal] = by_goal[goal] | dfa if goal in by_goal else dfa
         out = []
         for goal, dfa in by_goal.items():
-            if dfa.is_finite():
+            if (piece.low > 1 or piece.high is not None) and dfa.is_finite():
                 keys = list(dfa.strings(self._members + 1))
                 if len(keys) <= self._members:
                     piece.members.extend((k, goal, False) for k in keys)

@@ -58,7 +58,7 @@ class JsonSchema:
             ``referencing.Registry``.  Nothing is ever fetched.
         whitespace: ``bounded`` (one space, or a newline and at most 40 blanks, where ``json.dumps`` puts them),
             ``compact`` (none) or ``any``.
-        property_order: ``schema``: members in the order of ``properties``.
+        property_order: ``schema``: members in the order of ``properties``, other keys behind them; ``any``: in any order.
         escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all``.
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
             end) adds more, ``False`` asserts none.
@@ -86,8 +86,6 @@ class JsonSchema:
             raise Unsupported("an exact indent is not supported yet", hint="use whitespace='bounded'")
         _one_of("whitespace", self.whitespace, _WHITESPACE)
         _one_of("property_order", self.property_order, ("schema", "any"))
-        if self.property_order == "any":
-            raise Unsupported("property_order='any' is not supported yet", hint="use property_order='schema'")
         _one_of("escapes", self.escapes, _ESCAPES)
         _one_of("on_unsupported", self.on_unsupported, ("error", "widen"))
         if self.dialect is not None:
@@ -216,6 +214,7 @@ class _Compilation:
             self.pieces,
             whitespace,
             self.source.escapes,
+            any_order=self.source.property_order == "any",
             counted_members=self.limits.counted_members,
             refuse=self._refuse,
             narrow=self._narrow,

@@ -75,13 +75,13 @@ class Surface:
             self._some(a, source, p, op, 0)
             a.byte_range(p, code, code, target)
 
-    def colon(self, a: Automaton, source: StateIndex, target: StateIndex) -> None:
-        """Read the colon of a member."""
+    def colon(self, a: Automaton, source: StateIndex, target: StateIndex, op: int = OP_NONE) -> None:
+        """Read the colon of a member; ``op`` is executed with it."""
         if self.whitespace == "compact":
-            a.byte_range(source, _COLON, _COLON, target)
+            a.byte_range(source, _COLON, _COLON, target, op)
             return
         behind = a.state()
-        a.edges.extend((source, KIND_RANGE, _COLON, _COLON, 0, 0, behind, behind, KIND_EPSILON, 0, 0, 0, 0, target))
+        a.edges.extend((source, KIND_RANGE, _COLON, _COLON, op, 0, behind, behind, KIND_EPSILON, 0, 0, 0, 0, target))
         if self.whitespace == "bounded":
             a.byte_range(behind, _SPACE, _SPACE, target)
         else:
