@@ -168,6 +168,9 @@ def main() -> int:
     parser.add_argument("--most-budget", type=int, default=400, help="longer budgets are left out")
     parser.add_argument("--brute-force", type=int, default=0, help="states a schema at which every token is advanced")
     parser.add_argument("--seconds", type=int, default=60, help="for one schema; more is a failure")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="for all schemas; the rest are left out, and it is said"
+    )
     parser.add_argument("--whitespace", choices=("compact", "bounded", "any"), default="bounded")
     parser.add_argument("--list", action="store_true", help="list what is refused, not judged, or slow")
     args = parser.parse_args()
@@ -176,9 +179,13 @@ def main() -> int:
         files = random.Random(args.seed).sample(files, min(args.n, len(files)))
     vocab = vocabulary(args.tokenizer)
     table = Table()
-    refused = 0
+    refused = done = 0
+    started = time.perf_counter()
     signal.signal(signal.SIGALRM, alarm)
     for file in files:
+        if time.perf_counter() - started > 60 * args.minutes:
+            break
+        done += 1
         schema = json.loads(file.read_text())["schema"]
         began = time.perf_counter()
         signal.alarm(args.seconds)
@@ -196,7 +203,7 @@ def main() -> int:
         took = time.perf_counter() - began
         if args.list and took > args.seconds / 4:
             print(f"slow         {file.stem}: {took:.1f} s", flush=True)
-    print(f"{len(files)} schemas, {refused} of them refused; {args.tokenizer}: {vocab.size:,} tokens")
+    print(f"{done} of {len(files)} schemas, {refused} of them refused; {args.tokenizer}: {vocab.size:,} tokens")
     table.print()
     return 1 if any(counts[kind] for counts in table.counts.values() for kind in FAILURES) else 0
 

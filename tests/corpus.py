@@ -521,7 +521,7 @@ class Walker:
         self.rng.shuffle(tokens)
         texts = self.vocab.tokens
         tokens.sort(key=lambda t: b'"' not in (texts[t] or b""))  # most tokens that end a key fit, where any does
-        if style != "marks" and self.rng.random() < 0.5:
+        if style != "marks" and self.rng.random() < 0.1:
             self.rng.shuffle(tokens)
         ends = set(self.eos)
         fits = (t for t in tokens if t not in ends and session.fits(session.advance(state, t), budget - 1))
