@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +99,28 @@ def test_the_report_says_exact_only_of_minima() -> None:
     assert constraint.report is not None
     assert constraint.accepts([tiny().tokens.index(b"{}")])
     assert constraint.report.budget != "exact" or constraint.finish_bound(constraint.start) == 1
+
+
+def test_the_bench_of_walks_tells_right_from_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``bench/walks.py`` exits with 0 where nothing is wrong, and with 1 and the text where a document is invalid."""
+    path = Path(__file__).parents[1] / "bench" / "walks.py"
+    spec = importlib.util.spec_from_file_location("bench_walks", path)
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "bench_walks", bench)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec.loader.exec_module(bench)
+    for name in ("closed record", "pattern"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"schema": HAND[name]}))
+    arguments = [str(tmp_path), "tiny", "--walks", "1", "--steps", "6", "--brute-force", "1", "--seconds", "0"]
+    assert bench.main(arguments) == 0
+    assert "2 of 2 schemas, 0 of them refused" in capsys.readouterr().out
+    monkeypatch.setattr(bench.Judge, "problem", lambda *_: "invalid: of course")
+    assert bench.main(arguments) == 1
+    assert "invalid: of course" in capsys.readouterr().out
 
 
 @pytest.mark.slow
