@@ -114,6 +114,20 @@ def test_nothing_that_can_be_finished_is_forbidden(name: str) -> None:
                     assert not end or not twin.is_accepting(end), (tokens, token, last)
 
 
+@pytest.mark.xfail(
+    reason="what still needs an extra key is counted in single bytes: 'Liveness' in docs/architecture.md"
+)
+def test_keys_that_longer_tokens_spell_are_found() -> None:
+    """Where ``:`` is no token, an object that needs a key is spelled by the tokens that hold one."""
+    tokens = [b"{", b"}", b'{"', b"a", b'"', b":true}"]
+    vocab = Vocabulary([*tokens, None], eos_ids=[len(tokens)])
+    schema = {"type": "object", "minProperties": 1}
+    constraint = sg.compile(
+        sg.JsonSchema(schema, whitespace="compact"), vocab
+    )  # says: no sequence of tokens spells a member
+    assert constraint.accepts(b'{"a":true}')
+
+
 @pytest.mark.parametrize("vocabulary", ["deepseek", "smollm2"])
 def test_masks_of_real_tokenizers_are_brute_force(vocabulary: str) -> None:
     """A few states with a whole 128k vocabulary, and with one of 49k that lacks bytes."""
