@@ -150,10 +150,11 @@ def test_thousands_of_masks_of_real_schemas(vocabulary: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", ["deepseek", "qwen", "tekken", "smollm2", "sentencepiece"])
 def test_hundreds_of_masks_of_real_tokenizers(vocabulary: str) -> None:
-    """Hundreds of states with 128k tokens, and some with each other kind of tokenizer, every token tried at each."""
+    """Hundreds of states with 128k tokens, and a few with each other kind of tokenizer, every token tried at each."""
     vocab = vocabulary_named(vocabulary)
-    states = 4 if vocabulary == "deepseek" else 1
-    schemas = {**HAND, **real_schemas(40, seed=12)}
+    many = vocabulary == "deepseek"
+    schemas = {**HAND, **real_schemas(20, seed=12)} if many else dict(list(HAND.items())[::3])
+    states = 4 if many else 1
     compared = sum(compare(schemas[name], vocab, name, states=states, walks=2, steps=20) for name in schemas)
     print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
-    assert compared > 60 * states
+    assert compared >= (150 if many else 8)
