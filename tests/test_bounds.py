@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from machine_checks import tokens_of, vocabulary
 from random_grammars import FIXED, random_productions
+from sizes import size
 from toy_grammars import (
     ARRAY_TOKENS,
     COUNT_TOKENS,
@@ -35,7 +36,7 @@ from syntagma.grammar.leftcorner import real_time
 
 pytestmark = pytest.mark.kernel
 
-MOST_ADVANCES = 60_000
+MOST_ADVANCES = size(60_000, plain=5_000)
 """A search that takes more calls than this gives up, and the state is not compared."""
 
 
@@ -230,7 +231,7 @@ def test_with_extra_keys_the_bound_is_a_potential(cut: int | None) -> None:
     constraint = Constraint.from_grammar(objects(), vocabulary(tokens))
     assert not constraint.store.bounds.is_exact(constraint.rule_start)
     rng = random.Random(cut)
-    for _ in range(30):
+    for _ in range(size(30, plain=10)):
         with constraint.session() as session:
             for state in walk(session, rng, len(tokens), 14):
                 want = fewest(session, state, len(tokens))

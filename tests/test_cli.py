@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -365,3 +366,68 @@ def test_extract_with_the_embedded_model(embedded_model: LanguageModel) -> None:
     }
     value = extract(embedded_model, "Maria Lopez is 34 years old and lives in Lisbon.", schema, max_new_tokens=60)
     assert value == {"name": "Maria Lopez", "age": 34}
+
+
+def test_generate_reads_its_prompt_from_standard_input(run: Any, schema: Path, model: Path, monkeypatch: Any) -> None:
+    """Without --prompt the request is what stands on standard input, and gives what --prompt with that text gives."""
+    options = ["generate", "-s", schema, "-m", model, "--max-tokens", 60, "--temperature", 1.5]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello"))
+    piped = run(*options)
+    assert piped[:2] == run(*options, "--prompt", "hello")[:2]
+    jsonschema.validate(json.loads(piped[1]), SCHEMA)
+
+
+def test_a_schema_that_is_no_utf8_is_named(run: Any, tmp_path: Path) -> None:
+    """A schema file in another encoding is one message with the file's name, and no traceback."""
+    path = tmp_path / "latin.json"
+    path.write_bytes('{"const": "é"}'.encode("latin-1"))
+    status, _, error = run("check", path)
+    assert status == 2
+    assert "latin.json" in error
+    assert "not UTF-8" in error
+
+
+def test_check_lists_what_is_weaker(run: Any, tmp_path: Path) -> None:
+    """A keyword that is not simply enforced is a row with its pointer and its reason, and the status says which kind."""
+    path = tmp_path / "s.json"
+    path.write_text(
+        '{"type": "array", "items": {"not": {"pattern": "(?=a)b*"}}, "uniqueItems": true}', encoding="utf-8"
+    )
+    status, text, _ = run("check", path)
+    report = json.loads(run("check", path, "--json")[1])
+    weaker = [e for e in report["entries"] if e["status"] not in {"exact", "annotation"}]
+    assert status == (2 if any(e["status"] == "refused" for e in weaker) else 1 if weaker else 0)
+    for entry in weaker:
+        assert entry["reason"]
+        assert entry["pointer"] in text
+
+
+def test_extract_from_a_file_that_is_no_utf8(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """A document in another encoding ends the run before the first row, with the file's name."""
+    document, output = tmp_path / "latin.txt", tmp_path / "rows.jsonl"
+    document.write_bytes("é".encode("latin-1"))
+    status, _, error = run("extract", document, "-s", schema, "-m", model, "-o", output)
+    assert (status, "latin.txt" in error, "cannot be read" in error) == (2, True, True)
+    assert not output.exists()
+
+
+def test_the_demo_without_its_judge(run: Any, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package jsonschema the demo says how to install it, rather than judge its own output."""
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    status, _, error = run("demo", "-m", model)
+    assert (status, "pip install 'syntagma[demo]'" in error) == (2, True)
+
+
+def test_models_without_transformers(run: Any, schema: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's folder without the library that reads it is one message with the extra to install."""
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    status, _, error = run("generate", "-s", schema, "-p", "x", "-m", model)
+    assert (status, "syntagma[hf]" in error) == (2, True)
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    """``python -m syntagma`` is the command line, under the name that its messages carry."""
+    command = [sys.executable, "-m", "syntagma", "check", "none.json"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, stdin=subprocess.DEVNULL, text=True)
+    assert done.returncode == 2
+    assert "Usage: syntagma check" in done.stderr

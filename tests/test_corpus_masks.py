@@ -114,6 +114,20 @@ def test_nothing_that_can_be_finished_is_forbidden(name: str) -> None:
                     assert not end or not twin.is_accepting(end), (tokens, token, last)
 
 
+@pytest.mark.xfail(
+    reason="what still needs an extra key is counted in single bytes: 'Liveness' in docs/architecture.md"
+)
+def test_keys_that_longer_tokens_spell_are_found() -> None:
+    """Where ``:`` is no token, an object that needs a key is spelled by the tokens that hold one."""
+    tokens = [b"{", b"}", b'{"', b"a", b'"', b":true}"]
+    vocab = Vocabulary([*tokens, None], eos_ids=[len(tokens)])
+    schema = {"type": "object", "minProperties": 1}
+    constraint = sg.compile(
+        sg.JsonSchema(schema, whitespace="compact"), vocab
+    )  # says: no sequence of tokens spells a member
+    assert constraint.accepts(b'{"a":true}')
+
+
 @pytest.mark.parametrize("vocabulary", ["deepseek", "smollm2"])
 def test_masks_of_real_tokenizers_are_brute_force(vocabulary: str) -> None:
     """A few states with a whole 128k vocabulary, and with one of 49k that lacks bytes."""
@@ -136,10 +150,11 @@ def test_thousands_of_masks_of_real_schemas(vocabulary: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", ["deepseek", "qwen", "tekken", "smollm2", "sentencepiece"])
 def test_hundreds_of_masks_of_real_tokenizers(vocabulary: str) -> None:
-    """Hundreds of states with 128k tokens, and some with each other kind of tokenizer, every token tried at each."""
+    """Hundreds of states with 128k tokens, and a few with each other kind of tokenizer, every token tried at each."""
     vocab = vocabulary_named(vocabulary)
-    states = 4 if vocabulary == "deepseek" else 1
-    schemas = {**HAND, **real_schemas(40, seed=12)}
+    many = vocabulary == "deepseek"
+    schemas = {**HAND, **real_schemas(20, seed=12)} if many else dict(list(HAND.items())[::3])
+    states = 4 if many else 1
     compared = sum(compare(schemas[name], vocab, name, states=states, walks=2, steps=20) for name in schemas)
     print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
-    assert compared > 60 * states
+    assert compared >= (150 if many else 8)

@@ -8,7 +8,9 @@ import pytest
 from machine_checks import check_lattice, check_states, tokens_of, vocabulary, walk
 from machine_oracle import ChartOracle
 from random_grammars import FIXED, Productions, random_productions
+from sizes import size
 
+from syntagma.automata import conformance
 from syntagma.automata.conformance import check_constraint
 from syntagma.automata.constraint import Constraint
 from syntagma.grammar.bnf import cfg
@@ -69,8 +71,10 @@ def test_many_more_random_grammars_equal_the_chart(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_missing_single_bytes_leave_constraints_live(seed: int) -> None:
+def test_missing_single_bytes_leave_constraints_live(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without some letters as tokens of their own, whatever is allowed can still be completed, and budgets are kept."""
+    # Ambiguous grammars have wide states: the search for the least number of tokens gives up earlier as plain Python.
+    monkeypatch.setattr(conformance, "SEARCH_STATES", size(conformance.SEARCH_STATES, plain=30))
     rng = random.Random(seed)
     checked = 0
     for rules in [*FIXED.values(), *(random_productions(rng) for _ in range(10))]:

@@ -11,8 +11,8 @@ from lark import Lark
 from lark_toy import early, lazy, ranges
 from machine_checks import check_lattice, check_states, tokens_of, vocabulary
 from machine_oracle import ChartOracle, Oracle, StackOracle
-from numba import config
 from random_grammars import FIXED
+from sizes import size
 from toy_grammars import (
     ARRAY_TOKENS,
     COUNT_TOKENS,
@@ -153,7 +153,7 @@ def used_words(constraint: Constraint) -> int:
 
 def test_memory_is_linear_where_runs_meet() -> None:
     """``S -> a S b | a S | empty`` keeps every depth alive, and yet frames grow with the text and not with its square."""
-    n = 1_000 if config.DISABLE_JIT else 50_000
+    n = size(50_000, plain=1_000)
     grammar = real_time(cfg(FIXED["more opened than closed"], "S"))
     constraint = Constraint.from_grammar(grammar, vocabulary([b"a", b"b", b"ab", b"aaa"]))
     used = []

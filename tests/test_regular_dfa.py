@@ -14,6 +14,8 @@ from syntagma.grammar.errors import InvalidSource, LimitExceeded
 from syntagma.grammar.ir import UNBOUNDED
 from syntagma.grammar.regular.dfa import CharDfa
 
+pytestmark = pytest.mark.kernel
+
 LETTERS = "ab\u00e9"
 TEXTS = ["".join(t) for n in range(5) for t in product(LETTERS, repeat=n)]
 

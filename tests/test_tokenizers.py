@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import json
 import pickle
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -471,3 +472,117 @@ def test_smollm2_gguf() -> None:
     }
     with pytest.raises(TokenizerError, match="cannot encode"):
         vocab.encode("a")
+
+
+# ---- what is not installed, and what is damaged ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "package"),
+    [
+        ("a.gguf", b"GGUF\x03\x00\x00\x00", "gguf"),
+        ("tokenizer.json", b'{"added_tokens": []}', "tokenizers"),
+        ("m.model", b"\x0a\x07", "sentencepiece"),
+    ],
+)
+def test_a_missing_library_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, package: str
+) -> None:
+    """A file whose library is not installed is refused with the file and the command that installs the library."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(TokenizerError, match=f"needs the package {package}") as caught:
+        Vocabulary.from_tokenizer(path)
+    assert (caught.value.where, caught.value.hint) == (str(path), f"pip install {package}")
+
+
+def test_a_tekken_file_without_tiktoken_has_bytes_and_cannot_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes stand in the file; only encoding needs tiktoken, and says so when it is asked for."""
+    path = tmp_path / "tekken.json"
+    entries = [{"rank": i, "token_bytes": base64.b64encode(bytes([i])).decode()} for i in range(256)]
+    config = {"default_vocab_size": 260, "default_num_special_tokens": 4, "pattern": "."}
+    path.write_text(json.dumps({"config": config, "vocab": entries}), encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    vocab = Vocabulary.from_tokenizer(path)
+    assert (vocab.size, vocab.eos_ids, vocab.pad_ids) == (260, (2,), ())  # 11, the usual padding, is text here
+    assert vocab.tokens[4:] == tuple(bytes([i]) for i in range(256))
+    with pytest.raises(TokenizerError, match="cannot encode"):
+        vocab.encode("a")
+
+
+def write_gguf(path: Path, model: str, pieces_: list[bytes], kinds: list[int] | None, **ids: int) -> Path:
+    """A GGUF file that holds a tokenizer and nothing else."""
+    gguf = pytest.importorskip("gguf", reason="gguf is not installed")
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model(model)
+    writer.add_token_list(pieces_)
+    if kinds is not None:
+        writer.add_token_types(kinds)
+    for key, value in ids.items():
+        writer.add_uint32(f"tokenizer.ggml.{key}", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+def test_gguf_with_sentencepiece_pieces(tmp_path: Path) -> None:
+    """Marks are spaces, bytes are bytes, control pieces are never text; every id that ends a text is an end."""
+    spelled = ["<unk>", "</s>", "<0xE2>", "\u2581the", "<b>\u2581", "<end>"]
+    kinds = [2, 3, 6, 1, 4, 3]
+    path = write_gguf(
+        tmp_path / "a.gguf", "llama", [p.encode() for p in spelled], kinds, eos_token_id=1, eot_token_id=5
+    )
+    vocab = Vocabulary.from_tokenizer(path)
+    assert vocab.tokens == (None, None, b"\xe2", b" the", b"<b> ", None)
+    assert (vocab.eos_ids, vocab.pad_ids) == ((1, 5), ())
+
+
+def test_gguf_with_byte_level_pieces(tmp_path: Path) -> None:
+    """Byte-level pieces are read, user-defined ones are literal, and a piece that is no text stays as it is."""
+    spelled = ["\u0120a".encode(), b"\xff", "\u0120".encode(), b"<end>", b"<pad>"]
+    path = write_gguf(tmp_path / "a.gguf", "gpt2", spelled, [1, 1, 4, 3, 3], eos_token_id=3, padding_token_id=4)
+    vocab = Vocabulary.from_tokenizer(path)
+    assert vocab.tokens == (b" a", b"\xff", "\u0120".encode(), None, None)
+    assert (vocab.eos_ids, vocab.pad_ids) == ((3,), (4,))
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds", "message"),
+    [
+        ("bert", [1, 1], "WordPiece keeps no white space"),
+        ("rwkv", [1, 1], "it is not known"),
+        ("gpt2", [1], "2 tokens and 1 kinds"),
+    ],
+)
+def test_gguf_tokenizers_without_exact_bytes(tmp_path: Path, model: str, kinds: list[int], message: str) -> None:
+    """A kind of tokenizer that keeps no bytes, and lists that do not fit each other, are refused with the file."""
+    path = write_gguf(tmp_path / "a.gguf", model, [b"a", b"b"], kinds, eos_token_id=1)
+    with pytest.raises(TokenizerError, match=message) as caught:
+        Vocabulary.from_tokenizer(path)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"config": 3}, "neither a tokenizer.json nor a tekken.json: TypeError"),
+        ({"vocab": [{"rank": 0, "token_bytes": "?"}]}, "neither"),
+        ({"vocab": [{"rank": 1, "token_bytes": "YQ=="}]}, "0 to 0 in order"),
+        ({"vocab": []}, "0 to 0 in order"),
+    ],
+)
+def test_damaged_tekken_files_say_what_is_wrong(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """A wrong kind of value and ranks out of order are refused with the path and the reason."""
+    good = {
+        "config": {"default_vocab_size": 4, "default_num_special_tokens": 3, "pattern": "."},
+        "vocab": [{"rank": 0, "token_bytes": "YQ=="}],
+    }
+    path = tmp_path / "tekken.json"
+    path.write_text(json.dumps({**good, **change}), encoding="utf-8")
+    with pytest.raises(TokenizerError, match=message) as caught:
+        Vocabulary.from_tokenizer(path)
+    assert caught.value.where == str(path)
