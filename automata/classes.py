@@ -10,8 +10,8 @@ import numpy.typing as npt
 from . import layout as lay
 from .arena import check
 from .effects import child, root
-from .heap import HASH_MASK, intern_link, state_offset
-from .masks import mask
+from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
+from .masks import NODE_MASK, mask
 
 if TYPE_CHECKING:
     from .store import Store
@@ -34,11 +34,13 @@ class TokenClasses(NamedTuple):
     representative: npt.NDArray[np.int64]
 
 
-def token_classes(store: Store, state: int) -> TokenClasses:
+def token_classes(store: Store, state: int, *, spelling: bool = True) -> TokenClasses:
     """Partition the allowed tokens of a living state by what they do.
 
     Two tokens share a class if they have the same effects on every path down the state's frames.  Tokens that spell part of a
-    duplicate-checked key are classes of their own, because the register remembers the spelling.
+    duplicate-checked key are classes of their own, because the register remembers the spelling.  Without ``spelling`` only
+    those are that spell the beginning of a key seen: what another token spells makes no difference to what may follow it,
+    though the states after two of them are two.
     """
     a, r = store.arena
     with store.lock:
@@ -50,7 +52,7 @@ def token_classes(store: Store, state: int) -> TokenClasses:
         signature = np.zeros(32 * store.words, np.uint64)
         alone = np.zeros(32 * store.words, np.bool_)
         if state:
-            _sign(store, int(state_offset(a, state)), signature, alone)
+            _sign(store, int(state_offset(a, state)), signature, alone, spelling=spelling)
     own = np.flatnonzero(alone)
     signature[own] = np.arange(len(own), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     eos_end = int(a[lay.H_EOS])
@@ -60,14 +62,18 @@ def token_classes(store: Store, state: int) -> TokenClasses:
     return TokenClasses(allowed, class_of, allowed[first])
 
 
-def _sign(store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.NDArray[np.bool_]) -> None:
-    """Mix into each token's signature the effects that it has on each path."""
+def _sign(
+    store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.NDArray[np.bool_], *, spelling: bool
+) -> None:
+    """Mix into each token's signature the effects that it has on each path, and mark those whose spelling matters."""
     a, r = store.arena
     p = lay.HP + at
     words = (int(a[p]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
     scope = int(a[p + 3])
     entries = a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY).tolist()
-    paths: list[tuple[int, int, int, int]] = []  # effect node, frame, register's open text, number of the path
+    paths: list[
+        tuple[int, int, int, int]
+    ] = []  # effect node, frame, register with an open text or keys, number of the path
     number = 1
     for q, need, room, register, frame in entries:
         at_q = lay.LS + q * lay.LS_WIDTH
@@ -75,11 +81,12 @@ def _sign(store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.N
         if shadow >= 0:
             under = int(intern_link(a, scope, int(a[at_q + lay.L_SHADOW_SYM]), need, room, 0, frame))
             check(a)
-            paths.append((_checked(a, int(root(a, r, shadow))), under, register & HASH_MASK, number))
-        paths.append((_checked(a, int(root(a, r, q))), frame, register & HASH_MASK, number + 1))
+            paths.append((_checked(a, int(root(a, r, shadow))), under, register, number))
+        paths.append((_checked(a, int(root(a, r, q))), frame, register, number + 1))
         number += 2
     while paths:
-        node, frame, text, number = paths.pop()
+        node, frame, register, number = paths.pop()
+        text = register & HASH_MASK
         e = lay.EF + node * lay.EF_WIDTH
         first = int(a[e + lay.E_GROUPS])
         for g in range(first, first + int(a[e + lay.E_N_GROUPS])):
@@ -87,8 +94,11 @@ def _sign(store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.N
             tokens = r[int(a[o + lay.G_TOKENS]) : int(a[o + lay.G_TOKENS]) + int(a[o + lay.G_N_TOKENS])]
             mark = np.uint64((g * 0x2545F491 + number * 0x9E3779B1 + 2) & 0x7FFFFFFFFFFFFFFE)
             signature[tokens] = (signature[tokens] * MIX + mark) & np.uint64(0x7FFFFFFFFFFFFFFE)
-            if text or int(a[o + lay.G_KEY]):
+            if spelling and (text or int(a[o + lay.G_KEY])):
                 alone[tokens] = True
+        if not spelling:
+            opened = a[lay.PP + int(a[e + lay.E_OPENS]) : lay.PP + int(a[e + lay.E_OPENS]) + int(a[e + lay.E_N_OPENS])]
+            alone[_spelled(a, register, {0: text} if text else {}, (opened & NODE_MASK).tolist())] = True
         if not int(a[e + lay.E_N_POPS]) or frame == lay.FRAME_UNKNOWN:
             continue
         if frame == lay.FRAME_EMPTY:
@@ -97,10 +107,51 @@ def _sign(store: Store, at: int, signature: npt.NDArray[np.uint64], alone: npt.N
             continue
         length = (int(a[lay.HP + frame]) & 0xFFFFFFFF) - lay.HEADER
         links = a[lay.HP + frame + lay.HEADER : lay.HP + frame + lay.HEADER + length].reshape(-1, lay.LINK).tolist()
-        for j, (symbol, _, _, _, parent) in enumerate(links):
+        for j, (symbol, _, _, saved, parent) in enumerate(links):
             below = lay.FRAME_EMPTY if symbol == lay.SYMBOL_EMPTY else parent
-            keyed = text if symbol >= 0 and symbol & 1 else 0
+            keyed = register if symbol >= 0 and symbol & 1 else saved
             paths.append((_checked(a, int(child(a, r, node, symbol))), below, keyed, number * 257 + j + 1))
+
+
+def _spelled(a: npt.NDArray[np.int64], register: int, open_at: dict[int, int], opened: list[int]) -> list[int]:
+    """The tokens that spell the beginning of a key seen, from the trie nodes at which a key is open (node -> text) or opened."""
+    starts = [*open_at.items(), *((node, ROOT_TEXT) for node in opened)]
+    tokens: list[int] = []
+    keys = register >> 31
+    next_same = lay.TR + int(a[lay.H_TRIE])
+    while keys:
+        text = int(a[lay.HP + keys + lay.HEADER + 1])
+        keys = int(a[lay.HP + keys + lay.HEADER])
+        rest: dict[int, list[int]] = {}  # an ancestor of the text -> the bytes after it, last first
+        letters: list[int] = []
+        while True:
+            rest[text] = list(letters)
+            if text <= ROOT_TEXT:
+                break
+            letters.append(int(a[lay.HP + text + lay.HEADER + 1]))
+            text = int(a[lay.HP + text + lay.HEADER])
+        for node, begun in starts:
+            for letter in reversed(rest.get(begun, [])):
+                node = _child_node(a, node, letter)
+                if node < 0:
+                    break
+                token = (int(a[lay.TR + node]) >> lay.T_TOKEN_SHIFT) - 1
+                while token >= 0:
+                    tokens.append(token)
+                    token = int(a[next_same + token])
+    return tokens
+
+
+def _child_node(a: npt.NDArray[np.int64], node: int, letter: int) -> int:
+    """The trie node below one under a byte, or -1."""
+    child_at = node + 1
+    end = (int(a[lay.TR + node]) >> lay.T_END_SHIFT) & lay.T_END_MASK
+    while child_at < end:
+        word = int(a[lay.TR + child_at])
+        if word & 255 == letter:
+            return child_at
+        child_at = (word >> lay.T_END_SHIFT) & lay.T_END_MASK
+    return -1
 
 
 def _checked(a: npt.NDArray[np.int64], node: int) -> int:

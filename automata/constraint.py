@@ -259,6 +259,9 @@ class Constraint(_States):
         self.constraint = self
         self._bind(vocab.store, vocab)
         self.report = report
+        if report is not None:
+            store = self.store
+            report.ask_for_minimum(lambda: store.bounds.is_exact(rule_start))
         self.scope_cap = scope_cap
         self.rule_start = rule_start
         self._origins: list[tuple[int, str | None]] = []

@@ -14,7 +14,7 @@ from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, root
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, n_keys, n_links, state_offset
-from .step import IN, load_state, make_state, range_of, step
+from .step import IN, load_state, make_state, step
 
 MAX_PATH = 64
 PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register keys
@@ -23,7 +23,9 @@ SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
-KEYS_IN_TOKEN = 4  # keys closed by one token before its last comma, at most, in any vocabulary met; more only costs a look
+KEYS_IN_TOKEN = (
+    4  # keys closed by one token before its last comma, at most, in any vocabulary met; more only costs a look
+)
 NODE_MASK = (1 << lay.NODE_BITS) - 1
 EMPTY_LINK = lay.S + 240000  # the link that an empty stack stands for; written once by the store
 

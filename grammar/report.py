@@ -43,7 +43,6 @@ class Report:
         sound: every finished text is valid.
         complete: every valid value has a text.
         live: every prefix that is allowed can be finished.
-        budget: ``exact`` where the bound on what is still needed is the minimum, else ``bound``.
 
     """
 
@@ -63,11 +62,26 @@ class Report:
         self.sound = sound
         self.complete = complete
         self.live = live
-        self.budget = budget
+        self._budget: Literal["exact", "bound"] = budget
+        self._is_minimal: Callable[[], bool] | None = None
         self._collect = collect
         self._find_unsatisfiable = unsatisfiable
         self._entries: tuple[ReportEntry, ...] | None = None
         self._unsatisfiable: tuple[str, ...] | None = None
+
+    @property
+    def budget(self) -> Literal["exact", "bound"]:
+        """``exact`` where the bound on what is still needed is the minimum, else ``bound``."""
+        if self._is_minimal is not None:
+            if not self._is_minimal():
+                self._budget = "bound"
+            self._is_minimal = None
+        return self._budget
+
+    def ask_for_minimum(self, is_minimal: Callable[[], bool]) -> None:
+        """Let ``is_minimal`` decide, when ``budget`` is first asked for, whether an ``exact`` one is: only the machine knows."""
+        if self._budget == "exact":
+            self._is_minimal = is_minimal
 
     @property
     def entries(self) -> tuple[ReportEntry, ...]:

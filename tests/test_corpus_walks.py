@@ -88,7 +88,6 @@ def test_the_laws_hold_with_real_tokenizers(vocabulary: str) -> None:
     assert walk(HAND["closed record"], vocab, "closed", walks=1, steps=8, most=0) > 0
 
 
-@pytest.mark.xfail(reason="report.budget says exact where the bound counts bytes, as so many local states are cut")
 def test_the_report_says_exact_only_of_minima() -> None:
     """Where the report calls the bound exact, it is the least number of tokens."""
     names = [f"{i:03d}-" + "abcdefgh" * 3 for i in range(120)]

@@ -1,6 +1,6 @@
 """``finish_bound`` and budgets: how many tokens are enough, and which tokens keep a budget.
 
-The bound of a state is the least of three costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
+The bound of a state is the least of four costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
 potential, and so is their minimum.
 
 *Tokens.*  The exact least number of tokens among the completions that close no further extra key; see ``tokens``.  Without extra keys that
@@ -11,6 +11,8 @@ and completions that waste room.
 in single-byte tokens, plus the first cost after it.  The family contains the rests of its texts, hence a potential.
 
 *Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
+
+*A token, then tokens.*  One token of any kind, then the first cost: where nothing else is found, in vocabularies that lack single bytes.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ class Bounds:
         if any(register & HASH_MASK for _, _, _, register, _ in entries):
             best = min(best, self._after_key(state, entries, best))
         best = min(best, self._bytes.of(entries))
+        if best >= UNREACHABLE and not self._store.byte_complete:
+            best = self._after_token(state)
         a[p + lay.STATE_BOUND] = best
         return best
 
@@ -105,7 +109,7 @@ class Bounds:
                 for word, bit in kept:
                     row[word] |= np.uint32(1 << bit)
             return
-        classes = token_classes(self._store, state)
+        classes = token_classes(self._store, state, spelling=False)
         over = np.zeros(len(classes.representative), np.bool_)
         fits: dict[int, bool] = {}
         for k, token in enumerate(classes.representative.tolist()):
@@ -153,6 +157,17 @@ class Bounds:
                 if closed:
                     best = min(best, length + self._least(self._entries(closed)))
                 here = self._read(here, FILLER)
+        return best
+
+    def _after_token(self, state: int) -> int:
+        """The least cost of one token of any kind and of the tokens after it: for what only a longer token spells."""
+        best = UNREACHABLE
+        for token in token_classes(self._store, state, spelling=False).representative.tolist():
+            after = int(advance(self._a, state, token))
+            if after < 0:
+                self._store.failed(after)
+            if after:
+                best = min(best, 1 + self._least(self._entries(after)))
         return best
 
     def _read(self, state: int, data: bytes) -> int:

@@ -13,6 +13,7 @@ from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN
 from .. import layout as lay
 from ..arena import check
 from ..effects import KEY_CLOSED, child, root
+from ..masks import NODE_MASK
 from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -386,9 +387,9 @@ class TokenBounds:
         return bool(good.any())
 
     def _inside(self, places: npt.NDArray[np.int64], roots: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which trie nodes lie below some of the roots."""
+        """Which trie nodes lie below some of the roots, trie nodes themselves with something in the bits above."""
         inside = np.zeros(len(places), np.bool_)
-        for top in np.unique(roots).tolist():
+        for top in np.unique(roots & NODE_MASK).tolist():
             end = (int(self._a[lay.TR + top]) >> lay.T_END_SHIFT) & lay.T_END_MASK
             inside |= (places >= top) & (places < end)
         return inside

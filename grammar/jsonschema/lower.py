@@ -147,7 +147,7 @@ class Lowering:
             and not isinstance(pieces[0], ValuesPiece | StringPiece | NumberPiece)
             and goal != TRUE_GOAL
         ):
-            self._container(a, pieces[0])
+            self._container(a, pieces[0], goal)
             return
         end = a.state()
         a.accept(end)
@@ -173,14 +173,14 @@ class Lowering:
         rule = self.grammar.rule(key=key, origin=self._origin(goal))
         a = Automaton()
         self.grammar.define(rule, a)
-        self._container(a, piece)
+        self._container(a, piece, goal)
         return rule
 
-    def _container(self, a: Automaton, piece: ArrayPiece | ObjectPiece) -> None:
+    def _container(self, a: Automaton, piece: ArrayPiece | ObjectPiece, goal: Goal) -> None:
         if isinstance(piece, ArrayPiece):
             self._array(a, piece)
         else:
-            self._object(a, piece)
+            self._object(a, piece, goal)
 
     def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
         strings = [v for v in values if isinstance(v, str)]
@@ -428,7 +428,7 @@ class Lowering:
 
     # -- objects ------------------------------------------------------------------------------
 
-    def _object(self, a: Automaton, piece: ObjectPiece) -> None:
+    def _object(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
         inhabited = self._pieces.inhabited
         classes = [c for c in self._pieces.key_classes(piece) if inhabited(c.goal)]
         members: list[tuple[str, Goal | None, bool]] = [m for m in piece.members if m[2] or inhabited(m[1])]
@@ -446,9 +446,7 @@ class Lowering:
             if high is None or not needed:
                 writer.write_any(low, high)
                 return
-            self._narrow(
-                piece.members[0][1], "maxProperties", "beside required members they are written in the schema's order"
-            )
+            self._narrow(goal, "maxProperties", "beside required members only the schema's order is written")
         if low <= 1 and high is None:
             writer.write(empty=low == 0 and not needed)
             return

@@ -252,7 +252,7 @@ class _Compilation:
         )
 
     def _narrow(self, goal: Goal, keyword: str, reason: str) -> None:
-        self.events.append(_Event(self._place(goal), keyword, "narrowed", reason, "these values are never produced"))
+        self.events.append(_Event(self._place(goal), keyword, "narrowed", reason, "the others are never produced"))
 
     def _place(self, goal: Goal) -> str:
         return self.documents.nodes[goal[0] >> 1].pointer() if goal else "#"

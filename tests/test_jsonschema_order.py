@@ -1,0 +1,127 @@
+"""Members in any order, and keys that run out: what the register of keys must know, against enumeration."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import syntagma as sg
+from syntagma.automata.conformance import check_constraint
+
+pytestmark = pytest.mark.kernel
+
+PRINTABLE = [bytes([c]) for c in range(32, 127)]
+CROSSING = [
+    b'{"', b'":', b'",', b'"a', b'"b', b'"ab', b'":1,', b'":1,"', b'":1,"a', b'b":', b', "', b'"}', b"1}", b'ab":1',
+    b'"a":1,"b"', b"},", b'"alpha', b"ta", b"be", b"\n", b"  ", b"\xc3\xa9",
+]  # fmt: skip
+VOCAB = sg.Vocabulary([*PRINTABLE, *CROSSING, None], eos_ids=[len(PRINTABLE) + len(CROSSING)])
+
+ONE = {"const": 1}
+OBJECTS: dict[str, dict[str, Any]] = {
+    "closed, some required": {
+        "properties": {"a": ONE, "b": ONE, "ab": ONE}, "required": ["a", "ab"], "additionalProperties": False,
+    },
+    "open, one required": {"properties": {"a": ONE, "b": {"type": "integer"}}, "required": ["b"]},
+    "nested": {
+        "properties": {
+            "alpha": ONE,
+            "beta": {"type": "object", "properties": {"a": ONE, "b": {"const": 2}}, "additionalProperties": False},
+            "al": ONE,
+        },
+        "required": ["beta"],
+        "additionalProperties": False,
+    },
+    "at least two": {
+        "properties": {"a": ONE, "b": ONE, "ab": ONE}, "minProperties": 2, "additionalProperties": False,
+    },
+    "at most two": {"properties": {"a": ONE, "b": ONE, "ab": ONE}, "maxProperties": 2, "additionalProperties": ONE},
+    "only required names": {"required": ["b", "ab", "a"], "additionalProperties": ONE},
+    "few names of a pattern": {"patternProperties": {"^(a|b|ab)$": ONE}, "additionalProperties": False},
+    "a name beside many": {"patternProperties": {"^(a|b.*)$": ONE}, "additionalProperties": False, "minProperties": 1},
+    "names listed": {"propertyNames": {"enum": ["a", "b", "ab"]}, "additionalProperties": ONE},
+    "a choice between members": {
+        "properties": {"a": ONE, "b": ONE, "ab": ONE}, "additionalProperties": False,
+        "oneOf": [{"required": ["a"]}, {"required": ["b", "ab"]}],
+    },
+}  # fmt: skip
+
+
+def compiled(schema: object, **options: Any) -> sg.Constraint:
+    """The constraint of a schema over the vocabulary of this file."""
+    return sg.compile(sg.JsonSchema(schema, **options), VOCAB)
+
+
+@pytest.mark.parametrize("order", ["any", "schema"])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_keys_that_run_out_keep_every_law(name: str, order: str) -> None:
+    """Masks, bounds, budgets and ends are right where keys come in any order or are few: no comma, no letter leads to nothing."""
+    check_constraint(compiled({"type": "object", **OBJECTS[name]}, property_order=order), steps=16)
+
+
+def orders(value: object) -> Iterator[str]:
+    """The compact texts of a value, with the members of each object in every order."""
+    if isinstance(value, dict):
+        for names in itertools.permutations(value):
+            for texts in itertools.product(*(list(orders(value[name])) for name in names)):
+                yield "{" + ",".join(f"{json.dumps(n)}:{t}" for n, t in zip(names, texts, strict=True)) + "}"
+    elif isinstance(value, list):
+        for texts in itertools.product(*(list(orders(item)) for item in value)):
+            yield "[" + ",".join(texts) + "]"
+    else:
+        yield json.dumps(value)
+
+
+@pytest.mark.parametrize("name", ["closed, some required", "at least two", "a choice between members"])
+def test_every_order_of_the_right_members_is_a_text(name: str) -> None:
+    """Of all sequences of the declared members exactly those are accepted whose set is valid and in which none comes twice."""
+    schema = OBJECTS[name]
+    constraint = compiled({"type": "object", **schema}, property_order="any", whitespace="compact")
+    for length in range(5):
+        for names in itertools.product(schema["properties"], repeat=length):
+            chosen = set(names)
+            valid = (
+                len(chosen) == length
+                and chosen >= set(schema.get("required", ()))
+                and length >= schema.get("minProperties", 0)
+                and ("oneOf" not in schema or sum(chosen >= set(b["required"]) for b in schema["oneOf"]) == 1)
+            )
+            text = "{" + ",".join(f'"{n}":1' for n in names) + "}"
+            assert constraint.accepts(text) == valid, text
+
+
+def test_written_out_objects_have_no_order_either() -> None:
+    """An object in ``const`` or ``enum`` is accepted in every order, at every depth, and with nothing missing or twice."""
+    value = {"a": 1, "b": [1, {"c": 1, "d": {"e": 2, "f": 3}}], "g": None}
+    constraint = compiled({"enum": [value, 5]}, property_order="any", whitespace="compact")
+    texts = set(orders(value))
+    assert len(texts) == 6 * 2 * 2
+    assert all(constraint.accepts(t) for t in [*texts, "5"])
+    for text in texts:
+        assert not constraint.accepts(text.replace('"c":1,', "").replace(',"c":1', ""))
+        assert not constraint.accepts(text.replace('"a":1', '"a":1,"a":1'))
+
+
+def test_the_order_of_the_schema_is_kept_by_default() -> None:
+    """Without the option, members come as they are declared, and other keys behind them, whatever their order."""
+    schema = {"properties": {"b": ONE, "a": ONE}, "propertyNames": {"enum": ["a", "b", "c", "d"]}}
+    constraint = compiled({"type": "object", **schema}, whitespace="compact")
+    assert constraint.accepts('{"b":1,"a":1,"d":2,"c":2}')
+    assert constraint.accepts('{"b":1,"a":1,"c":2,"d":2}')
+    assert not constraint.accepts('{"a":1,"b":1}')
+    assert not constraint.accepts('{"c":2,"a":1}')
+
+
+def test_a_bound_on_members_beside_required_ones_keeps_the_order_and_says_so() -> None:
+    """``maxProperties`` beside required members is written in the schema's order, which the report lists as narrowed."""
+    schema = {"properties": {"a": ONE, "b": ONE, "c": ONE}, "required": ["b"], "maxProperties": 2}
+    constraint = compiled({"type": "object", **schema}, property_order="any", whitespace="compact")
+    assert constraint.report is not None
+    assert not constraint.report.complete
+    assert [e.status for e in constraint.report.entries if e.keyword == "maxProperties"] == ["narrowed"]
+    assert constraint.accepts('{"a":1,"b":1}')
+    assert not constraint.accepts('{"a":1,"b":1,"c":1}')
