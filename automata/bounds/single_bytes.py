@@ -278,7 +278,7 @@ class ByteBounds:
         first = lay.RG + int(a[p + lay.L_RANGES])
         for word in a[first : first + 2 * int(a[p + lay.L_N_RANGES]) : 2].tolist():
             if word & 255 <= _COLON <= (word >> 8) & 255:
-                return (word >> 16) & 255 == OP_COUNT
+                return bool((word >> 16) & 255 == OP_COUNT)
         return False
 
     def _key_edges(self, opened: int, need: int) -> list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]:
