@@ -12,8 +12,9 @@ from numba import njit
 from ..grammar.errors import LimitExceeded
 from . import layout as lay
 
+FULL = "store_size"
 ERROR_TEXT = {
-    lay.ERR_TABLE: ("a table of the store is full", "store_size"),
+    lay.ERR_TABLE: ("a table of the store is full", FULL),
     lay.ERR_ENTRIES: (f"more than {lay.MAX_ENTRIES} runs of an ambiguous constraint are alive at once", "max_entries"),
     lay.ERR_LINKS: (f"more than {lay.MAX_LINKS} stacks of an ambiguous constraint are alive at once", "max_links"),
     lay.ERR_DFA: ("a rule needs too many automaton states", "max_dfa_states"),
@@ -63,7 +64,22 @@ def check(a: npt.NDArray[np.int64]) -> None:
     if code:
         a[lay.H_ERROR] = 0
         text, limit = ERROR_TEXT[code]
-        raise LimitExceeded(text, limit=limit, value=code)
+        hint = "compile again: rules then go to a new store" if code == lay.ERR_TABLE else None
+        raise LimitExceeded(text, limit=limit, value=code, hint=hint)
+
+
+TABLES = (  # counter and capacity of the tables that only grow
+    (lay.H_LS, lay.CAP_LS), (lay.H_RG, lay.CAP_RG), (lay.H_CL, lay.CAP_CL), (lay.H_DN, lay.CAP_DN), (lay.H_PR, lay.CAP_PR),
+    (lay.H_FB, lay.CAP_FB), (lay.H_EF, lay.CAP_EF), (lay.H_GR, lay.CAP_GR), (lay.H_PP, lay.CAP_PP),
+)  # fmt: skip
+
+
+def used(a: npt.NDArray[np.int64]) -> tuple[int, float]:
+    """How many bytes the tables that only grow take, and how full the fullest is, from 0 to 1."""
+    words = [(int(a[counter]), capacity) for counter, capacity in TABLES]
+    rows = int(a[lay.H_R])
+    fullest = max(rows / lay.WORDS_R, *(n / capacity for n, capacity in words))
+    return 8 * sum(n for n, _ in words) + 4 * rows, fullest
 
 
 @njit(cache=True, nogil=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..grammar.errors import InvalidSource, StaleState, Unsatisfiable
+from ..grammar.errors import InvalidSource, LimitExceeded, StaleState, Unsatisfiable
 from . import layout as lay
-from .arena import check
+from .arena import FULL, check
 from .explain import Explanation, explain
 from .heap import close_scope, state_offset
 from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
@@ -40,12 +40,16 @@ def _release(store: Store, scope: int) -> None:
 class _States:
     """What a constraint and a session of it have in common: pure functions from states to states, rows and facts."""
 
-    __slots__ = ("_a", "_lock", "_r", "_words", "constraint", "start", "store", "vocab")
+    __slots__ = ("_a", "_lock", "_r", "_words", "start", "store", "vocab")
 
-    constraint: Constraint
     start: int
     store: Store
     vocab: Vocabulary
+
+    @property
+    def constraint(self) -> Constraint:
+        """The constraint that the states are of."""
+        raise NotImplementedError
 
     def _bind(self, store: Store, vocab: Vocabulary) -> None:
         self.store = store
@@ -254,13 +258,11 @@ class Constraint(_States):
 
     __slots__ = ("__weakref__", "_finalizer", "_origins", "report", "rule_start", "scope", "scope_cap")
 
-    def __init__(self, vocab: Vocabulary, rule_start: int, report: Report | None, scope_cap: int) -> None:
+    def __init__(self, vocab: Vocabulary, store: Store, rule_start: int, report: Report | None, scope_cap: int) -> None:
         """Use ``from_grammar`` or ``syntagma.compile``."""
-        self.constraint = self
-        self._bind(vocab.store, vocab)
+        self._bind(store, vocab)
         self.report = report
         if report is not None:
-            store = self.store
             report.ask_for_minimum(lambda: store.bounds.is_exact(rule_start))
         self.scope_cap = scope_cap
         self.rule_start = rule_start
@@ -276,6 +278,11 @@ class Constraint(_States):
                 "no sequence of the vocabulary's tokens spells a member of the language",
                 hint="the vocabulary lacks bytes that every member needs",
             )
+
+    @property
+    def constraint(self) -> Constraint:
+        """Itself: no attribute, which would be a cycle that keeps the store until a collection."""
+        return self
 
     @classmethod
     def from_grammar(
@@ -301,10 +308,15 @@ class Constraint(_States):
             InvalidSource: the grammar is left-recursive.
 
         """
-        store = vocab.store
-        with store.lock:
+        store = vocab.stores.for_rules()
+        try:
             rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
-        constraint = cls(vocab, rule_start, report, scope_cap)
+        except LimitExceeded as error:
+            if error.limit != FULL or not store.rules:
+                raise
+            store = vocab.stores.for_rules(but_not=store)
+            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
+        constraint = cls(vocab, store, rule_start, report, scope_cap)
         constraint._origins = [(start_of[i], rule.origin) for i, rule in enumerate(grammar.rules) if i in start_of]
         return constraint
 
@@ -339,15 +351,20 @@ class Constraint(_States):
 class Session(_States):
     """A scope of a constraint's states.  Closing it frees them; a state of a closed session raises ``StaleState``."""
 
-    __slots__ = ("__weakref__", "_finalizer", "scope")
+    __slots__ = ("__weakref__", "_constraint", "_finalizer", "scope")
 
     def __init__(self, constraint: Constraint) -> None:
         """Open a scope."""
-        self.constraint = constraint
+        self._constraint = constraint
         self._bind(constraint.store, constraint.vocab)
         self.scope = self.store.open_scope(constraint.scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, constraint.rule_start)
+
+    @property
+    def constraint(self) -> Constraint:
+        """The constraint that the session is of."""
+        return self._constraint
 
     def close(self) -> None:
         """Free every state of the session.  Closing twice is harmless."""

@@ -57,6 +57,7 @@ DELTA = VERIFY + (1 << 20)  # ranges of trie nodes
 LIST_CAP = 1 << 20
 MAX_LEVEL_ENTRIES = 8192  # distinct ways to read one token; beyond a few hundred only in very ambiguous grammars
 SCOPE_PERMANENT = 0
+MOST_NODES = lay.CAP_EH // 2 * 7 // 8
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
 
 
@@ -748,6 +749,9 @@ def child(a, r, parent, symbol):
         if a[lay.EH + 2 * h] == word:
             return a[lay.EH + 2 * h + 1]
         h = (h + 1) % cap
+    if a[lay.H_EF] // lay.EF_WIDTH >= MOST_NODES:  # the hash table would fill up
+        a[lay.H_ERROR] = lay.ERR_TABLE
+        return np.int64(-1)
     node = build(a, r, parent, symbol, np.int64(-1))
     if node < 0:
         return node

@@ -246,7 +246,9 @@ def close_key(a, scope, register):
 @njit(cache=True, nogil=True)
 def state_offset(a, state):
     """Heap offset of a state's record, or -1 if the id is not of a living scope."""
-    page = state >> 8
+    if state >> lay.GENERATION_SHIFT != a[lay.H_GENERATION]:
+        return np.int64(-1)
+    page = (state >> 8) & 0xFFFFFFFF
     if page <= 0 or page >= lay.CAP_VP:
         return np.int64(-1)
     physical = a[lay.VP + page]
@@ -318,7 +320,7 @@ def intern_state(a, scope, at, n, bits):
     slot = a[sp + lay.SC_SLOT]
     a[sp + lay.SC_SLOT] = slot + 1
     page = a[sp + lay.SC_DPAGE]
-    state = (page << 8) | slot
+    state = (a[lay.H_GENERATION] << lay.GENERATION_SHIFT) | (page << 8) | slot
     p = HP + here
     for i in range(words):
         a[p + lay.STATE_ENTRIES + i] = a[at + i]

@@ -71,7 +71,8 @@ INCLUDED    frame, frame: the first is included in the second (positive results 
 STATE       id, bits (accepting 1, final 2), bound or -1, then the entries (the key)
 ==========  ============================================================================
 
-A state's *id* is what callers hold: ``page << 8 | slot``.  Pages are virtual: ``VP[page]`` is the directory page in ``DR`` or 0.
+A state's *id* is what callers hold: ``generation << 40 | page << 8 | slot``.  The generation is the store's, since a vocabulary may
+have several one after another.  Pages are virtual: ``VP[page]`` is the directory page in ``DR`` or 0.
 A scope takes pages as it needs them and gives them back when it closes, and a virtual page is not used again before
 8 million others were, so that a state of a closed scope is recognised instead of meaning something else.
 
@@ -135,6 +136,7 @@ H_PAD = 23
 H_CHUNKS_USED = 24
 H_DONE_STATE = 25  # the local state after end-of-sequence
 H_MAX_DEPTH = 26  # longest token in bytes
+H_GENERATION = 27  # of the store, the upper bits of its states
 H_N = 32
 
 ERR_NONE = 0
@@ -257,6 +259,7 @@ SC_CAP = 6  # most chunks it may take
 SC_PAGES = 7  # first of its virtual pages, linked through slot words of a directory page header
 
 PAGE = 256
+GENERATION_SHIFT = 40  # above 32 bits of page and 8 of slot
 DPAGE_WIDTH = PAGE + 2  # next virtual page of the scope, scope, then 256 heap offsets
 
 # --- effects ------------------------------------------------------------------------------------------------------

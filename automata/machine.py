@@ -89,8 +89,13 @@ def load_grammar(
         InvalidSource: a rule was never defined, or can begin with a call of itself.
 
     """
-    a = store.arena.a
     order = _Order(grammar)
+    with store.lock:
+        return _load_rules(store, grammar, order, max_dfa_states)
+
+
+def _load_rules(store: Store, grammar: Grammar, order: _Order, max_dfa_states: int) -> tuple[int, dict[int, int]]:
+    a = store.arena.a
     start_of: dict[int, int] = {}
     fresh: list[int] = []
     low = int(a[lay.H_LS]) // lay.LS_WIDTH

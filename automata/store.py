@@ -1,19 +1,24 @@
 """The store of a vocabulary: its arena, the rules loaded into it, and one lock.
 
 A kernel may add to any table, so calls into a store take turns under one lock; it costs 0.05 us where nobody waits.
+
+Rules, effects and rows are never taken out of a store, since any constraint may share them.  So that a process may compile schemas
+for ever, a vocabulary begins a new store when the present one holds more than its cap (or a table is nearly full); the old one lives as long as a
+constraint in it does.  States carry the number of their store, and batches go to the store of each state.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
-from .arena import check, reserve
+from .arena import check, reserve, used
 from .bounds import Bounds
 from .effects import SCOPE_PERMANENT
 from .heap import open_scope
@@ -25,12 +30,61 @@ if TYPE_CHECKING:
 
     from .vocabulary import Vocabulary
 
+NEARLY_FULL: Final = 0.75
+"""A store whose fullest table is fuller takes no more rules: what is left is for the effects of those it has."""
+
+
+class Stores:
+    """The stores of one vocabulary, by generation; those that no constraint uses any more are gone.
+
+    Attributes:
+        newest: where new rules go.
+
+    """
+
+    def __init__(self, vocab: Vocabulary, cap: int) -> None:
+        """Begin the first store; later ones begin when the newest holds more than ``cap`` bytes."""
+        self._vocab = weakref.ref(vocab)
+        self._cap = cap
+        self._lock = threading.Lock()
+        self._alive: weakref.WeakValueDictionary[int, Store] = weakref.WeakValueDictionary()
+        self._generation = -1
+        self.newest = self._begin(vocab)
+
+    def _begin(self, vocab: Vocabulary) -> Store:
+        self._generation += 1
+        store = self._alive[self._generation] = Store(vocab, self, self._generation)
+        return store
+
+    def for_rules(self, *, but_not: Store | None = None) -> Store:
+        """The store that takes new rules, ``but_not`` one that turned out to be full."""
+        with self._lock:
+            size, fullest = used(self.newest.arena.a)
+            if self.newest is but_not or size > self._cap or fullest > NEARLY_FULL:
+                vocab = self._vocab()
+                if vocab is not None:
+                    self.newest = self._begin(vocab)
+            return self.newest
+
+    def of(self, generation: int) -> Store:
+        """The store of a generation.
+
+        Raises:
+            StaleState: no constraint uses it any more.
+
+        """
+        store = self._alive.get(generation)
+        if store is None:
+            raise StaleState("the state belongs to a store that is gone", hint="use states of a living constraint")
+        return store
+
 
 class Store:
     """All tables that constraints of one vocabulary share.  Thread-safe.
 
     Attributes:
         arena: the two arrays.
+        generation: the upper bits of its states, see ``layout``.
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
         spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
@@ -41,8 +95,10 @@ class Store:
 
     """
 
-    def __init__(self, vocab: Vocabulary) -> None:
+    def __init__(self, vocab: Vocabulary, stores: Stores, generation: int) -> None:
         """Reserve the arena and copy the vocabulary's trie and texts into it."""
+        self.generation = generation
+        self._stores = stores
         self.arena = reserve()
         self.rules: dict[Hashable, int] = {}
         self.bodies: list[tuple[int, int]] = []
@@ -53,6 +109,7 @@ class Store:
         trie = vocab.trie
         n = len(trie.byte)
         size = vocab.size
+        a[lay.H_GENERATION] = generation
         a[lay.H_TRIE] = n
         a[lay.H_VOCAB] = size
         a[lay.H_WORDS] = vocab.words
@@ -128,6 +185,15 @@ class Store:
         check(self.arena.a)
         raise AssertionError(code)
 
+    def _mixed(self, states: npt.NDArray[np.int64]) -> bool:
+        """Whether some of the states are of another store."""
+        return bool(((states >> lay.GENERATION_SHIFT != self.generation) & (states != 0)).any())
+
+    def _parts(self, states: npt.NDArray[np.int64]) -> list[tuple[Store, npt.NDArray[np.int64]]]:
+        """The stores of some states, each with the places of its states; the dead state is of any."""
+        generations = np.where(states == 0, self.generation, states >> lay.GENERATION_SHIFT)
+        return [(self._stores.of(g), np.flatnonzero(generations == g)) for g in np.unique(generations).tolist()]
+
     def masks(self, states: npt.ArrayLike, out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
         """Mask rows uint32[n, words] of n states, of any constraints of the vocabulary.
 
@@ -141,6 +207,10 @@ class Store:
             out = np.empty((len(states), self.words), np.uint32)
         elif out.shape != (len(states), self.words) or out.dtype != np.uint32 or not out.flags.c_contiguous:
             raise InvalidSource(f"out must be a contiguous uint32 array of shape {(len(states), self.words)}")
+        if self._mixed(states):
+            for store, at in self._parts(states):
+                out[at] = store.masks(states[at])
+            return out
         a, r = self.arena
         with self.lock:
             code = int(mask_many(a, r, states, out))
@@ -167,6 +237,10 @@ class Store:
             out = np.empty(len(states), np.int64)
         if states.shape != tokens.shape or out.shape != states.shape:
             raise InvalidSource("states, tokens and out must have one shape")
+        if self._mixed(states):
+            for store, at in self._parts(states):
+                out[at] = store.advance_batch(states[at], tokens[at])
+            return out
         a = self.arena.a
         with self.lock:
             code = int(advance_many(a, states, tokens, out))

@@ -19,11 +19,14 @@ from ..grammar.errors import InvalidSource, TokenizerError
 from .trie import TokenTrie, cached_trie
 
 if TYPE_CHECKING:
-    from .store import Store
+    from .store import Store, Stores
     from .tokenizers.source import Source
 
 MASK_WORD_BITS = 32
 """Bits in one word of a mask row; token t is bit ``t & 31`` of word ``t >> 5``."""
+
+DEFAULT_STORE_CAP = 2 << 30
+"""Bytes of shared tables, some thousand real schemas over 128,000 tokens, before new constraints begin new ones."""
 
 _DIGEST_TAG = b"syntagma vocabulary 1\0"
 
@@ -42,6 +45,7 @@ class Vocabulary:
         missing_bytes: the byte values that no token spells alone.
         digest: hex SHA-256 of tokens, end and padding ids: equal digests have equal masks.
         tokenizer: the tokenizer that the tokens came from, or ``None``.
+        store_cap: bytes of shared tables after which new constraints begin new ones.
 
     """
 
@@ -49,13 +53,14 @@ class Vocabulary:
         "__weakref__",
         "_lock",
         "_source",
-        "_store",
+        "_stores",
         "_trie",
         "digest",
         "eos_ids",
         "missing_bytes",
         "pad_ids",
         "size",
+        "store_cap",
         "tokenizer",
         "tokens",
         "words",
@@ -75,6 +80,8 @@ class Vocabulary:
         tokens: Iterable[bytes | bytearray | memoryview | None],
         eos_ids: Iterable[int],
         pad_ids: Iterable[int] = (),
+        *,
+        store_cap: int = DEFAULT_STORE_CAP,
     ) -> None:
         """Build a vocabulary from the bytes of every id.
 
@@ -83,6 +90,8 @@ class Vocabulary:
                 that is never text.
             eos_ids: the ids that end a text; at least one.
             pad_ids: the ids that may follow the end.
+            store_cap: bytes of shared rules, effects and rows after which new constraints begin a new store; the old one
+                is freed with its last constraint.
 
         Raises:
             InvalidSource: a token is not bytes, an id is not an integer or out of range, there is no id that ends a
@@ -110,12 +119,13 @@ class Vocabulary:
         self.digest = _digest(self.tokens, self.eos_ids, self.pad_ids)
         self.tokenizer = None
         self._source: Source | None = None
+        self.store_cap = store_cap
         self._forget()
 
     def _forget(self) -> None:
         self._lock = threading.RLock()  # reentrant: the store reads the trie
         self._trie: TokenTrie | None = None
-        self._store: Store | None = None
+        self._stores: Stores | None = None
 
     @classmethod
     def from_tokenizer(
@@ -168,13 +178,21 @@ class Vocabulary:
 
     @property
     def store(self) -> Store:
-        """The tables that all constraints of this vocabulary share, made at the first use."""
-        from .store import Store  # noqa: PLC0415 - the store imports this module
+        """The newest tables that constraints of this vocabulary share, made at the first use.
+
+        Its batch calls take states of any living constraint of the vocabulary.
+        """
+        return self.stores.newest
+
+    @property
+    def stores(self) -> Stores:
+        """All stores of this vocabulary."""
+        from .store import Stores  # noqa: PLC0415 - the store imports this module
 
         with self._lock:
-            if self._store is None:
-                self._store = Store(self)
-            return self._store
+            if self._stores is None:
+                self._stores = Stores(self, self.store_cap)
+            return self._stores
 
     def encode(self, text: str) -> list[int]:
         """Return the tokenizer's own ids for ``text`` as it stands in the middle of a longer text.
@@ -202,7 +220,7 @@ class Vocabulary:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what cannot be rebuilt: the trie and the store belong to a process."""
-        skipped = ("__weakref__", "_lock", "_store", "_trie")
+        skipped = ("__weakref__", "_lock", "_stores", "_trie")
         return {name: getattr(self, name) for name in self.__slots__ if name not in skipped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

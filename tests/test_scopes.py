@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import resource
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import syntagma as sg
 from syntagma.automata import layout as lay
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary
@@ -176,3 +178,55 @@ def test_a_million_mixed_calls_from_eight_threads(constraint: Constraint) -> Non
         thread.join()
     for seed, tokens in want.items():
         assert got[seed][:60] == tokens
+
+
+def small_stores(cap: int) -> Vocabulary:
+    """A vocabulary whose stores are full after ``cap`` bytes."""
+    return Vocabulary([bytes([c]) for c in range(256)] + [None], eos_ids=[256], store_cap=cap)
+
+
+def test_a_full_store_is_followed_by_a_new_one_and_batches_reach_both() -> None:
+    """Constraints beyond a store's cap live in a new store; their states are told apart, alone and in one batch."""
+    vocab = small_stores(1)
+    numbers = [sg.compile({"enum": [n, n + 10]}, vocab) for n in range(4)]
+    assert len({c.store.generation for c in numbers}) == 4
+    starts = [c.start for c in numbers]
+    assert len(set(starts)) == 4
+    rows = vocab.store.masks([*starts, 0])
+    for i, constraint in enumerate(numbers):
+        assert (rows[i] == constraint.mask(constraint.start)).all()
+    assert not rows[4].any()
+    after = vocab.store.advance_batch([*starts, 0], [ord(str(n)) for n in range(4)] + [ord("0")]).tolist()
+    assert all(c.is_accepting(s) for c, s in zip(numbers, after, strict=False))
+    assert after[4] == 0
+    with pytest.raises(StaleState):
+        numbers[0].advance(numbers[1].start, ord("1"))
+
+
+def test_a_store_is_freed_with_its_last_constraint() -> None:
+    """Nothing but constraints keeps an old store alive, and a state of one that is gone raises."""
+    vocab = small_stores(1)
+    first = sg.compile({"type": "object", "additionalProperties": {"type": "integer"}}, vocab)
+    first.finish_bound(first.start)
+    state, store = first.start, weakref.ref(first.store)
+    second = sg.compile({"enum": [2]}, vocab)
+    del first
+    assert store() is None
+    with pytest.raises(StaleState):
+        vocab.store.masks([state])
+    with pytest.raises(StaleState):
+        vocab.store.masks([state, second.start])
+
+
+def test_a_table_that_is_full_while_rules_are_loaded_sends_them_to_a_new_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schema that does not fit into what is left of a store compiles all the same."""
+    vocab = small_stores(1 << 30)
+    before = sg.compile({"enum": [1]}, vocab)
+    a = vocab.store.arena.a
+    calls = {"type": "array", "items": {"type": "string"}}
+    monkeypatch.setattr("syntagma.automata.store.NEARLY_FULL", 2.0)
+    a[lay.H_CL] = lay.CAP_CL - 1
+    after = sg.compile(calls, vocab)
+    assert after.store is not before.store
+    assert after.accepts('["a"]')
+    assert before.accepts("1")

@@ -17,6 +17,7 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -44,7 +45,7 @@ class Bounds:
 
     def __init__(self, store: Store) -> None:
         """Know nothing yet."""
-        self._store = store
+        self._store: Store = weakref.proxy(store)  # which owns this: a cycle would keep its memory until a collection
         self._a = store.arena.a
         self._tokens = TokenBounds(store)
         self._bytes = ByteBounds(store)
