@@ -293,6 +293,7 @@ class Constraint(_States):
         report: Report | None = None,
         scope_cap: int = DEFAULT_SCOPE_CAP,
         max_dfa_states: int = DEFAULT_MAX_DFA_STATES,
+        deadline: float | None = None,
     ) -> Self:
         """Load a grammar into the vocabulary's store.
 
@@ -302,6 +303,7 @@ class Constraint(_States):
             report: the coverage report that goes with the grammar.
             scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
             max_dfa_states: the most states that one rule may have.
+            deadline: seconds that loading may take.
 
         Raises:
             LimitExceeded: a stated limit was hit.
@@ -310,12 +312,12 @@ class Constraint(_States):
         """
         store = vocab.stores.for_rules()
         try:
-            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
+            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
         except LimitExceeded as error:
             if error.limit != FULL or not store.rules:
                 raise
             store = vocab.stores.for_rules(but_not=store)
-            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states)
+            rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
         constraint = cls(vocab, store, rule_start, report, scope_cap)
         constraint._origins = [(start_of[i], rule.origin) for i, rule in enumerate(grammar.rules) if i in start_of]
         return constraint

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..grammar.errors import InvalidSource
-from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, Automaton, Grammar, RuleId
+from ..grammar.errors import InvalidSource, LimitExceeded
+from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, START, Automaton, Grammar, RuleId
 from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
@@ -75,9 +77,9 @@ def _edges(body: Automaton | None) -> npt.NDArray[np.int64]:
 
 
 def load_grammar(
-    store: Store, grammar: Grammar, *, max_dfa_states: int = DEFAULT_MAX_DFA_STATES
+    store: Store, grammar: Grammar, *, max_dfa_states: int = DEFAULT_MAX_DFA_STATES, deadline: float | None = None
 ) -> tuple[int, dict[int, int]]:
-    """Load the rules that the store does not know.
+    """Load the rules that the store does not know, in at most ``deadline`` seconds.
 
     Returns the local state that the grammar's start rule begins in, and that of every rule (rule id -> local state).
 
@@ -85,16 +87,40 @@ def load_grammar(
     they have in common.
 
     Raises:
-        LimitExceeded: a rule needs more than ``max_dfa_states`` states, or a table of the store is full.
+        LimitExceeded: a rule needs more than ``max_dfa_states`` states, a table of the store is full, or time is up.
         InvalidSource: a rule was never defined, or can begin with a call of itself.
 
     """
     order = _Order(grammar)
     with store.lock:
-        return _load_rules(store, grammar, order, max_dfa_states)
+        if deadline is None:
+            return _load_rules(store, grammar, order, max_dfa_states, None)
+        _compile_kernels(store)
+        return _load_rules(store, grammar, order, max_dfa_states, deadline)
 
 
-def _load_rules(store: Store, grammar: Grammar, order: _Order, max_dfa_states: int) -> tuple[int, dict[int, int]]:
+_compiled = threading.Event()
+
+
+def _compile_kernels(store: Store) -> None:
+    """Load a rule that does nothing, once in a process: a deadline counts after the kernels are compiled."""
+    if _compiled.is_set():
+        return
+    grammar = Grammar()
+    rule = grammar.rule(key=("nothing",))
+    body = Automaton()
+    end = body.state()
+    body.literal(START, b"0", end)
+    body.accept(end)
+    grammar.define(rule, body)
+    _load_rules(store, grammar, _Order(grammar), DEFAULT_MAX_DFA_STATES, None)
+    _compiled.set()
+
+
+def _load_rules(
+    store: Store, grammar: Grammar, order: _Order, max_dfa_states: int, deadline: float | None
+) -> tuple[int, dict[int, int]]:
+    ends = None if deadline is None else monotonic() + deadline
     a = store.arena.a
     start_of: dict[int, int] = {}
     fresh: list[int] = []
@@ -132,6 +158,14 @@ def _load_rules(store: Store, grammar: Grammar, order: _Order, max_dfa_states: i
                 known[key] = start
     for rule in todo:
         body = grammar.rules[rule].body
+        if deadline is not None and ends is not None and monotonic() > ends:
+            raise LimitExceeded(
+                f"loading the rules took longer than {deadline} s",
+                limit="deadline",
+                value=deadline,
+                where=grammar.rules[rule].origin,
+                hint="raise SchemaLimits.deadline",
+            )
         if body is not None:
             store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
             _load(store, order.edges[rule], body, start_of, start_of[rule], max_dfa_states)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..automata.constraint import DEFAULT_SCOPE_CAP, Constraint
 from ..grammar.errors import InvalidSource
-from ..grammar.jsonschema import JsonSchema, compile_schema
+from ..grammar.jsonschema import JsonSchema, SchemaLimits, compile_schema
 
 if TYPE_CHECKING:
     from ..automata.vocabulary import Vocabulary
@@ -37,4 +37,5 @@ def compile(  # noqa: A001 - the contract's name
     if not isinstance(source, JsonSchema):
         source = JsonSchema(source)
     grammar, report = compile_schema(source)
-    return Constraint.from_grammar(grammar, vocab, report=report, scope_cap=scope_cap)
+    limits = source.limits or SchemaLimits()
+    return Constraint.from_grammar(grammar, vocab, report=report, scope_cap=scope_cap, deadline=limits.deadline)

@@ -230,3 +230,13 @@ def test_a_table_that_is_full_while_rules_are_loaded_sends_them_to_a_new_store(m
     assert after.store is not before.store
     assert after.accepts('["a"]')
     assert before.accepts("1")
+
+
+def test_loading_rules_has_a_deadline() -> None:
+    """With no time left rules are not loaded: a typed error names the option, and the store goes on."""
+    vocab = small_stores(1 << 30)
+    with pytest.raises(LimitExceeded, match=r"SchemaLimits\.deadline") as caught:
+        Constraint.from_grammar(nested_lists(), vocab, deadline=-1.0)
+    assert caught.value.limit == "deadline"
+    constraint = Constraint.from_grammar(nested_lists(), vocab, deadline=60.0)
+    assert constraint.accepts("[[1,2],3]")

@@ -35,7 +35,7 @@ class SchemaLimits:
         key_classes: classes that the patterns cut an object's keys into.
         members: keys of a finite pattern that are written out as optional members.
         counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted.
-        deadline: seconds for the whole compilation.
+        deadline: seconds for compiling to rules, and again for loading them.
 
     """
 
