@@ -125,3 +125,12 @@ def test_a_bound_on_members_beside_required_ones_keeps_the_order_and_says_so() -
     assert [e.status for e in constraint.report.entries if e.keyword == "maxProperties"] == ["narrowed"]
     assert constraint.accepts('{"a":1,"b":1}')
     assert not constraint.accepts('{"a":1,"b":1,"c":1}')
+
+
+def test_free_spelling_of_few_keys_is_reported_as_unproven() -> None:
+    """Where each of finitely many keys has many spellings, the report does not promise that every prefix can be finished."""
+    schema = {"type": "object", "properties": {"a": ONE, "b": ONE}, "additionalProperties": False}
+    for escapes, live in (("canonical", True), ("ascii", True), ("all", False)):
+        report = compiled(schema, property_order="any", escapes=escapes).report
+        assert report is not None
+        assert report.live == live

@@ -441,6 +441,10 @@ class Lowering:
             for c in classes:
                 if c.keys is not None and c.keys.is_finite():
                     self.unproven.append(c.goal)
+        if self._escapes == "all" and self._any_order and members and all(c.keys is not None for c in classes):
+            self.unproven.append(
+                goal
+            )  # a key has many spellings there, so the machine cannot count those that are left
         writer = _ObjectWriter(self, a, [n for n, _, _ in piece.members], members, classes)
         if self._any_order and len(members) + len(classes) > 1:
             if high is None or not needed:
