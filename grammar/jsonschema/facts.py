@@ -239,9 +239,10 @@ def _negate_arrays(facts: Facts, out: list[Facts]) -> None:
         f.contains = (Contains(opposite(facts.rest), start=len(facts.prefix)),)
         out.append(f)
     for c in facts.contains:
-        f = only(ARRAY)
-        f.contains = (Contains(c.obligation, 0, c.least - 1, c.start),)
-        out.append(f)
+        if c.least > 0:
+            f = only(ARRAY)
+            f.contains = (Contains(c.obligation, 0, c.least - 1, c.start),)
+            out.append(f)
         if c.most is not None:
             f = only(ARRAY)
             f.contains = (Contains(c.obligation, c.most + 1, None, c.start),)

@@ -22,10 +22,12 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
-from .algebra import TRUE_GOAL, Goal, goal_of
+from .algebra import TRUE_GOAL, Goal
+from .arrays import ArrayPiece
+from .arraywriter import ArrayWriter
 from .dialect import Json
-from .facts import Refusal
-from .pieces import ArrayPiece, KeyClass, NumberPiece, ObjectPiece, Pieces, StringPiece, ValuesPiece
+from .facts import ARRAY, Refusal
+from .pieces import KeyClass, NumberPiece, ObjectPiece, Pieces, StringPiece, ValuesPiece
 from .scalars import (
     NumberSpec,
     StringSpec,
@@ -37,6 +39,7 @@ from .scalars import (
     string_language,
 )
 from .surface import Surface, Whitespace
+from .unique import write_unique
 from .values import text_of
 
 _QUOTE = 0x22
@@ -61,6 +64,7 @@ class Lowering:
         *,
         any_order: bool,
         counted_members: int,
+        counted_items: int,
         refuse: Callable[[Goal, Refusal], None],
         narrow: Callable[[Goal, str, str], None],
         tick: Callable[[], None],
@@ -77,6 +81,7 @@ class Lowering:
         self._refuse = refuse
         self._narrow = narrow
         self._tick = tick
+        self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, counted_items, tick)
         self._rules: dict[Goal, RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}
         self._todo: list[tuple[RuleId, Goal]] = []
@@ -177,10 +182,24 @@ class Lowering:
         return rule
 
     def _container(self, a: Automaton, piece: ArrayPiece | ObjectPiece, goal: Goal) -> None:
-        if isinstance(piece, ArrayPiece):
-            self._array(a, piece)
-        else:
+        if isinstance(piece, ObjectPiece):
             self._object(a, piece, goal)
+        elif piece.unique:
+            self._unique(a, piece, goal)
+        else:
+            self._arrays.write(a, piece)
+
+    def _unique(self, a: Automaton, piece: ArrayPiece, goal: Goal) -> None:
+        strings = self._pieces.strings_of(piece.rest)
+        if strings is None or self._escapes == "all":
+            reason = "only strings, spelled in one way, are told apart yet"
+            self._refuse(goal, Refusal(ARRAY, "uniqueItems", "", reason))
+            self._arrays.write(a, piece)
+            return
+        self.registers = True
+        write_unique(
+            a, piece, strings, surface=self.surface, escapes=self._escapes, string_rest=self.string_rest
+        )  # fmt: skip
 
     def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
         strings = [v for v in values if isinstance(v, str)]
@@ -318,114 +337,6 @@ class Lowering:
 
         return self._shared(("number", spec), build)
 
-    # -- arrays -------------------------------------------------------------------------------
-
-    def _array(self, a: Automaton, piece: ArrayPiece) -> None:
-        surface, inhabited = self.surface, self._pieces.inhabited
-        low, high = piece.low, piece.high
-        prefix = piece.prefix
-        for i, goal in enumerate(prefix):
-            if not inhabited(goal):
-                high = i if high is None else min(high, i)
-                break
-        contains = [c for c in piece.contains if c.least > 0 or c.most is not None]
-        rest = (high is None or high > len(prefix)) and inhabited(piece.rest)
-        if not rest:
-            high = len(prefix) if high is None else min(high, len(prefix))
-        end, opened, first = a.state(), a.state(), a.state()
-        a.accept(end)
-        if contains:
-            self._array_containing(a, piece, high, end)
-            return
-        counted = rest and (low > len(prefix) + 1 or high is not None)
-        pair = 0
-        if counted:
-            done = max(len(prefix), 1) if not prefix else len(prefix) + 1
-            pair = a.pair(max(low - done, 0), UNBOUNDED if high is None else high - done)
-        if prefix or not counted:
-            a.literal(START, b"[", opened)
-        else:
-            a.literal(START, b"[", opened, OP_SET, pair)
-        surface.gap(a, opened, first)
-        if low == 0:
-            surface_end = first
-            a.literal(surface_end, b"]", end)
-        if high == 0:
-            return
-        here = first
-        for i, goal in enumerate(prefix[: len(prefix) if high is None else high]):
-            if i:
-                comma, here_next = a.state(), a.state()
-                a.literal(here, b",", comma)
-                surface.gap(a, comma, here_next)
-                here = here_next
-            behind = a.state()
-            a.call(here, self.value(goal), behind)
-            surface.after(a, behind)
-            if i + 1 >= low:
-                surface.close(a, behind, b"]", end)
-            here = behind
-        if not rest:
-            return
-        item = a.state()
-        if prefix:
-            comma = a.state()
-            a.literal(here, b",", comma, OP_SET if counted else OP_NONE, pair if counted else 0)
-            surface.gap(a, comma, item)
-        else:
-            item = first
-        behind = a.state()
-        if not prefix:  # the loop must not come back to the state where "]" may follow at once
-            inner = a.state()
-            a.call(first, self.value(piece.rest), behind)
-        else:
-            inner = item
-            a.call(item, self.value(piece.rest), behind)
-        surface.after(a, behind)
-        surface.close(a, behind, b"]", end, OP_TEST if counted else OP_NONE)
-        if high is None or high > len(prefix) + 1:
-            comma = a.state()
-            a.literal(behind, b",", comma, OP_COUNT if counted else OP_NONE)
-            surface.gap(a, comma, inner)
-            if not prefix:
-                a.call(inner, self.value(piece.rest), behind)
-
-    def _array_containing(self, a: Automaton, piece: ArrayPiece, high: int | None, end: StateIndex) -> None:
-        """Write an array one of whose items must meet something: two copies of the loop, before and after it."""
-        surface, inhabited = self.surface, self._pieces.inhabited
-        c = piece.contains[0]
-        with_it = goal_of((*piece.rest, c.obligation))
-        if (
-            len(piece.contains) > 1 or c.least != 1 or c.most is not None or c.start or piece.prefix
-            or high is not None or not inhabited(with_it)
-        ):  # fmt: skip
-            self._refuse(
-                (c.obligation,),
-                Refusal(0, "contains", "", "only one 'contains' without bounds, prefix or maxItems is exact yet"),
-            )
-            self._array(a_reset(a), ArrayPiece(piece.prefix, piece.rest, piece.low, piece.high, ()))
-            return
-        counted = piece.low > 1
-        op = OP_COUNT if counted else OP_NONE
-        opened, before, after = a.state(), a.state(), a.state()
-        if counted:
-            a.literal(START, b"[", opened, OP_SET, a.pair(piece.low - 1, UNBOUNDED))
-        else:
-            a.literal(START, b"[", opened)
-        surface.gap(a, opened, before)
-        missing, found = a.state(), a.state()
-        a.call(before, self.value(with_it), found)
-        surface.after(a, found)
-        if inhabited(piece.rest):
-            a.call(before, self.value(piece.rest), missing)
-            surface.after(a, missing)
-            for source, target in ((missing, before), (found, after)):
-                comma = a.state()
-                a.literal(source, b",", comma, op)
-                surface.gap(a, comma, target)
-            a.call(after, self.value(piece.rest), found)
-        surface.close(a, found, b"]", end, OP_TEST if counted else OP_NONE)
-
     # -- objects ------------------------------------------------------------------------------
 
     def _object(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
@@ -467,12 +378,6 @@ class Lowering:
     def declared_text(self, name: str) -> bytes:
         """Return a declared name's text behind its opening quote."""
         return text_of(name)[1:]
-
-
-def a_reset(a: Automaton) -> Automaton:
-    """Empty an automaton that was begun in vain."""
-    a.__init__()  # type: ignore[misc]
-    return a
 
 
 class _ObjectWriter:

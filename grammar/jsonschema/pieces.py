@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of
+from .arrays import ArrayPiece, ArrayProduct, array_piece
 from .dialect import Json
 from .facts import (
     ALWAYS,
@@ -29,7 +30,6 @@ from .facts import (
     OBJECT,
     STRING,
     TRUE_VALUE,
-    Contains,
     Facts,
     Obligation,
     Refusal,
@@ -75,18 +75,6 @@ class StringPiece:
 
 
 @dataclass(slots=True)
-class ArrayPiece:
-    """Arrays: goals of the first items, of the rest, bounds, and items that must occur."""
-
-    prefix: list[Goal]
-    rest: Goal
-    low: int
-    high: int | None
-    contains: tuple[Contains, ...]
-    refusals: list[Refusal] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class ObjectPiece:
     """Objects.
 
@@ -128,6 +116,7 @@ class Pieces:
         float_is_fraction: bool,
         key_classes: int,
         members: int,
+        counted_items: int,
         tick: Callable[[], None],
     ) -> None:
         """Take the algebra, the user's own formats as patterns, and limits."""
@@ -136,6 +125,7 @@ class Pieces:
         self._float_is_fraction = float_is_fraction
         self._key_classes = key_classes
         self._members = members
+        self._counted_items = counted_items
         self._tick = tick
         self._memo: dict[Goal, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
@@ -203,7 +193,7 @@ class Pieces:
             if string_is_inhabited(spec):
                 yield StringPiece(spec, [r for r in refusals if r.types & STRING])
         if types & ARRAY:
-            array = self._array(conjunction, [r for r in refusals if r.types & ARRAY])
+            array = array_piece(conjunction, [r for r in refusals if r.types & ARRAY])
             if array is not None:
                 yield array
         if types & OBJECT:
@@ -262,30 +252,6 @@ class Pieces:
                 facts[s] = None
             excluded.update((v, None) for v in f.not_enum if isinstance(v, str))
         return StringSpec(low, high, tuple(facts), tuple(excluded))
-
-    def _array(self, conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece | None:
-        low, high = 0, None
-        unique = False
-        count = 0
-        contains: tuple[Contains, ...] = ()
-        for f in conjunction:
-            low = max(low, f.min_items)
-            if f.max_items is not None:
-                high = f.max_items if high is None else min(high, f.max_items)
-            count = max(count, len(f.prefix))
-            unique = unique or f.unique
-            contains += f.contains
-            if any(isinstance(v, list) for v in f.not_enum):
-                refusals = [*refusals, Refusal(ARRAY, "not", "", "arrays other than a given one")]
-        if high is not None and low > high:
-            return None
-        if high is not None:
-            count = min(count, high)
-        prefix = [goal_of(f.prefix[i] if i < len(f.prefix) else f.rest for f in conjunction) for i in range(count)]
-        rest = goal_of(f.rest for f in conjunction)
-        if unique and (high is None or high > 1):
-            refusals = [*refusals, Refusal(ARRAY, "uniqueItems", "", "equal items are not told apart yet")]
-        return ArrayPiece(prefix, rest, low, high, contains, refusals)
 
     def _object(self, conjunction: Conjunction, refusals: list[Refusal]) -> ObjectPiece:
         low, high = 0, None
@@ -446,18 +412,38 @@ class Pieces:
         return True
 
     def _array_is_inhabited(self, piece: ArrayPiece) -> bool:
+        if piece.contains:
+            product = ArrayProduct(piece, self.inhabited, self._counted_items, self._tick)
+            return product.has_length(piece.low, piece.high)
         low = piece.low
-        for c in piece.contains:
-            if c.least:
-                low = max(low, c.start + c.least)
-                if not self.inhabited(goal_of((c.obligation,))):
-                    return False
         if piece.high is not None and low > piece.high:
             return False
         for i in range(min(low, len(piece.prefix))):
             if not self.inhabited(piece.prefix[i]):
                 return False
+        if piece.unique and low > 1:
+            strings = self.strings_of(piece.rest)
+            if strings is not None and strings.is_finite() and len(list(strings.strings(low))) < low:
+                return False
         return low <= len(piece.prefix) or self.inhabited(piece.rest)
+
+    def strings_of(self, goal: Goal) -> CharDfa | None:
+        """Return the values of a goal as a language, ``None`` where some of them are no strings or it takes too many states."""
+        language = CharDfa.nothing()
+        try:
+            for piece in self.of(goal):
+                if isinstance(piece, StringPiece) and not piece.refusals:
+                    language = language | language_of(piece.spec)
+                elif isinstance(piece, ValuesPiece) and not piece.refusals:
+                    strings = [v for v in piece.values if isinstance(v, str)]
+                    if len(strings) < len(piece.values):
+                        return None
+                    language = language | CharDfa.from_strings(strings)
+                elif self.piece_is_inhabited(piece):
+                    return None
+        except LimitExceeded:
+            return None
+        return language
 
     def _object_is_inhabited(self, piece: ObjectPiece) -> bool:
         needed = 0

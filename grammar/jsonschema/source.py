@@ -14,11 +14,12 @@ from ..ir import Grammar
 from ..regular.encode import Escapes
 from ..report import Report, ReportEntry, Status
 from .algebra import Algebra, Goal, goal_of
+from .arrays import ArrayPiece
 from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
 from .document import Documents, Registry, exact_numbers
 from .facts import ALWAYS, ANY, NEVER, Refusal
 from .lower import Lowering
-from .pieces import ArrayPiece, ObjectPiece, Pieces
+from .pieces import ObjectPiece, Pieces
 from .scalars import known_format, warm_up
 from .surface import Whitespace
 
@@ -35,6 +36,7 @@ class SchemaLimits:
         key_classes: classes that the patterns cut an object's keys into.
         members: keys of a finite pattern that are written out as optional members.
         counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted.
+        counted_items: states times kinds of items, where ``contains`` has to be counted.
         deadline: seconds for compiling to rules, and again for loading them.
 
     """
@@ -43,6 +45,7 @@ class SchemaLimits:
     key_classes: int = 64
     members: int = 64
     counted_members: int = 20_000
+    counted_items: int = 20_000
     deadline: float = 2.0
 
 
@@ -177,6 +180,7 @@ class _Compilation:
             float_is_fraction=self.dialect.name == "draft4",
             key_classes=self.limits.key_classes,
             members=self.limits.members,
+            counted_items=self.limits.counted_items,
             tick=self.tick,
         )
 
@@ -216,6 +220,7 @@ class _Compilation:
             self.source.escapes,
             any_order=self.source.property_order == "any",
             counted_members=self.limits.counted_members,
+            counted_items=self.limits.counted_items,
             refuse=self._refuse,
             narrow=self._narrow,
             tick=self.tick,
