@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -178,20 +179,16 @@ def _load_rules(
 
 
 def _content_key(edges: npt.NDArray[np.int64], body: Automaton | None, start_of: dict[int, int]) -> Hashable:
+    """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
     if body is None:  # _edges has refused it already
         return None
+    edges = edges.copy()
     calls = (edges[:, 1] == KIND_CALL) | (edges[:, 1] == KIND_EXTRA)
-    callees = tuple(start_of[rule] for rule in edges[calls, 2].tolist())
-    return (
-        edges[:, 2].tobytes() if not callees else np.where(calls, 0, edges[:, 2]).tobytes(),
-        np.delete(edges, 2, axis=1).tobytes(),
-        callees,
-        bytes(body.blob),
-        tuple(body.pairs),
-        tuple(body.accepting),
-        tuple(body.accepting_if_no_need),
-        tuple(body.guards),
-    )
+    edges[calls, 2] = [start_of[rule] for rule in edges[calls, 2].tolist()]
+    content = hashlib.blake2b(edges.tobytes(), digest_size=16)
+    rest = (bytes(body.blob), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
+    content.update(repr(rest).encode())
+    return content.digest()
 
 
 def _load(
