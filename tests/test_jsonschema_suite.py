@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from ir_oracle import Oracle
 
+import syntagma as sg
+from syntagma.automata.vocabulary import Vocabulary
 from syntagma.grammar.errors import LimitExceeded, Unsatisfiable, Unsupported
 from syntagma.grammar.jsonschema.source import JsonSchema, compile_schema
 
@@ -96,6 +98,49 @@ def test_official_suite(draft: str) -> None:
                 right += 1
     assert right > 500
     assert refused < 0.25 * (right + refused)
+
+
+WRONG = {("vocabulary.json", "no validation: invalid number, but it still validates")}
+"""Tests that the validators' surface gets wrong: a metaschema of one's own without the validation vocabulary is not read."""
+
+
+@pytest.mark.parametrize("draft", DRAFTS)
+def test_official_suite_in_the_surface_of_validators(draft: str) -> None:
+    """With any order, white space and spelling the machine agrees with the suite about every instance of what it compiles."""
+    vocabulary = Vocabulary([bytes([c]) for c in range(256)] + [None], eos_ids=[256])
+    right = refused = 0
+    for path, groups in suite().items():
+        folder, _, name = path.rpartition("/")
+        if folder != f"tests/{draft}":
+            continue
+        for group in groups:
+            schema = group["schema"]
+            declared = isinstance(schema, dict) and "$schema" in schema
+            source = JsonSchema(
+                schema,
+                dialect=None if declared else draft,
+                property_order="any",
+                whitespace="any",
+                escapes="all",
+                registry=remotes(),
+                formats=False,
+            )
+            try:
+                accepts = sg.compile(source, vocabulary).accepts
+            except Unsatisfiable:
+                assert not any(t["valid"] for t in group["tests"]), (name, group["description"])
+                right += len(group["tests"])
+                continue
+            except (Unsupported, LimitExceeded):
+                refused += len(group["tests"])
+                continue
+            for test in group["tests"]:
+                text = json.dumps(test["data"], ensure_ascii=False).encode("utf-8", "surrogatepass")
+                known = (name, test["description"]) in WRONG
+                assert (accepts(text) == test["valid"]) != known, (name, group["description"], test["description"])
+                right += 1
+    assert right > 500
+    assert refused < 0.2 * (right + refused)
 
 
 def excused(oracle: Oracle, name: str, test: dict[str, Any]) -> bool:

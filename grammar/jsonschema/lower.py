@@ -44,6 +44,8 @@ from .values import text_of
 
 _QUOTE = 0x22
 _COMMA = 0x2C
+_POINT = 0x2E
+_ZERO = 0x30
 
 
 class Lowering:
@@ -63,6 +65,7 @@ class Lowering:
         escapes: Escapes,
         *,
         any_order: bool,
+        whole_floats: bool,
         counted_members: int,
         counted_items: int,
         refuse: Callable[[Goal, Refusal], None],
@@ -77,6 +80,7 @@ class Lowering:
         self._pieces = pieces
         self._escapes: Escapes = escapes
         self._any_order = any_order
+        self._whole_floats = whole_floats
         self._counted_members = counted_members
         self._refuse = refuse
         self._narrow = narrow
@@ -226,7 +230,12 @@ class Lowering:
         elif value is None or isinstance(value, bool):
             a.literal(source, b"null" if value is None else b"true" if value else b"false", target)
         elif not isinstance(value, float):
-            a.literal(source, number_literal(value), target)
+            text = number_literal(value)
+            end = a.state()
+            a.literal(source, text, end)
+            a.epsilon(end, target)
+            if self._escapes == "all":
+                self._zeros(a, end, target, point=b"." not in text)
 
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
@@ -330,12 +339,28 @@ class Lowering:
         return self._shared(key, build)
 
     def _number(self, spec: NumberSpec) -> RuleId:
+        zeros = spec.whole and self._escapes == "all" and self._whole_floats
+
         def build(a: Automaton) -> None:
             end = a.state()
             a.embed(START, number_text(spec), end)
             a.accept(end)
+            if zeros:
+                self._zeros(a, end, end, point=True)
 
-        return self._shared(("number", spec), build)
+        return self._shared(("number", spec, zeros), build)
+
+    @staticmethod
+    def _zeros(a: Automaton, source: StateIndex, target: StateIndex, *, point: bool) -> None:
+        """Allow zeros that say nothing behind a number, with the point before them."""
+        zeros = a.state()
+        if point:
+            dot = a.state()
+            a.byte_range(source, _POINT, _POINT, dot)
+            source = dot
+        a.byte_range(source, _ZERO, _ZERO, zeros)
+        a.byte_range(zeros, _ZERO, _ZERO, zeros)
+        a.epsilon(zeros, target)
 
     # -- objects ------------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ class JsonSchema:
         whitespace: ``bounded`` (one space, or a newline and at most 40 blanks, where ``json.dumps`` puts them),
             ``compact`` (none) or ``any``.
         property_order: ``schema``: members in the order of ``properties``, other keys behind them; ``any``: in any order.
-        escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all``.
+        escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all`` (every spelling of a character, and zeros
+            behind the point of a number).
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
             end) adds more, ``False`` asserts none.
         on_unsupported: ``error`` raises ``Unsupported``; ``widen`` leaves the keyword out and sets
@@ -219,6 +220,7 @@ class _Compilation:
             whitespace,
             self.source.escapes,
             any_order=self.source.property_order == "any",
+            whole_floats=self.dialect.name != "draft4",
             counted_members=self.limits.counted_members,
             counted_items=self.limits.counted_items,
             refuse=self._refuse,
