@@ -162,7 +162,13 @@ class _ProductWriter:
         for slack in slacks or [0]:
             opened, first = a.state(), a.state()
             if self._counted:
-                a.literal(START, b"[", opened, OP_SET, a.pair(max(need - slack, 0), room - slack if room < UNBOUNDED else room))
+                a.literal(
+                    START,
+                    b"[",
+                    opened,
+                    OP_SET,
+                    a.pair(max(need - slack, 0), room - slack if room < UNBOUNDED else room),
+                )
             else:
                 a.literal(START, b"[", opened)
             surface.gap(a, opened, first)
