@@ -21,7 +21,6 @@ from syntagma.grammar.jsonschema.source import JsonSchema, SchemaLimits, compile
 DRAFT2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT2020 = "https://json-schema.org/draft/2020-12/schema"
 
-BYTES = sg.Vocabulary([*(bytes([c]) for c in range(32, 127)), b"\n", None], eos_ids=[96])
 CROSSING = sg.Vocabulary(
     [
         *(bytes([c]) for c in range(32, 127)), b"\n", b"[1", b", ", b",1", b"1,", b"1]", b"2]", b"],", b"[[", b"]]",
@@ -99,7 +98,8 @@ UNEVALUATED: dict[str, dict[str, Any]] = {
     "contains": {"contains": ONE},
     "contains, none needed": {"contains": ONE, "minContains": 0},
     "contains behind a prefix": {"prefixItems": [TEXT], "contains": ONE},
-    "contains in every branch": {"anyOf": [{"contains": ONE}, {"contains": TEXT}, {"prefixItems": [NUMBER]}]},
+    "contains in both branches": {"anyOf": [{"contains": ONE}, {"contains": TEXT}]},
+    "contains or a prefix": {"anyOf": [{"contains": TEXT}, {"prefixItems": [NUMBER]}]},
     "contains in branches of all": {"allOf": [{"contains": ONE}, {"contains": TEXT, "minContains": 2}]},
     "contains in exactly one": {"oneOf": [{"contains": ONE}, {"contains": TEXT}]},
     "contains in a condition": {"if": {"contains": ONE}, "else": {"contains": TEXT}},
@@ -147,11 +147,20 @@ def test_small_arrays_are_accepted_exactly_if_they_are_valid(name: str) -> None:
     check({"$schema": DRAFT2020, "type": "array", **ARRAYS[name]}, arrays(4))
 
 
+LAWFUL = {
+    **{name: {"items": {"enum": ITEMS}, **schema} for name, schema in ARRAYS.items()},
+    **{
+        f"unevaluated: {name}": {"unevaluatedItems": {"enum": ["a", "b", None]}, "maxItems": 5, **UNEVALUATED[name]}
+        for name in ("one branch or the other", "contains in both branches", "bounds", "if and then")
+    },
+}
+
+
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", LAWFUL)
 def test_arrays_keep_every_law(name: str) -> None:
     """Masks, bounds and budgets are right: no item and no comma leads to where the bounds cannot be met."""
-    schema = {"$schema": DRAFT2020, "type": "array", "items": {"enum": ITEMS}, **ARRAYS[name]}
+    schema = {"$schema": DRAFT2020, "type": "array", **LAWFUL[name]}
     for whitespace in ("compact", "bounded"):
         try:
             constraint = sg.compile(JsonSchema(schema, whitespace=whitespace), CROSSING)
@@ -161,7 +170,7 @@ def test_arrays_keep_every_law(name: str) -> None:
 
 
 @pytest.mark.parametrize("rest", [False, TEXT], ids=["nothing else", "text"])
-@pytest.mark.parametrize("negated", [False, True], ids=["", "not"])
+@pytest.mark.parametrize("negated", [False, True], ids=["as it is", "negated"])
 @pytest.mark.parametrize("draft", [DRAFT2019, DRAFT2020])
 @pytest.mark.parametrize("name", UNEVALUATED)
 def test_unevaluated_items_are_those_that_no_schema_that_holds_speaks_about(
@@ -201,6 +210,27 @@ def test_items_behind_an_array_of_schemas_are_evaluated_by_additional_items() ->
         assert oracle is not None
         assert oracle.accepts(b'[1,"a"]') == valid
         assert oracle.accepts(b"[]")
+
+
+def test_arrays_that_must_contain_arrays_of_their_kind_have_no_end() -> None:
+    """Whether an array has an item that it must contain is asked through recursion: here only the leaves are left."""
+    tree = {
+        "anyOf": [
+            {"type": "null"},
+            {"type": "array", "items": {"$ref": "#/$defs/tree"}, "contains": {"type": "array"}, "maxContains": 2},
+        ]
+    }
+    oracle = oracle_of({"$ref": "#/$defs/tree", "$defs": {"tree": tree}})
+    assert oracle is not None
+    assert oracle.accepts(b"null")
+    assert not oracle.run(b"[")
+    tree["anyOf"].append({"const": [None, []]})
+    oracle = oracle_of({"$ref": "#/$defs/tree", "$defs": {"tree": tree}})
+    assert oracle is not None
+    for text in (b"[[null,[]]]", b"[null,[[null,[]],[null,[]]]]"):
+        assert oracle.accepts(text)
+    for text in (b"[[]]", b"[null]", b"[[null,[]],[null,[]],[null,[]]]"):
+        assert not oracle.accepts(text)
 
 
 def test_the_states_of_contains_are_limited() -> None:
