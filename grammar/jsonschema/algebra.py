@@ -9,13 +9,18 @@ itself, and a schema that does not is an error.
 ``oneOf`` is ``anyOf`` where its branches exclude each other, which is tested by asking whether the goal of two branches
 together is inhabited; branches that do overlap get the negation of each other.
 
+``unevaluatedItems`` looks at the items that the schemas which hold do not speak about.  More of them only ask less of it,
+so it is enough that the schemas of one alternative hold *at least*, and each alternative gets the items that it leaves.
+For that, alternatives that differ in nothing but that must be kept apart: ``_evaluating`` is the mode that does so.
+
 The conjunctions of a real schema are few (99.9 % of 9,557 public ones have fewer than 256 anywhere), and their number is
 limited by ``SchemaLimits.alternatives``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from ..errors import InvalidSource, LimitExceeded
 from .dialect import ANNOTATIONS, Json
@@ -23,6 +28,7 @@ from .document import Documents, Node
 from .facts import (
     ALWAYS,
     ANY,
+    ARRAY,
     NEVER,
     OBJECT,
     TYPE_BITS,
@@ -75,6 +81,9 @@ class Algebra:
         self._tick = tick
         self._facts: dict[int, tuple[Facts, list[Part], int]] = {}
         self._memo: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
+        self._evaluating = False
+        self._apart: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
+        self._plain: dict[Facts, Facts] = {}
         self._open: dict[Obligation, None] = {}
         self._outer: frozenset[Obligation] = frozenset()
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
@@ -102,8 +111,14 @@ class Algebra:
 
     def alternatives(self, obligation: Obligation) -> list[Conjunction]:
         """Write an obligation as a disjunction of conjunctions."""
-        found = self._memo.get(obligation)
+        memo = self._apart if self._evaluating else self._memo
+        found = memo.get(obligation)
         if found is not None:
+            return found
+        if self._evaluating and obligation & 1:  # what does not hold evaluates nothing
+            with self._mode(evaluating=False):
+                found = [tuple(map(self._without_evaluation, c)) for c in self.alternatives(obligation)]
+            memo[obligation] = found
             return found
         node = self.documents.nodes[obligation >> 1]
         if obligation in self._open:
@@ -117,26 +132,84 @@ class Algebra:
             found = self._violate(node) if obligation & 1 else self._satisfy(node)
         finally:
             del self._open[obligation]
-        self._memo[obligation] = found
+        memo[obligation] = found
         return found
+
+    @contextmanager
+    def _mode(self, *, evaluating: bool) -> Iterator[None]:
+        outer, self._evaluating = self._evaluating, evaluating
+        try:
+            yield
+        finally:
+            self._evaluating = outer
 
     def _satisfy(self, node: Node) -> list[Conjunction]:
         facts, parts, place = self.local(node)
         own: list[Conjunction] = [(facts,)] if facts.__dict__ else [()]
         if not parts:
             return own if facts.types else []
+        for part in parts:
+            if part.kind == "unevaluated":
+                with self._mode(evaluating=True):
+                    out = self._product(self._factors(facts, parts, place, node), 2 * node.index)
+                return self._unevaluated(node, out, part.obligations[0])
+        return self._product(self._factors(facts, parts, place, node), 2 * node.index)
+
+    def _factors(self, facts: Facts, parts: list[Part], place: int, node: Node) -> list[list[Conjunction]]:
         factors = [self._part(p, node) for p in parts]
         if facts.__dict__:  # members come in the order of the text, but the object's own before those of a choice
             first = [f for f in factors[:place] if len(f) == 1]
-            factors = [*first, own, *(f for i, f in enumerate(factors) if i >= place or len(f) != 1)]
-        return self._product(factors, 2 * node.index)
+            factors = [*first, [(facts,)], *(f for i, f in enumerate(factors) if i >= place or len(f) != 1)]
+        return factors
+
+    def _unevaluated(self, node: Node, conjunctions: list[Conjunction], rest: Obligation) -> list[Conjunction]:
+        """Add to each alternative what it leaves of the items to ``unevaluatedItems``."""
+        left: dict[tuple[int, tuple[Obligation, ...]], Facts] = {}
+        out: dict[Conjunction, None] = {}
+        for c in conjunctions:
+            types = ANY
+            for f in c:
+                types &= f.types
+            if types & ARRAY and all(f.evaluated is not None for f in c):
+                matched = tuple(dict.fromkeys(o for f in c for o in f.matched))
+                key = max((f.evaluated or 0 for f in c), default=0), matched
+                if key not in left:
+                    left[key] = facts = Facts()
+                    facts.prefix = (ALWAYS,) * key[0]
+                    facts.rest = self._either(node, (*matched, rest))
+                    facts.evaluated = None
+                c = (*c, left[key])
+            out[c] = None
+        return list(out)
+
+    def _either(self, node: Node, obligations: tuple[Obligation, ...]) -> Obligation:
+        """Return the obligation to meet one of several."""
+        obligations = tuple(dict.fromkeys(o for o in obligations if o != NEVER))
+        if len(obligations) < 2 or ALWAYS in obligations:
+            return NEVER if not obligations else ALWAYS if ALWAYS in obligations else obligations[0]
+        made = self.documents.child(node, {"anyOf": []}, "unevaluatedItems")
+        self._facts[made.index] = Facts(), [Part("any", list(obligations), "unevaluatedItems")], 0
+        return 2 * made.index
+
+    def _without_evaluation(self, facts: Facts) -> Facts:
+        if facts.evaluated == 0 and not facts.matched:
+            return facts
+        plain = self._plain.get(facts)
+        if plain is None:
+            plain = self._plain[facts] = Facts()
+            plain.__dict__.update({k: v for k, v in facts.__dict__.items() if k not in ("evaluated", "matched")})
+        return plain
 
     def _part(self, part: Part, node: Node) -> list[Conjunction]:
         obligations = part.obligations
         if part.kind == "all":
             return self._all(obligations)
         if part.kind == "any":
-            return self._any(obligations)
+            return self._several(obligations) if self._evaluating else self._any(obligations)
+        if part.kind == "maybe":
+            return self._any([ALWAYS, *obligations]) if self._evaluating else [()]
+        if part.kind == "unevaluated":
+            return [()]
         if part.kind == "not":
             return self.alternatives(opposite(obligations[0]))
         if part.kind == "one":
@@ -152,9 +225,27 @@ class Algebra:
 
     def _violate(self, node: Node) -> list[Conjunction]:
         facts, parts, _ = self.local(node)
+        if any(p.kind == "unevaluated" for p in parts):  # not this alternative and not that one
+            return self._none_of(self.alternatives(2 * node.index), 2 * node.index)
         out: list[Conjunction] = [(f,) for f in negations(facts)]
         for part in parts:
             out = self._any_of(out, self._violate_part(part))
+        return out
+
+    def _none_of(self, conjunctions: list[Conjunction], culprit: Obligation) -> list[Conjunction]:
+        """Negate a disjunction, without a case for what a case so far says already."""
+        negated: dict[Facts, list[Conjunction]] = {}
+        out: list[Conjunction] = [()]
+        for c in conjunctions:
+            factor: list[Conjunction] = []
+            for f in c:
+                if f not in negated:
+                    negated[f] = [(n,) for n in negations(f)]
+                factor += negated[f]
+            said = {n for (n,) in factor}
+            known = [left for left in out if not said.isdisjoint(left)]
+            more = [left for left in out if said.isdisjoint(left)]
+            out = _weakest(known + (self._product([more, factor], culprit) if more else []))
         return out
 
     def _violate_part(self, part: Part) -> list[Conjunction]:
@@ -165,6 +256,8 @@ class Algebra:
             return self._all([opposite(o) for o in obligations])
         if part.kind == "not":
             return self.alternatives(obligations[0])
+        if part.kind == "maybe":
+            return []
         if part.kind == "one":
             out = self._all([opposite(o) for o in obligations])
             for i, first in enumerate(obligations):
@@ -209,7 +302,11 @@ class Algebra:
             return {}
         context: Goal = ()
         if isinstance(node.schema, dict):
-            beside = {k: v for k, v in node.schema.items() if k != "oneOf" and k not in ANNOTATIONS}
+            beside = {
+                k: v
+                for k, v in node.schema.items()
+                if k != "oneOf" and k not in ANNOTATIONS and not k.startswith("unevaluated")
+            }
             if beside:
                 context = (2 * self.documents.child(node, beside).index,)
         out: dict[tuple[int, int], int] = {}
@@ -230,7 +327,8 @@ class Algebra:
         outer, self._outer = self._outer, self._outer | self._open.keys()
         inner, self._open = self._open, {}
         try:
-            return self.types_of(goal)
+            with self._mode(evaluating=False):
+                return self.types_of(goal)
         finally:
             self._outer, self._open = outer, inner
 
@@ -279,10 +377,19 @@ class Algebra:
             out = self._any_of(out, self.alternatives(o))
         return out
 
+    def _several(self, obligations: list[Obligation]) -> list[Conjunction]:
+        """One branch or more: what several of them evaluate is more than what one does if ``contains`` is among them."""
+        out = self._any(obligations)
+        for o in dict.fromkeys(obligations):
+            matching = [c for c in self.alternatives(o) if any(f.matched for f in c)]
+            if matching:
+                out = self._any_of(out, self._product([out, matching], o))
+        return out
+
     def _any_of(self, first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
         if not first or not second:
             return first or second
-        if () in first or () in second:
+        if (() in first or () in second) and not (self._evaluating and any(map(_evaluates, first + second))):
             return [()]
         known = set(first)
         return first + [c for c in second if c not in known]
@@ -312,6 +419,20 @@ class Algebra:
                     )
             out = list(merged)
         return [c for c in out if _possible(c)]
+
+
+def _weakest(conjunctions: list[Conjunction]) -> list[Conjunction]:
+    """Leave out each conjunction that says what another one says, and more."""
+    kept: list[tuple[frozenset[Facts], Conjunction]] = []
+    for c in sorted(conjunctions, key=len):
+        facts = frozenset(c)
+        if not any(fewer <= facts for fewer, _ in kept):
+            kept.append((facts, c))
+    return [c for _, c in kept]
+
+
+def _evaluates(conjunction: Conjunction) -> bool:
+    return any(f.evaluated != 0 or f.matched for f in conjunction)
 
 
 def _possible(conjunction: Conjunction) -> bool:

@@ -73,9 +73,9 @@ def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece
                 return None
         elif least or most is not None:
             contains.append(Contains(obligation, least, most, start))
-    if high is not None and any(low > high or (c.least and c.start + c.least > high) for c in contains or [_NOTHING]):
-        return None
     if high is not None:
+        if low > high or any(c.least and c.start + c.least > high for c in contains):
+            return None
         count = min(count, high)
     prefix = [
         goal_of([
@@ -90,9 +90,6 @@ def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece
         unique = False
         refusals = [*refusals, Refusal(ARRAY, "uniqueItems", "", "beside prefixItems or contains it is not exact yet")]
     return ArrayPiece(prefix, rest, low, high, tuple(contains), refusals, unique)
-
-
-_NOTHING: Final = Contains(ALWAYS, 0)
 
 
 def _least(a: int | None, b: int | None) -> int | None:
@@ -157,9 +154,8 @@ class ArrayProduct:
             tuple[Goal, tuple[tuple[Obligation, str], ...]], list[tuple[Goal, frozenset[Obligation]]]
         ] = {}
         self._moves = 0
-        self._last = max([len(piece.prefix), *(c.start for c in piece.contains)])
         self._low, self._high = (piece.low, piece.high) if counted else (0, None)
-        self._last = max(self._last, self._low, self._high or 0)
+        self._last = max(len(piece.prefix), *(c.start for c in piece.contains), self._low, self._high or 0)
         self._index: dict[tuple[int, tuple[int, ...]], int] = {}
         self.states: list[ArrayState] = []
         self._state(0, (0,) * len(piece.contains))

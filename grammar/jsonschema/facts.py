@@ -95,6 +95,8 @@ class Facts:
         min_length, max_length, strings: lengths of strings in characters, and what else is said about them.
         prefix, rest: obligations of the first items and of all others.
         min_items, max_items, contains, unique: the other assertions about arrays.
+        evaluated, matched: what ``unevaluatedItems`` need not look at: the first items (``None``: all), and those that
+            meet an obligation.  They say nothing by themselves.
         props: obligations of named members, in the order of the text.
         patterns: pairs (pattern, obligation) for members whose name matches.
         additional: obligation of the members that are neither named nor matched.
@@ -122,6 +124,8 @@ class Facts:
     max_items: int | None = None
     contains: tuple[Contains, ...] = ()
     unique: bool = False
+    evaluated: int | None = 0
+    matched: tuple[Obligation, ...] = ()
     props: dict[str, Obligation] = {}  # noqa: RUF012  (a neutral default, never written to)
     patterns: tuple[tuple[str, Obligation], ...] = ()
     additional: Obligation = ALWAYS
@@ -141,7 +145,10 @@ def only(types: int) -> Facts:
 
 @dataclass(slots=True)
 class Part:
-    """An assertion that sends the same value on: ``kind`` is ``all``, ``any``, ``one``, ``if`` or ``dependent``.
+    """An assertion that sends the same value on: ``kind`` is one of those below.
+
+    ``all``, ``any``, ``one``, ``not``, ``if`` and ``dependent`` are the applicators; ``maybe`` is a condition without
+    consequences, which matters to ``unevaluated`` only: the obligation of the items that nothing else speaks about.
 
     Attributes:
         obligations: the branches; of ``if`` the three of if, then and else.

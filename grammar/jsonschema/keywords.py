@@ -11,7 +11,6 @@ from .dialect import DIALECTS, Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
-    ARRAY,
     OBJECT,
     TYPES,
     Contains,
@@ -329,6 +328,8 @@ def _if(r: Reading, value: Json) -> None:
     branches += [r.child(r.schema[k], k) if k in r.schema else ALWAYS for k in ("then", "else")]
     if branches[1:] != [ALWAYS, ALWAYS]:
         r.part("if", branches, "if")
+    elif "unevaluatedItems" in r.dialect.keywords:
+        r.part("maybe", branches[:1], "if")
 
 
 def _ref(r: Reading, value: Json) -> None:
@@ -370,15 +371,35 @@ def _unevaluated_properties(r: Reading, value: Json) -> None:
 
 
 def _unevaluated_items(r: Reading, value: Json) -> None:
-    items = r.schema.get("items")
-    if r.child(value, "unevaluatedItems") == ALWAYS or isinstance(items, dict | bool):
+    rest = r.child(value, "unevaluatedItems")
+    if rest == ALWAYS or _evaluates_all(r.schema):
         return
-    if isinstance(items, list) and "additionalItems" in r.schema:
-        return
-    if _IN_PLACE & r.schema.keys() or "contains" in r.schema:
-        r.refuse(ARRAY, "unevaluatedItems", "beside other applicators it depends on which of them hold")
+    if _IN_PLACE & r.schema.keys() or ("contains" in r.schema and _contains_evaluates(r.dialect)):
+        r.part("unevaluated", [rest], "unevaluatedItems")
     else:
-        r.facts.rest = r.child(value, "unevaluatedItems")
+        r.facts.rest = rest
+
+
+def _evaluates_all(schema: dict[str, Json]) -> bool:
+    """Tell whether ``items`` and ``additionalItems`` speak about every item."""
+    items = schema.get("items")
+    return isinstance(items, dict | bool) or (isinstance(items, list) and "additionalItems" in schema)
+
+
+def _contains_evaluates(dialect: Dialect) -> bool:
+    return "prefixItems" in dialect.keywords
+
+
+def _evaluated(r: Reading) -> None:
+    """Note which items the keywords beside each other speak about."""
+    if _evaluates_all(r.schema) or (
+        "unevaluatedItems" in r.schema and not any(p.kind == "unevaluated" for p in r.parts)
+    ):
+        r.facts.evaluated = None
+    elif r.facts.prefix:
+        r.facts.evaluated = len(r.facts.prefix)
+    if "contains" in r.schema and _contains_evaluates(r.dialect):
+        r.facts.matched = (r.child(r.schema["contains"], "contains"),)
 
 
 _READERS: Final[dict[str, Callable[[Reading, Json], None]]] = {
@@ -421,6 +442,7 @@ _READERS: Final[dict[str, Callable[[Reading, Json], None]]] = {
     "unevaluatedProperties": _unevaluated_properties,
     "unevaluatedItems": _unevaluated_items,
 }
+_SPEAK_OF_ITEMS: Final = frozenset(("items", "prefixItems", "contains", "unevaluatedItems"))
 _TABLES: Final = {d.name: {k: f for k, f in _READERS.items() if k in d.keywords} for d in DIALECTS.values()}
 
 _NOTHING: Final = Facts()
@@ -448,4 +470,6 @@ def read(documents: Documents, node: Node, enforced: Callable[[str], bool]) -> t
         reader = table.get(keyword)
         if reader is not None:
             reader(reading, value)
+    if "unevaluatedItems" in table and not _SPEAK_OF_ITEMS.isdisjoint(schema):
+        _evaluated(reading)
     return reading.facts, reading.parts, reading.place

@@ -283,7 +283,8 @@ class _Compilation:
         if isinstance(piece, ObjectPiece):
             return [g for _, g, required in piece.members if required]
         if isinstance(piece, ArrayPiece):
-            return [*piece.prefix[: piece.low], *([piece.rest] if piece.low > len(piece.prefix) else [])]
+            found = [(c.obligation,) for c in piece.contains if c.least]
+            return [*piece.prefix[: piece.low], *([piece.rest] if piece.low > len(piece.prefix) else []), *found]
         return []
 
     def _unsatisfiable(self) -> list[str]:
