@@ -8,13 +8,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from ir_oracle import Oracle
 from sizes import size
 
 import syntagma as sg
 from syntagma.automata.conformance import check_constraint
-from syntagma.grammar.errors import Unsatisfiable
-from syntagma.grammar.jsonschema.source import JsonSchema, compile_schema
+from syntagma.grammar.errors import LimitExceeded, Unsatisfiable, Unsupported
+from syntagma.grammar.jsonschema.source import JsonSchema, SchemaLimits, compile_schema
 
 DRAFT2019 = "https://json-schema.org/draft/2019-09/schema"
 DRAFT2020 = "https://json-schema.org/draft/2020-12/schema"
@@ -106,6 +108,9 @@ UNEVALUATED: dict[str, dict[str, Any]] = {
     "nested, inner says all": {"anyOf": [{"unevaluatedItems": True, "maxItems": 2}, {"prefixItems": [ONE]}]},
     "nested, inner with a choice": {
         "anyOf": [{"anyOf": [{"prefixItems": [ONE]}, {"contains": TEXT}], "unevaluatedItems": NUMBER}, {"maxItems": 0}],
+    },
+    "many choices": {
+        "allOf": [{"anyOf": [{}, {"prefixItems": first}]} for first in ([ONE], [{}, TEXT], [{}, {}, TWO], [NUMBER], [{}])],
     },
     "bounds": {"anyOf": [{"prefixItems": [ONE]}, {"prefixItems": [{}, {}]}], "minItems": 2, "maxItems": 3},
 }  # fmt: skip
