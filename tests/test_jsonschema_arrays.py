@@ -109,6 +109,9 @@ UNEVALUATED: dict[str, dict[str, Any]] = {
     "nested, inner with a choice": {
         "anyOf": [{"anyOf": [{"prefixItems": [ONE]}, {"contains": TEXT}], "unevaluatedItems": NUMBER}, {"maxItems": 0}],
     },
+    "many choices": {
+        "allOf": [{"anyOf": [{}, {"prefixItems": first}]} for first in ([ONE], [{}, TEXT], [{}, {}, TWO], [NUMBER], [{}])],
+    },
     "bounds": {"anyOf": [{"prefixItems": [ONE]}, {"prefixItems": [{}, {}]}], "minItems": 2, "maxItems": 3},
 }  # fmt: skip
 """What stands beside ``unevaluatedItems``."""
