@@ -137,6 +137,7 @@ class Algebra:
 
     @contextmanager
     def _mode(self, *, evaluating: bool) -> Iterator[None]:
+        """Keep alternatives apart that differ only in what they evaluate, or do not; one that says more evaluates more."""
         outer, self._evaluating = self._evaluating, evaluating
         try:
             yield
