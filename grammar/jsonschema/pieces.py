@@ -220,13 +220,9 @@ class Pieces:
                 high, high_open = f.high, f.high_open
         whole = not types & FRACTION
         multiple = common_multiple(tuple(dict.fromkeys(m for f in conjunction for m in f.multiples)))
-        avoid = [m for f in conjunction for m in f.not_multiples]
+        avoid = list(dict.fromkeys(m for f in conjunction for m in f.not_multiples))
         if not types & INTEGER:
             avoid.append(1)
-        if avoid:
-            if any(_divides(m, 1 if whole else multiple) for m in avoid):
-                return
-            refusals = [*refusals, Refusal(NUMBER, "not", "", "numbers that are not a multiple of something")]
         holes = sorted({
             v for f in conjunction for v in f.not_enum if not isinstance(v, bool) and isinstance(v, int | Number)
         })  # fmt: skip
@@ -244,7 +240,7 @@ class Pieces:
                     b, b_open = high, high_open
                 elif b == high and b is not None:
                     b_open = b_open or high_open
-            spec = NumberSpec(whole, a, b, a_open, b_open, multiple)
+            spec = NumberSpec(whole, a, b, a_open, b_open, multiple, tuple(avoid))
             if number_is_inhabited(spec):
                 yield NumberPiece(spec, refusals)
 
@@ -538,11 +534,6 @@ def _types(piece: Piece) -> int:
     for v in piece.values:
         types |= type_bit(v, float_is_fraction=False)
     return types
-
-
-def _divides(m: Number, of: Number | None) -> bool:
-    """Tell whether every multiple of ``of`` is a multiple of ``m``."""
-    return of is not None and is_multiple(of, m)
 
 
 def _number_meets(value: Number, f: Facts) -> bool:
