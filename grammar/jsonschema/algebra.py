@@ -23,6 +23,7 @@ from .document import Documents, Node
 from .facts import (
     ALWAYS,
     ANY,
+    ARRAY,
     NEVER,
     OBJECT,
     TYPE_BITS,
@@ -71,7 +72,7 @@ class Algebra:
         self.documents = documents
         self.types_of: Callable[[Goal], int]
         self._enforced = enforced
-        self._limit = alternatives
+        self.limit = alternatives
         self._tick = tick
         self._facts: dict[int, tuple[Facts, list[Part], int]] = {}
         self._memo: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
@@ -79,13 +80,17 @@ class Algebra:
         self._outer: frozenset[Obligation] = frozenset()
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
         self.nodes_read: list[Node] = []
+        self.coarse = False
+        self._constants: dict[object, Obligation] = {}
+        self._made: set[int] = set()
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
         """Read a node once."""
         found = self._facts.get(node.index)
         if found is None:
             found = self._facts[node.index] = read(self.documents, node, self._enforced)
-            self.nodes_read.append(node)
+            if node.index not in self._made:
+                self.nodes_read.append(node)
         return found
 
     def expand(self, goal: Goal) -> list[Conjunction]:
@@ -152,10 +157,41 @@ class Algebra:
 
     def _violate(self, node: Node) -> list[Conjunction]:
         facts, parts, _ = self.local(node)
-        out: list[Conjunction] = [(f,) for f in negations(facts)]
+        out: list[Conjunction] = [(f,) for f in negations(facts, coarse=self.coarse)]
+        if facts.enum is not None:
+            out += self._other_than(facts.enum, node)
         for part in parts:
             out = self._any_of(out, self._violate_part(part))
         return out
+
+    def _other_than(self, values: list[Json], node: Node) -> list[Conjunction]:
+        """Return what all values but the given ones meet."""
+        scalars = Facts()
+        scalars.not_enum = tuple(v for v in values if not isinstance(v, list | dict))
+        factors: list[list[Conjunction]] = [[(scalars,)]] if scalars.not_enum else []
+        for value in values:
+            if not isinstance(value, list | dict):
+                continue
+            said = only(ARRAY if isinstance(value, list) else OBJECT)
+            if isinstance(value, list):
+                said.prefix = tuple(self._constant(v, node) for v in value)
+                said.rest = NEVER
+                said.min_items = len(value)
+            else:
+                said.props = {name: self._constant(v, node) for name, v in value.items()}
+                said.additional = NEVER
+                said.required = tuple(value)
+            factors.append([(f,) for f in negations(said, coarse=self.coarse)])
+        return self._product(factors, 2 * node.index)
+
+    def _constant(self, value: Json, node: Node) -> Obligation:
+        key = identity(value)
+        found = self._constants.get(key)
+        if found is None:
+            made = self.documents.child(node, {"enum": [value]}, "enum").index
+            self._made.add(made)
+            found = self._constants[key] = 2 * made
+        return found
 
     def _violate_part(self, part: Part) -> list[Conjunction]:
         obligations = part.obligations
@@ -301,12 +337,12 @@ class Algebra:
                     both = left + tuple(f for f in right if f not in left)
                     if _possible(both):
                         merged[both] = None
-                if len(merged) > self._limit:
+                if len(merged) > self.limit:
                     self._tick()
                     raise LimitExceeded(
-                        f"more than {self._limit} alternatives after distributing the combinators",
+                        f"more than {self.limit} alternatives after distributing the combinators",
                         limit="alternatives",
-                        value=self._limit,
+                        value=self.limit,
                         where=self.documents.nodes[culprit >> 1].pointer(),
                         hint="raise SchemaLimits.alternatives",
                     )

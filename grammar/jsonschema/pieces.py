@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of
+from .demands import Plan, plan_of
 from .dialect import Json
 from .facts import (
     ALWAYS,
@@ -34,6 +35,7 @@ from .facts import (
     Obligation,
     Refusal,
     StringFact,
+    opposite,
 )
 from .scalars import (
     Number,
@@ -94,6 +96,7 @@ class ObjectPiece:
         members: (name, goal, required) in the order in which they are written.
         facts: what the classes of other keys are computed from.
         low, high: bounds of the number of members.
+        broken: facts about members that some member must break, see ``demands``.
         classes: the classes of other keys, once computed.
 
     """
@@ -104,14 +107,19 @@ class ObjectPiece:
     high: int | None
     refusals: list[Refusal] = field(default_factory=list)
     classes: list[KeyClass] | None = None
+    broken: tuple[Facts, ...] = ()
 
 
 @dataclass(slots=True)
 class KeyClass:
-    """Keys beside the named members: ``keys`` (``None`` for all others) whose values meet ``goal``."""
+    """Keys beside the named members: ``keys`` (``None`` for all others) whose values meet ``goal``.
+
+    ``breaking`` says, for each of the piece's ``broken``, which obligations a value breaks it by.
+    """
 
     keys: CharDfa | None
     goal: Goal
+    breaking: tuple[tuple[Obligation, ...], ...] = ()
 
 
 Piece = ValuesPiece | NumberPiece | StringPiece | ArrayPiece | ObjectPiece
@@ -271,8 +279,6 @@ class Pieces:
             count = max(count, len(f.prefix))
             unique = unique or f.unique
             contains += f.contains
-            if any(isinstance(v, list) for v in f.not_enum):
-                refusals = [*refusals, Refusal(ARRAY, "not", "", "arrays other than a given one")]
         if high is not None and low > high:
             return None
         if high is not None:
@@ -287,6 +293,7 @@ class Pieces:
         low, high = 0, None
         names: dict[str, bool] = {}
         required: dict[str, None] = {}
+        broken = tuple(dict.fromkeys(b for f in conjunction for b in f.broken))
         for f in conjunction:
             low = max(low, f.min_props)
             if f.max_props is not None:
@@ -294,32 +301,30 @@ class Pieces:
             for n in f.props:
                 names[n] = False
             required.update(dict.fromkeys(f.required))
-            if any(isinstance(v, dict) for v in f.not_enum):
-                refusals = [*refusals, Refusal(OBJECT, "not", "", "objects other than a given one")]
+        for f in broken:
+            for n in (*f.props, *f.required):
+                names.setdefault(n, False)
         for n in required:
             names[n] = True
         members = [(n, self.member_goal(conjunction, n), needed) for n, needed in names.items()]
-        return ObjectPiece(members, conjunction, low, high, refusals)
+        return ObjectPiece(members, conjunction, low, high, refusals, broken=broken)
 
     def member_goal(self, facts: tuple[Facts, ...], name: str) -> Goal:
         """Return what the value of one member must meet."""
         obligations: list[Obligation] = []
         for f in facts:
-            matched = False
-            if name in f.props:
-                obligations.append(f.props[name])
-                matched = True
-            for pattern, obligation in f.patterns:
-                if name_matches(pattern, name):
-                    obligations.append(obligation)
-                    matched = True
-            if not matched and f.additional != ALWAYS:
-                obligations.append(f.additional)
             if f.names != ALWAYS and not self.holds(name, f.names):
                 return FALSE_GOAL
+            obligations += _said_about(f, name)
         if len(obligations) == 1 and obligations[0] > NEVER:
             return (obligations[0],)
         return goal_of(obligations)
+
+    def breaking(self, f: Facts, name: str) -> tuple[Obligation, ...]:
+        """Return the obligations by meeting one of which the value of a member breaks facts about it."""
+        if f.names != ALWAYS and not self.holds(name, f.names):
+            return (ALWAYS,)
+        return _opposites(_said_about(f, name))
 
     def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
         """Return the classes of keys beside the named members.
@@ -333,22 +338,26 @@ class Pieces:
     def _classes(self, piece: ObjectPiece) -> list[KeyClass]:
         facts = piece.facts
         everywhere = goal_of(f.additional for f in facts)
-        patterns = list(dict.fromkeys(p for f in facts for p, _ in f.patterns))
+        broken = piece.broken
+        patterns = list(dict.fromkeys(p for f in (*facts, *broken) for p, _ in f.patterns))
         restricted = [f.names for f in facts if f.names != ALWAYS]
-        if not patterns and not restricted:
+        if broken:
+            pass
+        elif not patterns and not restricted:
             return [] if everywhere == FALSE_GOAL else [KeyClass(None, everywhere)]
-        if not any(o != ALWAYS for f in facts for _, o in f.patterns) and everywhere == () and not restricted:
+        elif not any(o != ALWAYS for f in facts for _, o in f.patterns) and everywhere == () and not restricted:
             return [KeyClass(None, ())]
         base = CharDfa.any_string()
         if restricted:
             base = self._names(goal_of(restricted))
         if piece.members:
             base = base - CharDfa.from_strings(n for n, _, _ in piece.members)
-        classes: list[tuple[CharDfa, frozenset[str]]] = [(base, frozenset())]
-        for pattern in patterns:
+        classes: list[tuple[CharDfa, frozenset[str | int]]] = [(base, frozenset())]
+        cuts: list[tuple[str | int, CharDfa]] = [(p, character_language(StringFact("pattern", p))) for p in patterns]
+        cuts += [(i, self._names(goal_of((opposite(f.names),)))) for i, f in enumerate(broken) if f.names != ALWAYS]
+        for cut, language in cuts:
             self._tick()
-            language = character_language(StringFact("pattern", pattern))
-            split = [(dfa & language, hit | {pattern}) for dfa, hit in classes]
+            split = [(dfa & language, hit | {cut}) for dfa, hit in classes]
             split += [(dfa - language, hit) for dfa, hit in classes]
             classes = [(dfa, hit) for dfa, hit in split if not dfa.is_empty()]
             if len(classes) > self._key_classes:
@@ -358,21 +367,31 @@ class Pieces:
                     value=self._key_classes,
                     hint="raise SchemaLimits.key_classes",
                 )
-        by_goal: dict[Goal, CharDfa] = {}
+        by_goal: dict[tuple[Goal, tuple[tuple[Obligation, ...], ...]], CharDfa] = {}
         for dfa, hit in classes:
-            goal = goal_of(
-                o for f in facts for o in ([o for p, o in f.patterns if p in hit] or [f.additional])
-            )  # fmt: skip
+            goal = goal_of(o for f in facts for o in _said_about_others(f, hit))
+            ways = tuple(
+                (ALWAYS,) if i in hit else _opposites(_said_about_others(f, hit)) for i, f in enumerate(broken)
+            )
             if goal != FALSE_GOAL:
-                by_goal[goal] = by_goal[goal] | dfa if goal in by_goal else dfa
+                by_goal[goal, ways] = by_goal[goal, ways] | dfa if (goal, ways) in by_goal else dfa
+        if len(by_goal) == 1 and not patterns and not restricted and not any(f.names != ALWAYS for f in broken):
+            return [KeyClass(None, goal, ways) for goal, ways in by_goal]
         out = []
-        for goal, dfa in by_goal.items():
-            if (piece.low > 1 or piece.high is not None) and dfa.is_finite():
+        for (goal, ways), dfa in by_goal.items():
+            if (piece.low > 1 or piece.high is not None or any(ways)) and dfa.is_finite():
                 keys = list(dfa.strings(self._members + 1))
                 if len(keys) <= self._members:
                     piece.members.extend((k, goal, False) for k in keys)
                     continue
-            out.append(KeyClass(dfa, goal))
+                if any(ways):
+                    raise LimitExceeded(
+                        f"some member must break what is said about more than {self._members} keys of a finite pattern",
+                        limit="members",
+                        value=self._members,
+                        hint="raise SchemaLimits.members",
+                    )
+            out.append(KeyClass(dfa, goal, ways))
         return out
 
     def _names(self, goal: Goal) -> CharDfa:
@@ -383,6 +402,16 @@ class Pieces:
             elif isinstance(piece, ValuesPiece):
                 language = language | CharDfa.from_strings(v for v in piece.values if isinstance(v, str))
         return language
+
+    def plan(self, piece: ObjectPiece, *, final: bool) -> Plan | None:
+        """Return how the members of a piece can break what some of them must; ``None`` if they cannot.
+
+        ``final`` says that no question is open, so that what seems empty is.
+        """
+        classes = self.key_classes(piece)
+        ways = [(n, g, needed, [self.breaking(f, n) for f in piece.broken]) for n, g, needed in piece.members]
+        others = [(c, c.breaking) for c in classes]
+        return plan_of(piece, ways, others, self, final=final)
 
     # -- emptiness ----------------------------------------------------------------------------
 
@@ -456,6 +485,9 @@ class Pieces:
         return low <= len(piece.prefix) or self.inhabited(piece.rest)
 
     def _object_is_inhabited(self, piece: ObjectPiece) -> bool:
+        if piece.broken:
+            plan = self.plan(piece, final=False)
+            return plan is not None and plan.inhabited()
         needed = 0
         for _, goal, required in piece.members:
             if required:
@@ -516,9 +548,28 @@ class Pieces:
             return False
         if not all(n in value for n in f.required):
             return False
+        if not all(self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)):
+            return False
         return all(
-            self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)
-        )  # fmt: skip
+            any(n not in value for n in b.required)
+            or any(self.holds(v, o) for k, v in value.items() for o in self.breaking(b, k))
+            for b in f.broken
+        )
+
+
+def _said_about(f: Facts, name: str) -> list[Obligation]:
+    out = [f.props[name]] if name in f.props else []
+    out += [o for pattern, o in f.patterns if name_matches(pattern, name)]
+    return out if out or f.additional == ALWAYS else [f.additional]
+
+
+def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:
+    return [o for p, o in f.patterns if p in hit] or [f.additional]
+
+
+def _opposites(obligations: list[Obligation]) -> tuple[Obligation, ...]:
+    out = dict.fromkeys(opposite(o) for o in obligations if o != ALWAYS)
+    return (ALWAYS,) if ALWAYS in out else tuple(out)
 
 
 def _types(piece: Piece) -> int:

@@ -231,7 +231,9 @@ def number_is_inhabited(spec: NumberSpec) -> bool:
     if step is None:
         if low is None or high is None or low < high:
             return True
-        return low == high and not spec.low_open and not spec.high_open and all((low / m).denominator > 1 for m in avoid)
+        return (
+            low == high and not spec.low_open and not spec.high_open and all((low / m).denominator > 1 for m in avoid)
+        )
     if any((step / m).denominator == 1 for m in avoid):
         return False
     if low is None or high is None:
