@@ -44,6 +44,10 @@ RULES: dict[str, dict[str, Any]] = {
     "propertyNames listed": {"not": {"propertyNames": {"enum": ["a", "b"]}}},
     "propertyNames of few keys": {"propertyNames": {"enum": ["a", "x", "xy"]}, "not": PATTERN},
     "propertyNames twice": {"propertyNames": {"pattern": "^x"}, "not": {"propertyNames": {"maxLength": 1}}},
+    "propertyNames of many keys, but not all": {"propertyNames": {"maxLength": 1}, "not": {"additionalProperties": INTEGER}},
+    "propertyNames of many keys and two negations": {
+        "propertyNames": {"maxLength": 1}, "allOf": [{"not": {"additionalProperties": INTEGER}}, {"not": PATTERN}],
+    },
     "counted": {"not": PATTERN, "minProperties": 2, "maxProperties": 3},
     "at least two": {"not": PATTERN, "minProperties": 2},
     "at most one": {"not": PATTERN, "maxProperties": 1, "properties": {"x": {}, "a": {}}},

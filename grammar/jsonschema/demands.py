@@ -13,11 +13,12 @@ them, by the one member that can meet them (it becomes required), or by another 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..errors import LimitExceeded
+from ..regular.dfa import CharDfa
 from .algebra import Goal, goal_of
 from .facts import ALWAYS, Obligation, opposite
 
@@ -59,11 +60,15 @@ class Member:
 
 @dataclass(slots=True)
 class Others:
-    """A class of other keys; ``ways`` as in ``Member``."""
+    """A class of other keys; ``ways`` as in ``Member``.
+
+    ``reserved`` is a demand that is to be met by whoever takes a key of this class, unless it has been met before.
+    """
 
     keys: KeyClass
     goal: Goal
     ways: dict[int, tuple[Obligation, ...]]
+    reserved: int | None = None
 
 
 Option = tuple[Goal, int]
@@ -175,6 +180,24 @@ class Plan:
         for i, o in enumerate(self.others):
             yield from (("others", i, way) for way in o.ways.get(j, ()))
 
+    def reserve(self) -> None:
+        """Keep, in each class of finitely many keys, one key for each demand on it, so that they never run out.
+
+        A text in which that key comes before the member that meets the demand is lost; the same members in another order
+        are not.
+        """
+        for o in list(self.others):
+            wanted = [j for j in self.open if j in o.ways]
+            if not wanted or o.keys.keys is None or not o.keys.keys.is_finite():
+                continue
+            names = list(o.keys.keys.strings(len(wanted)))
+            kept = CharDfa.from_strings(names)
+            self.others += [
+                Others(replace(o.keys, keys=CharDfa.from_strings((n,))), o.goal, o.ways, j)
+                for n, j in zip(names, wanted, strict=False)
+            ]
+            o.keys = replace(o.keys, keys=o.keys.keys - kept)
+
     # -- choices ------------------------------------------------------------------------------
 
     @property
@@ -209,7 +232,11 @@ class Plan:
         ways = {w: bits & ~free for w, bits in ways.items() if bits & ~free}
         if len(ways) > _MAX_WAYS:
             raise too_many(len(ways))
-        yield m.goal, free
+        wanted = 0
+        if isinstance(m, Others) and m.reserved in self.open:
+            wanted = 1 << self.open.index(m.reserved) & ~met
+        if not wanted & ~free:
+            yield m.goal, free
         done: list[tuple[frozenset[Obligation], int]] = [(frozenset(), 0)]
         for size in range(1, len(ways) + 1):
             for chosen in combinations(ways, size):
@@ -222,7 +249,8 @@ class Plan:
                 goal = _and(m.goal, *chosen)
                 if size == 1 or self.judge.inhabited(goal):
                     done.append((as_set, bits))
-                    yield goal, free | bits
+                    if not wanted & ~(free | bits):
+                        yield goal, free | bits
 
     # -- counting -----------------------------------------------------------------------------
 
@@ -386,4 +414,8 @@ def plan_of(
             met |= needing[name]
     rest = [Others(c, c.goal, {j: w for j, w in enumerate(ways) if w}) for c, ways in others if judge.inhabited(c.goal)]
     plan = Plan(named, rest, piece.low, piece.high, judge, final, [j for j in range(len(piece.broken)) if j not in met])
-    return plan if plan.settle() else None
+    if not plan.settle():
+        return None
+    if final:
+        plan.reserve()
+    return plan

@@ -512,6 +512,8 @@ class Lowering:
         self._may_run_out(classes, plan.most)
         writer = DemandWriter(self, a, names, [], classes)
         if self._any_order and plan.high is None:
+            if any(o.reserved is not None for o in plan.others):
+                self._narrow(goal, "not", "one of finitely many keys is kept for the member that must break a rule")
             writer.write_any_order(plan)
             return
         if self._any_order:

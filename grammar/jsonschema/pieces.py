@@ -384,13 +384,6 @@ class Pieces:
                 if len(keys) <= self._members:
                     piece.members.extend((k, goal, False) for k in keys)
                     continue
-                if any(ways):
-                    raise LimitExceeded(
-                        f"some member must break what is said about more than {self._members} keys of a finite pattern",
-                        limit="members",
-                        value=self._members,
-                        hint="raise SchemaLimits.members",
-                    )
             out.append(KeyClass(dfa, goal, ways))
         return out
 
