@@ -15,7 +15,8 @@ limited by ``SchemaLimits.alternatives``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from ..errors import InvalidSource, LimitExceeded
 from .dialect import ANNOTATIONS, Json
@@ -33,9 +34,11 @@ from .facts import (
     negations,
     only,
     opposite,
+    typed,
 )
 from .keywords import read
-from .values import identity
+from .scalars import name_matches
+from .values import identity, type_bit
 
 Goal = tuple[Obligation, ...]
 """An ordered set of obligations; ``()`` is met by every value."""
@@ -55,6 +58,13 @@ def goal_of(obligations: Iterable[Obligation]) -> Goal:
     return FALSE_GOAL if NEVER in out else out
 
 
+def said_about(facts: Facts, name: str) -> list[Obligation]:
+    """Return what facts say about the value of a member with this name."""
+    out = [facts.props[name]] if name in facts.props else []
+    out += [o for pattern, o in facts.patterns if name_matches(pattern, name)]
+    return out if out or facts.additional == ALWAYS else [facts.additional]
+
+
 class UndeterminedError(Exception):
     """A question about overlapping branches came back to the schema whose branches they are; callers assume a value."""
 
@@ -66,9 +76,18 @@ class Algebra:
     """
 
     def __init__(
-        self, documents: Documents, enforced: Callable[[str], bool], alternatives: int, tick: Callable[[], None]
+        self,
+        documents: Documents,
+        enforced: Callable[[str], bool],
+        alternatives: int,
+        tick: Callable[[], None],
+        *,
+        coarse: bool = False,
     ) -> None:
-        """Take the documents, the test for enforced formats, the limit, and a deadline check."""
+        """Take the documents, the test for enforced formats, the limit, a deadline check, and how negations are written.
+
+        ``coarse`` ones have as few alternatives as possible, and ask for members that break a rule instead.
+        """
         self.documents = documents
         self.types_of: Callable[[Goal], int]
         self._enforced = enforced
@@ -80,15 +99,20 @@ class Algebra:
         self._outer: frozenset[Obligation] = frozenset()
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
         self.nodes_read: list[Node] = []
-        self.coarse = False
+        self._coarse = coarse
         self._constants: dict[object, Obligation] = {}
         self._made: set[int] = set()
+        self._required: dict[tuple[str, ...], Facts] = {}
+        self._absences: dict[str, Facts] = {}
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
         """Read a node once."""
         found = self._facts.get(node.index)
         if found is None:
             found = self._facts[node.index] = read(self.documents, node, self._enforced)
+            facts = found[0]
+            if facts.__dict__.keys() == {"required"} and not found[1]:  # the same facts can be seen to be the same
+                found = self._facts[node.index] = self._required.setdefault(facts.required, facts), [], 0
             if node.index not in self._made:
                 self.nodes_read.append(node)
         return found
@@ -149,46 +173,48 @@ class Algebra:
         if part.kind == "if":
             condition, then, otherwise = obligations
             return self._any_of(self._all([condition, then]), self._all([opposite(condition), otherwise]))
-        absent = only(ANY)
-        absent.props = {part.name: NEVER}
+        absent = self._absent(part.name)
+        if self._coarse:
+            return self._any_of([(absent,)], self.alternatives(obligations[0]))
         present = only(OBJECT)
         present.required = (part.name,)
         return [(absent,), *self._product([[(present,)], self.alternatives(obligations[0])], obligations[0])]
 
     def _violate(self, node: Node) -> list[Conjunction]:
         facts, parts, _ = self.local(node)
-        out: list[Conjunction] = [(f,) for f in negations(facts, coarse=self.coarse)]
-        if facts.enum is not None:
-            out += self._other_than(facts.enum, node)
+        out: list[Conjunction] = [(f,) for f in negations(facts, coarse=self._coarse)]
         for part in parts:
             out = self._any_of(out, self._violate_part(part))
         return out
 
-    def _other_than(self, values: list[Json], node: Node) -> list[Conjunction]:
-        """Return what all values but the given ones meet."""
-        scalars = Facts()
-        scalars.not_enum = tuple(v for v in values if not isinstance(v, list | dict))
-        factors: list[list[Conjunction]] = [[(scalars,)]] if scalars.not_enum else []
+    def _absent(self, name: str) -> Facts:
+        found = self._absences.get(name)
+        if found is None:
+            found = self._absences[name] = only(ANY)
+            found.props = {name: NEVER}
+        return found
+
+    def other_than(self, values: list[list[Json] | dict[str, Json]]) -> list[Conjunction]:
+        """Return what all values but the given arrays and objects meet."""
+        factors: list[list[Conjunction]] = []
         for value in values:
-            if not isinstance(value, list | dict):
-                continue
             said = only(ARRAY if isinstance(value, list) else OBJECT)
             if isinstance(value, list):
-                said.prefix = tuple(self._constant(v, node) for v in value)
+                said.prefix = tuple(map(self._constant, value))
                 said.rest = NEVER
                 said.min_items = len(value)
             else:
-                said.props = {name: self._constant(v, node) for name, v in value.items()}
+                said.props = {name: self._constant(v) for name, v in value.items()}
                 said.additional = NEVER
                 said.required = tuple(value)
-            factors.append([(f,) for f in negations(said, coarse=self.coarse)])
-        return self._product(factors, 2 * node.index)
+            factors.append([(f,) for f in negations(said, coarse=self._coarse)])
+        return self._product(factors, ALWAYS)
 
-    def _constant(self, value: Json, node: Node) -> Obligation:
+    def _constant(self, value: Json) -> Obligation:
         key = identity(value)
         found = self._constants.get(key)
         if found is None:
-            made = self.documents.child(node, {"enum": [value]}, "enum").index
+            made = self.documents.child(self.documents.root, {"enum": [value]}, "enum").index
             self._made.add(made)
             found = self._constants[key] = 2 * made
         return found
@@ -232,7 +258,7 @@ class Algebra:
             for others, types in types_of_others.items():
                 factors = [self.alternatives(o) for o in (branch, *(opposite(branches[j]) for j in others))]
                 if types != ANY:
-                    factors.append([(only(types),)])
+                    factors.insert(1, [(typed(types),)])
                 out = self._any_of(out, self._product(factors, branch))
         return out
 
@@ -337,17 +363,87 @@ class Algebra:
                     both = left + tuple(f for f in right if f not in left)
                     if _possible(both):
                         merged[both] = None
-                if len(merged) > self.limit:
-                    self._tick()
-                    raise LimitExceeded(
-                        f"more than {self.limit} alternatives after distributing the combinators",
-                        limit="alternatives",
-                        value=self.limit,
-                        where=self.documents.nodes[culprit >> 1].pointer(),
-                        hint="raise SchemaLimits.alternatives",
-                    )
+                if len(merged) > _BURST * self.limit:
+                    break
             out = list(merged)
+            if len(out) > _MANY:
+                self._tick()
+                out = _absorbed([c for c in out if self._members_agree(c)])
+            if len(out) > self.limit:
+                raise LimitExceeded(
+                    f"more than {self.limit} alternatives after distributing the combinators",
+                    limit="alternatives",
+                    value=self.limit,
+                    where=self.documents.nodes[culprit >> 1].pointer(),
+                    hint="raise SchemaLimits.alternatives",
+                )
         return [c for c in out if _possible(c)]
+
+    def _members_agree(self, conjunction: Conjunction) -> bool:
+        """Tell whether every required member of an object may have some value, as far as literal values tell."""
+        types = ANY
+        for f in conjunction:
+            types &= f.types
+        if types != OBJECT:
+            return True
+        for name in dict.fromkeys(n for f in conjunction for n in f.required):
+            said = [o for f in conjunction for o in said_about(f, name)]
+            if NEVER in said:
+                return False
+            if len(said) > 1 and not self.agree(said):
+                return False
+        return True
+
+    def agree(self, obligations: Sequence[Obligation]) -> bool:
+        """Tell whether some value meets obligations, as far as types and literal values tell."""
+        types = ANY
+        values: list[Json] | None = None
+        tests: list[tuple[Facts, bool]] = []
+        for o in dict.fromkeys(obligations):
+            if opposite(o) in obligations:
+                return False
+            facts, parts, _ = self.local(self.documents.nodes[o >> 1])
+            if o & 1:
+                if parts or not facts.__dict__.keys() <= {"types", "enum"}:
+                    continue
+                if facts.enum is None:
+                    types &= ~facts.types
+            else:
+                types &= facts.types
+                if facts.enum is not None and (values is None or len(facts.enum) < len(values)):
+                    values = facts.enum
+            if facts.enum is not None:
+                tests.append((facts, not o & 1))
+        if values is None:
+            return types != 0
+        left = [v for v in values if type_bit(v, float_is_fraction=False) & types]
+        for facts, inside in tests:
+            known = {identity(v) for v in facts.enum or () if type_bit(v, float_is_fraction=False) & facts.types}
+            left = [v for v in left if (identity(v) in known) == inside]
+        return bool(left)
+
+
+_MANY: Final = 16
+"""More alternatives than these are worth a closer look at which of them are needed."""
+
+_BURST: Final = 4
+"""So many times the limit of alternatives may come up in one step before they are looked at."""
+
+
+def _absorbed(conjunctions: list[Conjunction]) -> list[Conjunction]:
+    """Leave out each conjunction that says all that another one says."""
+    sets = [(frozenset(map(id, c)), c) for c in conjunctions]
+    kept: list[frozenset[int]] = []
+    for ids, _ in sorted(sets, key=lambda s: len(s[0])):
+        if not any(k <= ids for k in kept):
+            kept.append(ids)
+    remaining = set(kept)
+    out = []
+    for ids, c in sets:
+        if ids in remaining:
+            remaining.discard(ids)
+            out.append(c)
+    return out
 
 
 def _possible(conjunction: Conjunction) -> bool:

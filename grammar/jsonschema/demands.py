@@ -36,7 +36,11 @@ class Judge(Protocol):
     """Who knows which goals are empty."""
 
     def inhabited(self, goal: Goal) -> bool:
-        """Tell whether some value meets a goal."""
+        """Tell whether some value meets a goal; where a question about it is open, no is assumed."""
+        ...
+
+    def contradicts_itself(self, goal: Goal) -> bool:
+        """Tell whether a goal is empty for sure, by a cheap test."""
         ...
 
 
@@ -142,7 +146,8 @@ class Plan:
                     break
                 if opposite(way) in m.goal or not self.judge.inhabited(_and(m.goal, way)):
                     continue
-                if self.final and not self.judge.inhabited(_and(m.goal, opposite(way))):
+                never = _and(m.goal, opposite(way))
+                if self.judge.contradicts_itself(never) or (self.final and not self.judge.inhabited(never)):
                     left = [ALWAYS]
                     break
                 left.append(way)
@@ -313,10 +318,13 @@ class Plan:
                     )
 
     def inhabited(self) -> bool:
-        """Tell whether some object meets all demands."""
+        """Tell whether some object meets all demands; one too large to be tried is taken to do, and refused when written."""
         if self.states > _MAX_STATES:
             return True
-        return self.empty or self.alive(0, 0, 0)
+        try:
+            return self.empty or self.alive(0, 0, 0)
+        except LimitExceeded:
+            return True
 
     @property
     def empty(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from .dialect import Json
@@ -89,7 +90,7 @@ class Facts:
 
     Attributes:
         types: bit set of the types allowed.
-        enum: the values allowed, or ``None`` for all; ``not_enum`` the values forbidden, no arrays and objects.
+        enum: the values allowed, or ``None`` for all; ``not_enum`` the values forbidden.
         low, high, low_open, high_open: bounds of numbers.
         multiples, not_multiples: what numbers are, and are not, multiples of.
         min_length, max_length, strings: lengths of strings in characters, and what else is said about them.
@@ -141,6 +142,12 @@ def only(types: int) -> Facts:
     return facts
 
 
+@cache
+def typed(types: int) -> Facts:
+    """Return the facts that say the type and nothing else, always the same ones."""
+    return only(types)
+
+
 @dataclass(slots=True)
 class Part:
     """An assertion that sends the same value on: ``kind`` is ``all``, ``any``, ``one``, ``if`` or ``dependent``.
@@ -160,13 +167,17 @@ class Part:
 
 
 def negations(facts: Facts, *, coarse: bool = False) -> list[Facts]:
-    """Return facts of which at least one holds exactly where ``facts`` do not, ``enum`` left aside.
+    """Return facts of which at least one holds exactly where ``facts`` do not.
 
     They are as few as possible where ``coarse``: all that is said about members is then broken by one of them.
     """
     out: list[Facts] = []
     if facts.types != ANY:
-        out.append(only(ANY & ~facts.types))
+        out.append(typed(ANY & ~facts.types))
+    if facts.enum is not None:
+        f = Facts()
+        f.not_enum = tuple(facts.enum)
+        out.append(f)
     _negate_numbers(facts, out)
     _negate_strings(facts, out)
     _negate_arrays(facts, out)

@@ -509,7 +509,7 @@ class Lowering:
             self._members(a, names, members, classes, (plan.low, plan.high), goal)
             return
         self._check_size(plan.states)
-        self._may_run_out(classes, plan.most)
+        self._may_run_out([o.keys for o in plan.others if o.reserved is None], plan.most)
         writer = DemandWriter(self, a, names, [], classes)
         if self._any_order and plan.high is None:
             if any(o.reserved is not None for o in plan.others):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
-from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of
+from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .demands import Plan, plan_of
 from .dialect import Json
 from .facts import (
@@ -44,7 +44,6 @@ from .scalars import (
     character_language,
     common_multiple,
     language_of,
-    name_matches,
     number_is_inhabited,
     string_accepts,
     string_is_inhabited,
@@ -210,12 +209,31 @@ class Pieces:
             spec = self._string(conjunction)
             if string_is_inhabited(spec):
                 yield StringPiece(spec, [r for r in refusals if r.types & STRING])
-        if types & ARRAY:
-            array = self._array(conjunction, [r for r in refusals if r.types & ARRAY])
-            if array is not None:
-                yield array
-        if types & OBJECT:
-            yield self._object(conjunction, [r for r in refusals if r.types & OBJECT])
+        for whole in self._unequal(conjunction) if types & (ARRAY | OBJECT) else ():
+            here = types
+            for f in whole[len(conjunction) :]:
+                here &= f.types
+            if here & ARRAY:
+                array = self._array(whole, [r for r in refusals if r.types & ARRAY])
+                if array is not None:
+                    yield array
+            if here & OBJECT:
+                yield self._object(whole, [r for r in refusals if r.types & OBJECT])
+
+    def _unequal(self, conjunction: Conjunction) -> list[Conjunction]:
+        """Write out what arrays and objects other than given ones are."""
+        types = ANY
+        for f in conjunction:
+            types &= f.types
+        values = {
+            identity(v): v
+            for f in conjunction
+            for v in f.not_enum
+            if (isinstance(v, list) and types & ARRAY) or (isinstance(v, dict) and types & OBJECT)
+        }
+        if not values:
+            return [conjunction]
+        return [(*conjunction, *more) for more in self.algebra.other_than(list(values.values()))]
 
     def _numbers(self, conjunction: Conjunction, types: int, refusals: list[Refusal]) -> Iterator[Piece]:
         low: Number | None = None
@@ -315,7 +333,7 @@ class Pieces:
         for f in facts:
             if f.names != ALWAYS and not self.holds(name, f.names):
                 return FALSE_GOAL
-            obligations += _said_about(f, name)
+            obligations += said_about(f, name)
         if len(obligations) == 1 and obligations[0] > NEVER:
             return (obligations[0],)
         return goal_of(obligations)
@@ -324,7 +342,7 @@ class Pieces:
         """Return the obligations by meeting one of which the value of a member breaks facts about it."""
         if f.names != ALWAYS and not self.holds(name, f.names):
             return (ALWAYS,)
-        return _opposites(_said_about(f, name))
+        return _opposites(said_about(f, name))
 
     def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
         """Return the classes of keys beside the named members.
@@ -435,6 +453,10 @@ class Pieces:
         else:
             self._rests_on = min(self._rests_on, outer)
         return answer
+
+    def contradicts_itself(self, goal: Goal) -> bool:
+        """Tell whether the literal values that a goal speaks of leave none; unlike ``inhabited`` it assumes nothing."""
+        return not self.algebra.agree(goal)
 
     def types_of(self, goal: Goal) -> int:
         """Return the types of the values that meet a goal (what is refused is taken to hold)."""
@@ -548,12 +570,6 @@ class Pieces:
             or any(self.holds(v, o) for k, v in value.items() for o in self.breaking(b, k))
             for b in f.broken
         )
-
-
-def _said_about(f: Facts, name: str) -> list[Obligation]:
-    out = [f.props[name]] if name in f.props else []
-    out += [o for pattern, o in f.patterns if name_matches(pattern, name)]
-    return out if out or f.additional == ALWAYS else [f.additional]
 
 
 def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:

@@ -144,7 +144,12 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
     subschema.
     """
     try:
-        return _Compilation(source).run()
+        try:
+            return _Compilation(source).run()
+        except LimitExceeded as e:
+            if e.limit != "alternatives":
+                raise
+            return _Compilation(source, coarse=True).run()
     except RecursionError:
         raise LimitExceeded(
             "the schema is nested too deeply",
@@ -157,7 +162,7 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
 class _Compilation:
     """The state of one compilation; kept by its report for the entries."""
 
-    def __init__(self, source: JsonSchema) -> None:
+    def __init__(self, source: JsonSchema, *, coarse: bool = False) -> None:
         self.source = source
         self.limits = source.limits or SchemaLimits()
         self.events: list[_Event] = []
@@ -169,7 +174,7 @@ class _Compilation:
         else:
             self.dialect, self.why = detect(document)
         self.documents = Documents(document, self.dialect, source.registry, forced=source.dialect is not None)
-        self.algebra = Algebra(self.documents, self.enforced, self.limits.alternatives, self.tick)
+        self.algebra = Algebra(self.documents, self.enforced, self.limits.alternatives, self.tick, coarse=coarse)
         formats = source.formats if isinstance(source.formats, Mapping) else {}
         self.pieces = Pieces(
             self.algebra,
