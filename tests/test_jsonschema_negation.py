@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -121,8 +122,14 @@ def test_negations_are_exact(name: str) -> None:
 
 def random_rule(rng: random.Random, depth: int = 0) -> dict[str, Any]:
     """Draw a schema about members, with negations and choices."""
-    sub = lambda: rng.choice([INTEGER, STRING, {"type": "null"}, {}, False, {"enum": [0, "s"]}, {"const": None}])  # noqa: E731
-    draw: list[Any] = [
+
+    def sub() -> Any:
+        return rng.choice([INTEGER, STRING, {"type": "null"}, {}, False, {"enum": [0, "s"]}, {"const": None}])
+
+    def inner() -> dict[str, Any]:
+        return random_rule(rng, depth + 1)
+
+    draw: list[Callable[[], dict[str, Any]]] = [
         lambda: {"properties": {k: sub() for k in rng.sample(KEYS, rng.randint(1, 3))}},
         lambda: {"patternProperties": {rng.choice(["^x", "y$", "a|b"]): sub()}},
         lambda: {"properties": {k: sub() for k in rng.sample(KEYS, 2)}, "additionalProperties": sub()},
@@ -132,7 +139,6 @@ def random_rule(rng: random.Random, depth: int = 0) -> dict[str, Any]:
         lambda: {"additionalProperties": sub(), "patternProperties": {"^x": sub(), "y": sub()}},
     ]
     if depth < 2:
-        inner = lambda: random_rule(rng, depth + 1)  # noqa: E731
         draw += [
             lambda: {"not": inner()},
             lambda: {"oneOf": [inner() for _ in range(rng.randint(2, 3))]},

@@ -191,17 +191,19 @@ class Plan:
         A text in which that key comes before the member that meets the demand is lost; the same members in another order
         are not.
         """
-        for o in list(self.others):
+        others: list[Others] = []
+        for o in self.others:
             wanted = [j for j in self.open if j in o.ways]
             if not wanted or o.keys.keys is None or not o.keys.keys.is_finite():
+                others.append(o)
                 continue
             names = list(o.keys.keys.strings(len(wanted)))
-            kept = CharDfa.from_strings(names)
-            self.others += [
-                Others(replace(o.keys, keys=CharDfa.from_strings((n,))), o.goal, o.ways, j)
-                for n, j in zip(names, wanted, strict=False)
-            ]
-            o.keys = replace(o.keys, keys=o.keys.keys - kept)
+            rest = replace(o.keys, keys=o.keys.keys - CharDfa.from_strings(names))
+            others.append(Others(rest, o.goal, o.ways))
+            for name, j in zip(names, wanted, strict=True):
+                one = replace(o.keys, keys=CharDfa.from_strings((name,)))
+                others.append(Others(one, o.goal, o.ways, j))
+        self.others = others
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -422,8 +424,4 @@ def plan_of(
             met |= needing[name]
     rest = [Others(c, c.goal, {j: w for j, w in enumerate(ways) if w}) for c, ways in others if judge.inhabited(c.goal)]
     plan = Plan(named, rest, piece.low, piece.high, judge, final, [j for j in range(len(piece.broken)) if j not in met])
-    if not plan.settle():
-        return None
-    if final:
-        plan.reserve()
-    return plan
+    return plan if plan.settle() else None

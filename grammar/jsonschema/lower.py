@@ -503,6 +503,7 @@ class Lowering:
             a.call(START, rule, end)
 
     def _plan(self, a: Automaton, plan: Plan, names: list[str], goal: Goal) -> None:
+        plan.reserve()
         classes = [o.keys for o in plan.others]
         if not plan.open:
             members: list[tuple[str, Goal | None, bool]] = [(m.name, m.goal, m.needed) for m in plan.members]
