@@ -96,7 +96,7 @@ def check(schema: dict[str, Any], sample: list[dict[str, Any]] | None = None) ->
     oracles = []
     for order in ("schema", "any"):
         try:
-            source = JsonSchema(schema, dialect="2020-12", whitespace="compact", property_order=order)  # type: ignore[arg-type]
+            source = JsonSchema(schema, dialect="2020-12", whitespace="compact", property_order=order)
             grammar, report = compile_schema(source)
         except Unsatisfiable:
             assert not any(map(validator.is_valid, sample or objects())), schema

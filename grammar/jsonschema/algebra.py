@@ -15,7 +15,7 @@ limited by ``SchemaLimits.alternatives``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from ..errors import InvalidSource, LimitExceeded
@@ -38,6 +38,7 @@ from .facts import (
 )
 from .keywords import read
 from .scalars import name_matches
+from .unevaluated import Evaluation
 from .values import identity, type_bit
 
 Goal = tuple[Obligation, ...]
@@ -102,6 +103,7 @@ class Algebra:
         self._coarse = coarse
         self._constants: dict[object, Obligation] = {}
         self._made: set[int] = set()
+        self._evaluation = Evaluation(self)
         self._required: dict[tuple[str, ...], Facts] = {}
         self._absences: dict[str, Facts] = {}
 
@@ -111,7 +113,9 @@ class Algebra:
         if found is None:
             found = self._facts[node.index] = read(self.documents, node, self._enforced)
             facts = found[0]
-            if facts.__dict__.keys() == {"required"} and not found[1]:  # the same facts can be seen to be the same
+            if (
+                self._coarse and facts.__dict__.keys() == {"required"} and not found[1]
+            ):  # the same facts can be seen to be the same
                 found = self._facts[node.index] = self._required.setdefault(facts.required, facts), [], 0
             if node.index not in self._made:
                 self.nodes_read.append(node)
@@ -154,6 +158,8 @@ class Algebra:
         own: list[Conjunction] = [(facts,)] if facts.__dict__ else [()]
         if not parts:
             return own if facts.types else []
+        if any(p.kind == "unevaluated" for p in parts):
+            return self._evaluation.satisfy(node)
         factors = [self._part(p, node) for p in parts]
         if facts.__dict__:  # members come in the order of the text, but the object's own before those of a choice
             first = [f for f in factors[:place] if len(f) == 1]
@@ -184,7 +190,10 @@ class Algebra:
         facts, parts, _ = self.local(node)
         out: list[Conjunction] = [(f,) for f in negations(facts, coarse=self._coarse)]
         for part in parts:
-            out = self._any_of(out, self._violate_part(part))
+            if part.kind == "unevaluated":
+                out = self._any_of(out, self._evaluation.violate(node, part.obligations[0]))
+            else:
+                out = self._any_of(out, self._violate_part(part))
         return out
 
     def _absent(self, name: str) -> Facts:
@@ -245,22 +254,30 @@ class Algebra:
 
     def _one(self, part: Part, node: Node) -> list[Conjunction]:
         """Exactly one branch: any of them, and for the types where two branches overlap, not the others."""
+        out: list[Conjunction] = []
+        for branch, without in self.exclusions(part, node):
+            factors = [self.alternatives(branch), *without]
+            out = self._any_of(out, factors[0] if not without else self._product(factors, branch))
+        return out
+
+    def exclusions(self, part: Part, node: Node) -> Iterator[tuple[Obligation, list[list[Conjunction]]]]:
+        """Yield the branches of ``oneOf``, each with what must hold beside it so that it is the only one.
+
+        A branch that overlaps with others on some types only comes several times.
+        """
         branches = part.obligations
         overlaps = self._overlaps(branches, node)
         if not overlaps:
-            return self._any(branches)
-        out: list[Conjunction] = []
+            yield from ((branch, []) for branch in dict.fromkeys(branches))
+            return
         for i, branch in enumerate(branches):
             types_of_others: dict[tuple[int, ...], int] = {}
             for bit in range(TYPE_BITS):
                 others = tuple(j for j in range(len(branches)) if overlaps.get((i, j), 0) >> bit & 1)
                 types_of_others[others] = types_of_others.get(others, 0) | 1 << bit
             for others, types in types_of_others.items():
-                factors = [self.alternatives(o) for o in (branch, *(opposite(branches[j]) for j in others))]
-                if types != ANY:
-                    factors.insert(1, [(typed(types),)])
-                out = self._any_of(out, self._product(factors, branch))
-        return out
+                within: list[list[Conjunction]] = [] if types == ANY else [[(typed(types),)]]
+                yield branch, [*within, *(self.alternatives(opposite(branches[j])) for j in others)]
 
     def _overlaps(self, branches: list[Obligation], node: Node) -> dict[tuple[int, int], int]:
         """Return, for each pair of branches that some value meets both of, the types of such values.
@@ -271,7 +288,7 @@ class Algebra:
             return {}
         context: Goal = ()
         if isinstance(node.schema, dict):
-            beside = {k: v for k, v in node.schema.items() if k != "oneOf" and k not in ANNOTATIONS}
+            beside = {k: v for k, v in node.schema.items() if k not in ANNOTATIONS and k not in _ON_BRANCHES}
             if beside:
                 context = (2 * self.documents.child(node, beside).index,)
         out: dict[tuple[int, int], int] = {}
@@ -370,14 +387,24 @@ class Algebra:
                 self._tick()
                 out = _absorbed([c for c in out if self._members_agree(c)])
             if len(out) > self.limit:
-                raise LimitExceeded(
-                    f"more than {self.limit} alternatives after distributing the combinators",
-                    limit="alternatives",
-                    value=self.limit,
-                    where=self.documents.nodes[culprit >> 1].pointer(),
-                    hint="raise SchemaLimits.alternatives",
-                )
+                raise self.too_many(culprit)
         return [c for c in out if _possible(c)]
+
+    def too_many(self, culprit: Obligation) -> LimitExceeded:
+        """Build the error for too many alternatives."""
+        return LimitExceeded(
+            f"more than {self.limit} alternatives after distributing the combinators",
+            limit="alternatives",
+            value=self.limit,
+            where=self.documents.nodes[culprit >> 1].pointer(),
+            hint="raise SchemaLimits.alternatives",
+        )
+
+    @staticmethod
+    def both(left: Conjunction, right: Conjunction) -> Conjunction | None:
+        """Return the conjunction of two, or ``None`` where they contradict each other for sure."""
+        out = left + tuple(f for f in right if f not in left)
+        return out if _possible(out) else None
 
     def _members_agree(self, conjunction: Conjunction) -> bool:
         """Tell whether every required member of an object may have some value, as far as literal values tell."""
@@ -422,6 +449,9 @@ class Algebra:
             left = [v for v in left if (identity(v) in known) == inside]
         return bool(left)
 
+
+_ON_BRANCHES: Final = frozenset(("oneOf", "unevaluatedProperties", "unevaluatedItems"))
+"""Keywords that are or depend on the branches whose overlap is asked about."""
 
 _MANY: Final = 16
 """More alternatives than these are worth a closer look at which of them are needed."""

@@ -150,7 +150,7 @@ def typed(types: int) -> Facts:
 
 @dataclass(slots=True)
 class Part:
-    """An assertion that sends the same value on: ``kind`` is ``all``, ``any``, ``one``, ``if`` or ``dependent``.
+    """An assertion that sends the same value on: ``kind`` is ``all``, ``any``, ``one``, ``not``, ``if``, ``dependent`` or ``unevaluated``.
 
     Attributes:
         obligations: the branches; of ``if`` the three of if, then and else.

@@ -12,7 +12,6 @@ from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
     ARRAY,
-    OBJECT,
     TYPES,
     Contains,
     Facts,
@@ -364,7 +363,7 @@ def _unevaluated_properties(r: Reading, value: Json) -> None:
     if r.child(value, "unevaluatedProperties") == ALWAYS or "additionalProperties" in r.schema:
         return
     if _IN_PLACE & r.schema.keys():
-        r.refuse(OBJECT, "unevaluatedProperties", "beside other applicators it depends on which of them hold")
+        r.part("unevaluated", [r.child(value, "unevaluatedProperties")], "unevaluatedProperties")
     else:
         r.facts.additional = r.child(value, "unevaluatedProperties")
 

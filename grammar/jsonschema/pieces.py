@@ -222,6 +222,8 @@ class Pieces:
 
     def _unequal(self, conjunction: Conjunction) -> list[Conjunction]:
         """Write out what arrays and objects other than given ones are."""
+        if not any(f.not_enum for f in conjunction):
+            return [conjunction]
         types = ANY
         for f in conjunction:
             types &= f.types
