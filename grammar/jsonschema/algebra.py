@@ -443,11 +443,19 @@ class Algebra:
                 tests.append((facts, not o & 1))
         if values is None:
             return types != 0
-        left = [v for v in values if type_bit(v, float_is_fraction=False) & types]
+        left = [v for v in values if _bits(v) & types]
         for facts, inside in tests:
-            known = {identity(v) for v in facts.enum or () if type_bit(v, float_is_fraction=False) & facts.types}
-            left = [v for v in left if (identity(v) in known) == inside]
+            known = {identity(v) for v in facts.enum or ()}
+            if inside:
+                left = [v for v in left if identity(v) in known and _bits(v) & facts.types]
+            else:
+                left = [v for v in left if identity(v) not in known or _bits(v) & ~facts.types]
         return bool(left)
+
+
+def _bits(value: Json) -> int:
+    """Return the types that a value has in some draft."""
+    return type_bit(value, float_is_fraction=False) | type_bit(value, float_is_fraction=True)
 
 
 _ON_BRANCHES: Final = frozenset(("oneOf", "unevaluatedProperties", "unevaluatedItems"))

@@ -25,15 +25,14 @@ from .facts import ALWAYS, Obligation, opposite
 if TYPE_CHECKING:
     from .pieces import KeyClass, ObjectPiece
 
-_MAX_WAYS: Final = 8
-"""Different things that the value of one member may be asked to meet: their subsets are tried."""
-
 _MAX_STATES: Final = 20_000
 """Beyond so many states an object is taken to be inhabited; writing it is refused long before."""
 
 
 class Judge(Protocol):
-    """Who knows which goals are empty."""
+    """Who knows which goals are empty, and how many rules one member may break (all sets of them are tried)."""
+
+    broken_rules: int
 
     def inhabited(self, goal: Goal) -> bool:
         """Tell whether some value meets a goal; where a question about it is open, no is assumed."""
@@ -204,6 +203,8 @@ class Plan:
                 one = replace(o.keys, keys=CharDfa.from_strings((name,)))
                 others.append(Others(one, o.goal, o.ways, j))
         self.others = others
+        self._options.clear()
+        self._alive.clear()
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -237,8 +238,13 @@ class Plan:
                 else:
                     ways[way] = ways.get(way, 0) | 1 << bit
         ways = {w: bits & ~free for w, bits in ways.items() if bits & ~free}
-        if len(ways) > _MAX_WAYS:
-            raise too_many(len(ways))
+        if len(ways) > self.judge.broken_rules:
+            raise LimitExceeded(
+                f"one member could break {len(ways)} of the rules of which some must be broken",
+                limit="broken_rules",
+                value=self.judge.broken_rules,
+                hint="raise SchemaLimits.broken_rules",
+            )
         wanted = 0
         if isinstance(m, Others) and m.reserved in self.open:
             wanted = 1 << self.open.index(m.reserved) & ~met
@@ -390,13 +396,6 @@ class Plan:
         """Return a plan of its own."""
         members = [Member(m.name, m.goal, m.needed, dict(m.ways), m.absent) for m in self.members]
         return Plan(members, self.others, self.low, self.high, self.judge, self.final, list(self.open))
-
-
-def too_many(ways: int) -> LimitExceeded:
-    """Build the error for a member that could meet too many things at once."""
-    return LimitExceeded(
-        f"one member could break {ways} rules of which some must be broken", limit="broken_rules", value=_MAX_WAYS
-    )
 
 
 def plan_of(

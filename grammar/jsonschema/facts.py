@@ -54,6 +54,12 @@ def opposite(obligation: Obligation) -> Obligation:
     return obligation ^ 1
 
 
+def opposites(obligations: list[Obligation]) -> tuple[Obligation, ...]:
+    """Return obligations one of which is met exactly where not all of the given ones are."""
+    out = dict.fromkeys(opposite(o) for o in obligations if o != ALWAYS)
+    return (ALWAYS,) if ALWAYS in out else tuple(out)
+
+
 @dataclass(frozen=True, slots=True)
 class StringFact:
     """A constraint on the characters of a string: kind ``pattern`` or ``format``, to be met or (``holds`` False) not."""

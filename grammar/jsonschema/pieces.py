@@ -36,6 +36,7 @@ from .facts import (
     Refusal,
     StringFact,
     opposite,
+    opposites,
 )
 from .scalars import (
     Number,
@@ -45,10 +46,11 @@ from .scalars import (
     common_multiple,
     language_of,
     number_is_inhabited,
+    number_meets,
     string_accepts,
     string_is_inhabited,
 )
-from .values import identity, is_multiple, type_bit
+from .values import identity, type_bit
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ class Pieces:
         float_is_fraction: bool,
         key_classes: int,
         members: int,
+        broken_rules: int,
         tick: Callable[[], None],
     ) -> None:
         """Take the algebra, the user's own formats as patterns, and limits."""
@@ -143,6 +146,7 @@ class Pieces:
         self._float_is_fraction = float_is_fraction
         self._key_classes = key_classes
         self._members = members
+        self.broken_rules = broken_rules
         self._tick = tick
         self._memo: dict[Goal, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
@@ -344,7 +348,7 @@ class Pieces:
         """Return the obligations by meeting one of which the value of a member breaks facts about it."""
         if f.names != ALWAYS and not self.holds(name, f.names):
             return (ALWAYS,)
-        return _opposites(said_about(f, name))
+        return opposites(said_about(f, name))
 
     def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
         """Return the classes of keys beside the named members.
@@ -390,9 +394,7 @@ class Pieces:
         by_goal: dict[tuple[Goal, tuple[tuple[Obligation, ...], ...]], CharDfa] = {}
         for dfa, hit in classes:
             goal = goal_of(o for f in facts for o in _said_about_others(f, hit))
-            ways = tuple(
-                (ALWAYS,) if i in hit else _opposites(_said_about_others(f, hit)) for i, f in enumerate(broken)
-            )
+            ways = tuple((ALWAYS,) if i in hit else opposites(_said_about_others(f, hit)) for i, f in enumerate(broken))
             if goal != FALSE_GOAL:
                 by_goal[goal, ways] = by_goal[goal, ways] | dfa if (goal, ways) in by_goal else dfa
         if len(by_goal) == 1 and not patterns and not restricted and not any(f.names != ALWAYS for f in broken):
@@ -543,7 +545,7 @@ class Pieces:
         if isinstance(value, dict):
             return self._object_meets(value, f)
         if bit & NUMBER and isinstance(value, int | Number):
-            return _number_meets(value, f)
+            return number_meets(value, f)
         return True
 
     def _array_meets(self, value: list[Json], f: Facts) -> bool:
@@ -578,11 +580,6 @@ def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:
     return [o for p, o in f.patterns if p in hit] or [f.additional]
 
 
-def _opposites(obligations: list[Obligation]) -> tuple[Obligation, ...]:
-    out = dict.fromkeys(opposite(o) for o in obligations if o != ALWAYS)
-    return (ALWAYS,) if ALWAYS in out else tuple(out)
-
-
 def _types(piece: Piece) -> int:
     if isinstance(piece, ObjectPiece):
         return OBJECT
@@ -596,11 +593,3 @@ def _types(piece: Piece) -> int:
     for v in piece.values:
         types |= type_bit(v, float_is_fraction=False)
     return types
-
-
-def _number_meets(value: Number, f: Facts) -> bool:
-    if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
-        return False
-    if f.high is not None and (value > f.high or (f.high_open and value == f.high)):
-        return False
-    return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)

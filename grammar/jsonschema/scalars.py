@@ -15,7 +15,8 @@ from ..regular import numbers
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes, json_string_body
 from ..regular.formats import format_dfa, format_length
-from .facts import StringFact
+from .facts import Facts, StringFact
+from .values import is_multiple
 
 Number = Decimal | int
 
@@ -246,6 +247,15 @@ def number_is_inhabited(spec: NumberSpec) -> bool:
     # one number of a period is 1 modulo all that is avoided, and so no multiple of any
     last = min(last, first + lcm(*((step / m).denominator for m in avoid)) - 1)
     return any(all((n * step / m).denominator > 1 for m in avoid) for n in range(first, last + 1))
+
+
+def number_meets(value: Number, f: Facts) -> bool:
+    """Tell whether a number meets what facts say about numbers."""
+    if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
+        return False
+    if f.high is not None and (value > f.high or (f.high_open and value == f.high)):
+        return False
+    return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)
 
 
 @lru_cache(4096)
