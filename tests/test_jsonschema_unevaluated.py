@@ -74,6 +74,6 @@ def test_random_applicators_are_exact(seed: int) -> None:
     """Random nests of applicators accept exactly what ``jsonschema`` does."""
     rng = random.Random(seed)
     try:
-        check({"type": "object", **random_schema(rng)}, rng.sample(objects(), 40))
+        check({"type": "object", **random_schema(rng)}, rng.sample(objects(), 40), coarse=seed % 2 == 1)
     except LimitExceeded as e:
         pytest.skip(f"beyond a limit: {e.limit}")
