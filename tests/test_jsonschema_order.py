@@ -22,6 +22,7 @@ CROSSING = [
 VOCAB = sg.Vocabulary([*PRINTABLE, *CROSSING, None], eos_ids=[len(PRINTABLE) + len(CROSSING)])
 
 ONE = {"const": 1}
+TWO = {"enum": [1, 2]}
 OBJECTS: dict[str, dict[str, Any]] = {
     "closed, some required": {
         "properties": {"a": ONE, "b": ONE, "ab": ONE}, "required": ["a", "ab"], "additionalProperties": False,
@@ -47,6 +48,32 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "a choice between members": {
         "properties": {"a": ONE, "b": ONE, "ab": ONE}, "additionalProperties": False,
         "oneOf": [{"required": ["a"]}, {"required": ["b", "ab"]}],
+    },
+    "a member that breaks a pattern": {
+        "properties": {"a": TWO, "b": ONE}, "additionalProperties": TWO, "not": {"patternProperties": {"^a": ONE}},
+    },
+    "a declared member that breaks a pattern": {
+        "properties": {"a": TWO, "ab": TWO, "b": ONE}, "additionalProperties": False, "required": ["b"],
+        "not": {"patternProperties": {"^a": ONE}},
+    },
+    "few names, one of them wrong": {
+        "propertyNames": {"enum": ["a", "b", "ab"]}, "additionalProperties": TWO, "not": {"additionalProperties": ONE},
+    },
+    "many names, one of them wrong": {
+        "propertyNames": {"maxLength": 1}, "additionalProperties": TWO, "not": {"additionalProperties": ONE},
+    },
+    "two rules broken by at most two": {
+        "additionalProperties": TWO, "maxProperties": 2,
+        "allOf": [{"not": {"patternProperties": {"^a": ONE}}}, {"not": {"propertyNames": {"maxLength": 2}}}],
+    },
+    "two rules broken by at least two": {
+        "properties": {"a": TWO, "b": TWO}, "additionalProperties": TWO, "minProperties": 2,
+        "allOf": [{"not": {"patternProperties": {"^a": ONE}}}, {"not": {"patternProperties": {"b$": ONE}}}],
+    },
+    "other than a given object": {"additionalProperties": TWO, "not": {"const": {"a": 1, "b": 2}}},
+    "members that no branch evaluates": {
+        "anyOf": [{"properties": {"a": ONE}, "required": ["a"]}, {"patternProperties": {"^b": ONE}}],
+        "unevaluatedProperties": False,
     },
 }  # fmt: skip
 

@@ -55,6 +55,7 @@ def keywords(sub: st.SearchStrategy[Any]) -> dict[str, st.SearchStrategy[Any]]:
         "patternProperties": st.dictionaries(st.sampled_from(["a", "^b", "[cd]"]), sub, max_size=2),
         "additionalProperties": sub,
         "propertyNames": sub,
+        "unevaluatedProperties": sub,
         "required": st.lists(NAMES, max_size=2, unique=True),
         "minProperties": small,
         "maxProperties": small,
@@ -170,7 +171,6 @@ def test_the_generator_reaches_every_keyword() -> None:
 
     left_out = {
         "format",
-        "unevaluatedProperties",
         "$dynamicRef",
         "dependencies",
     }

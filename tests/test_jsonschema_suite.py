@@ -28,6 +28,7 @@ ORDER = {
     "dependencies.json",
     "dependentRequired.json",
     "propertyNames.json",
+    "unevaluatedProperties.json",
 }
 """Files with instances whose members stand in another order than the schema's."""
 

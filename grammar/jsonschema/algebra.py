@@ -19,8 +19,9 @@ limited by ``SchemaLimits.alternatives``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from ..errors import InvalidSource, LimitExceeded
 from .dialect import ANNOTATIONS, Json
@@ -38,9 +39,12 @@ from .facts import (
     negations,
     only,
     opposite,
+    typed,
 )
 from .keywords import read
-from .values import identity
+from .scalars import name_matches
+from .unevaluated import Evaluation
+from .values import identity, type_bit
 
 Goal = tuple[Obligation, ...]
 """An ordered set of obligations; ``()`` is met by every value."""
@@ -60,6 +64,13 @@ def goal_of(obligations: Iterable[Obligation]) -> Goal:
     return FALSE_GOAL if NEVER in out else out
 
 
+def said_about(facts: Facts, name: str) -> list[Obligation]:
+    """Return what facts say about the value of a member with this name."""
+    out = [facts.props[name]] if name in facts.props else []
+    out += [o for pattern, o in facts.patterns if name_matches(pattern, name)]
+    return out if out or facts.additional == ALWAYS else [facts.additional]
+
+
 class UndeterminedError(Exception):
     """A question about overlapping branches came back to the schema whose branches they are; callers assume a value."""
 
@@ -71,13 +82,22 @@ class Algebra:
     """
 
     def __init__(
-        self, documents: Documents, enforced: Callable[[str], bool], alternatives: int, tick: Callable[[], None]
+        self,
+        documents: Documents,
+        enforced: Callable[[str], bool],
+        alternatives: int,
+        tick: Callable[[], None],
+        *,
+        coarse: bool = False,
     ) -> None:
-        """Take the documents, the test for enforced formats, the limit, and a deadline check."""
+        """Take the documents, the test for enforced formats, the limit, a deadline check, and how negations are written.
+
+        ``coarse`` ones have as few alternatives as possible, and ask for members that break a rule instead.
+        """
         self.documents = documents
         self.types_of: Callable[[Goal], int]
         self._enforced = enforced
-        self._limit = alternatives
+        self.limit = alternatives
         self._tick = tick
         self._facts: dict[int, tuple[Facts, list[Part], int]] = {}
         self._memo: dict[Obligation, list[Conjunction]] = {ALWAYS: [()], NEVER: []}
@@ -88,13 +108,25 @@ class Algebra:
         self._outer: frozenset[Obligation] = frozenset()
         self._goals: dict[Goal, list[Conjunction]] = {TRUE_GOAL: [()], FALSE_GOAL: []}
         self.nodes_read: list[Node] = []
+        self._coarse = coarse
+        self._constants: dict[object, Obligation] = {}
+        self._made: set[int] = set()
+        self._evaluation = Evaluation(self)
+        self._required: dict[tuple[str, ...], Facts] = {}
+        self._absences: dict[str, Facts] = {}
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
         """Read a node once."""
         found = self._facts.get(node.index)
         if found is None:
             found = self._facts[node.index] = read(self.documents, node, self._enforced)
-            self.nodes_read.append(node)
+            facts = found[0]
+            if (
+                self._coarse and facts.__dict__.keys() == {"required"} and not found[1]
+            ):  # the same facts can be seen to be the same
+                found = self._facts[node.index] = self._required.setdefault(facts.required, facts), [], 0
+            if node.index not in self._made:
+                self.nodes_read.append(node)
         return found
 
     def expand(self, goal: Goal) -> list[Conjunction]:
@@ -149,8 +181,10 @@ class Algebra:
         own: list[Conjunction] = [(facts,)] if facts.__dict__ else [()]
         if not parts:
             return own if facts.types else []
+        if any(p.kind == "unevaluated" for p in parts):
+            return self._evaluation.satisfy(node)
         for part in parts:
-            if part.kind == "unevaluated":
+            if part.kind == "unevaluated items":
                 with self._mode(evaluating=True):
                     out = self._product(self._factors(facts, parts, place, node), 2 * node.index)
                 return self._unevaluated(node, out, part.obligations[0])
@@ -209,7 +243,7 @@ class Algebra:
             return self._several(obligations) if self._evaluating else self._any(obligations)
         if part.kind == "maybe":
             return self._any([ALWAYS, *obligations]) if self._evaluating else [()]
-        if part.kind == "unevaluated":
+        if part.kind == "unevaluated items":
             return [()]
         if part.kind == "not":
             return self.alternatives(opposite(obligations[0]))
@@ -218,19 +252,23 @@ class Algebra:
         if part.kind == "if":
             condition, then, otherwise = obligations
             return self._any_of(self._all([condition, then]), self._all([opposite(condition), otherwise]))
-        absent = only(ANY)
-        absent.props = {part.name: NEVER}
+        absent = self._absent(part.name)
+        if self._coarse:
+            return self._any_of([(absent,)], self.alternatives(obligations[0]))
         present = only(OBJECT)
         present.required = (part.name,)
         return [(absent,), *self._product([[(present,)], self.alternatives(obligations[0])], obligations[0])]
 
     def _violate(self, node: Node) -> list[Conjunction]:
         facts, parts, _ = self.local(node)
-        if any(p.kind == "unevaluated" for p in parts):  # not this alternative and not that one
+        if any(p.kind == "unevaluated items" for p in parts):  # not this alternative and not that one
             return self._none_of(self.alternatives(2 * node.index), 2 * node.index)
-        out: list[Conjunction] = [(f,) for f in negations(facts)]
+        out: list[Conjunction] = [(f,) for f in negations(facts, coarse=self._coarse)]
         for part in parts:
-            out = self._any_of(out, self._violate_part(part))
+            if part.kind == "unevaluated":
+                out = self._any_of(out, self._evaluation.violate(node, part.obligations[0]))
+            else:
+                out = self._any_of(out, self._violate_part(part))
         return out
 
     def _none_of(self, conjunctions: list[Conjunction], culprit: Obligation) -> list[Conjunction]:
@@ -241,13 +279,45 @@ class Algebra:
             factor: list[Conjunction] = []
             for f in c:
                 if f not in negated:
-                    negated[f] = [(n,) for n in negations(f)]
+                    negated[f] = [(n,) for n in negations(f, coarse=self._coarse)]
                 factor += negated[f]
             said = {n for (n,) in factor}
             known = [left for left in out if not said.isdisjoint(left)]
             more = [left for left in out if said.isdisjoint(left)]
             out = _weakest(known + (self._product([more, factor], culprit) if more else []))
         return out
+
+    def _absent(self, name: str) -> Facts:
+        found = self._absences.get(name)
+        if found is None:
+            found = self._absences[name] = only(ANY)
+            found.props = {name: NEVER}
+        return found
+
+    def other_than(self, values: list[list[Json] | dict[str, Json]]) -> list[Conjunction]:
+        """Return what all values but the given arrays and objects meet."""
+        factors: list[list[Conjunction]] = []
+        for value in values:
+            said = only(ARRAY if isinstance(value, list) else OBJECT)
+            if isinstance(value, list):
+                said.prefix = tuple(map(self._constant, value))
+                said.rest = NEVER
+                said.min_items = len(value)
+            else:
+                said.props = {name: self._constant(v) for name, v in value.items()}
+                said.additional = NEVER
+                said.required = tuple(value)
+            factors.append([(f,) for f in negations(said, coarse=self._coarse)])
+        return self._product(factors, ALWAYS)
+
+    def _constant(self, value: Json) -> Obligation:
+        key = identity(value)
+        found = self._constants.get(key)
+        if found is None:
+            made = self.documents.child(self.documents.root, {"enum": [value]}, "enum").index
+            self._made.add(made)
+            found = self._constants[key] = 2 * made
+        return found
 
     def _violate_part(self, part: Part) -> list[Conjunction]:
         obligations = part.obligations
@@ -277,22 +347,30 @@ class Algebra:
 
     def _one(self, part: Part, node: Node) -> list[Conjunction]:
         """Exactly one branch: any of them, and for the types where two branches overlap, not the others."""
+        out: list[Conjunction] = []
+        for branch, without in self.exclusions(part, node):
+            factors = [self.alternatives(branch), *without]
+            out = self._any_of(out, factors[0] if not without else self._product(factors, branch))
+        return out
+
+    def exclusions(self, part: Part, node: Node) -> Iterator[tuple[Obligation, list[list[Conjunction]]]]:
+        """Yield the branches of ``oneOf``, each with what must hold beside it so that it is the only one.
+
+        A branch that overlaps with others on some types only comes several times.
+        """
         branches = part.obligations
         overlaps = self._overlaps(branches, node)
         if not overlaps:
-            return self._any(branches)
-        out: list[Conjunction] = []
+            yield from ((branch, []) for branch in dict.fromkeys(branches))
+            return
         for i, branch in enumerate(branches):
             types_of_others: dict[tuple[int, ...], int] = {}
             for bit in range(TYPE_BITS):
                 others = tuple(j for j in range(len(branches)) if overlaps.get((i, j), 0) >> bit & 1)
                 types_of_others[others] = types_of_others.get(others, 0) | 1 << bit
             for others, types in types_of_others.items():
-                factors = [self.alternatives(o) for o in (branch, *(opposite(branches[j]) for j in others))]
-                if types != ANY:
-                    factors.append([(only(types),)])
-                out = self._any_of(out, self._product(factors, branch))
-        return out
+                within: list[list[Conjunction]] = [] if types == ANY else [[(typed(types),)]]
+                yield branch, [*within, *(self.alternatives(opposite(branches[j])) for j in others)]
 
     def _overlaps(self, branches: list[Obligation], node: Node) -> dict[tuple[int, int], int]:
         """Return, for each pair of branches that some value meets both of, the types of such values.
@@ -303,11 +381,7 @@ class Algebra:
             return {}
         context: Goal = ()
         if isinstance(node.schema, dict):
-            beside = {
-                k: v
-                for k, v in node.schema.items()
-                if k != "oneOf" and k not in ANNOTATIONS and not k.startswith("unevaluated")
-            }
+            beside = {k: v for k, v in node.schema.items() if k not in ANNOTATIONS and k not in _ON_BRANCHES}
             if beside:
                 context = (2 * self.documents.child(node, beside).index,)
         out: dict[tuple[int, int], int] = {}
@@ -409,17 +483,108 @@ class Algebra:
                     both = left + tuple(f for f in right if f not in left)
                     if _possible(both):
                         merged[both] = None
-                if len(merged) > self._limit:
-                    self._tick()
-                    raise LimitExceeded(
-                        f"more than {self._limit} alternatives after distributing the combinators",
-                        limit="alternatives",
-                        value=self._limit,
-                        where=self.documents.nodes[culprit >> 1].pointer(),
-                        hint="raise SchemaLimits.alternatives",
-                    )
+                if len(merged) > _BURST * self.limit:
+                    break
             out = list(merged)
+            if len(out) > _MANY and not self._evaluating:
+                self._tick()
+                out = _absorbed([c for c in out if self._members_agree(c)])
+            if len(out) > self.limit:
+                raise self.too_many(culprit)
         return [c for c in out if _possible(c)]
+
+    def too_many(self, culprit: Obligation) -> LimitExceeded:
+        """Build the error for too many alternatives."""
+        return LimitExceeded(
+            f"more than {self.limit} alternatives after distributing the combinators",
+            limit="alternatives",
+            value=self.limit,
+            where=self.documents.nodes[culprit >> 1].pointer(),
+            hint="raise SchemaLimits.alternatives",
+        )
+
+    @staticmethod
+    def both(left: Conjunction, right: Conjunction) -> Conjunction | None:
+        """Return the conjunction of two, or ``None`` where they contradict each other for sure."""
+        out = left + tuple(f for f in right if f not in left)
+        return out if _possible(out) else None
+
+    def _members_agree(self, conjunction: Conjunction) -> bool:
+        """Tell whether every required member of an object may have some value, as far as literal values tell."""
+        types = ANY
+        for f in conjunction:
+            types &= f.types
+        if types != OBJECT:
+            return True
+        for name in dict.fromkeys(n for f in conjunction for n in f.required):
+            said = [o for f in conjunction for o in said_about(f, name)]
+            if NEVER in said:
+                return False
+            if len(said) > 1 and not self.agree(said):
+                return False
+        return True
+
+    def agree(self, obligations: Sequence[Obligation]) -> bool:
+        """Tell whether some value meets obligations, as far as types and literal values tell."""
+        types = ANY
+        values: list[Json] | None = None
+        tests: list[tuple[Facts, bool]] = []
+        for o in dict.fromkeys(obligations):
+            if opposite(o) in obligations:
+                return False
+            facts, parts, _ = self.local(self.documents.nodes[o >> 1])
+            if o & 1:
+                if parts or not facts.__dict__.keys() <= {"types", "enum"}:
+                    continue
+                if facts.enum is None:
+                    types &= ~facts.types
+            else:
+                types &= facts.types
+                if facts.enum is not None and (values is None or len(facts.enum) < len(values)):
+                    values = facts.enum
+            if facts.enum is not None:
+                tests.append((facts, not o & 1))
+        if values is None:
+            return types != 0
+        left = [v for v in values if _bits(v) & types]
+        for facts, inside in tests:
+            known = {identity(v) for v in facts.enum or ()}
+            if inside:
+                left = [v for v in left if identity(v) in known and _bits(v) & facts.types]
+            else:
+                left = [v for v in left if identity(v) not in known or _bits(v) & ~facts.types]
+        return bool(left)
+
+
+def _bits(value: Json) -> int:
+    """Return the types that a value has in some draft."""
+    return type_bit(value, float_is_fraction=False) | type_bit(value, float_is_fraction=True)
+
+
+_ON_BRANCHES: Final = frozenset(("oneOf", "unevaluatedProperties", "unevaluatedItems"))
+"""Keywords that are or depend on the branches whose overlap is asked about."""
+
+_MANY: Final = 16
+"""More alternatives than these are worth a closer look at which of them are needed."""
+
+_BURST: Final = 4
+"""So many times the limit of alternatives may come up in one step before they are looked at."""
+
+
+def _absorbed(conjunctions: list[Conjunction]) -> list[Conjunction]:
+    """Leave out each conjunction that says all that another one says."""
+    sets = [(frozenset(map(id, c)), c) for c in conjunctions]
+    kept: list[frozenset[int]] = []
+    for ids, _ in sorted(sets, key=lambda s: len(s[0])):
+        if not any(k <= ids for k in kept):
+            kept.append(ids)
+    remaining = set(kept)
+    out = []
+    for ids, c in sets:
+        if ids in remaining:
+            remaining.discard(ids)
+            out.append(c)
+    return out
 
 
 def _weakest(conjunctions: list[Conjunction]) -> list[Conjunction]:

@@ -55,8 +55,6 @@ def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece
         for c in f.contains:
             least, most = asked.get((c.obligation, c.start), (0, None))
             asked[c.obligation, c.start] = max(least, c.least), _least(most, c.most)
-        if any(isinstance(v, list) for v in f.not_enum):
-            refusals = [*refusals, Refusal(ARRAY, "not", "", "arrays other than a given one")]
     contains: list[Contains] = []
     forbidden: list[tuple[Obligation, int]] = []
     for (obligation, start), (least, most) in asked.items():

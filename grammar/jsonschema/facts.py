@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from .dialect import Json
@@ -51,6 +52,12 @@ def opposite(obligation: Obligation) -> Obligation:
     if obligation <= NEVER + 1:
         return NEVER if obligation in (ALWAYS, NEVER + 1) else ALWAYS
     return obligation ^ 1
+
+
+def opposites(obligations: list[Obligation]) -> tuple[Obligation, ...]:
+    """Return obligations one of which is met exactly where not all of the given ones are."""
+    out = dict.fromkeys(opposite(o) for o in obligations if o != ALWAYS)
+    return (ALWAYS,) if ALWAYS in out else tuple(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,7 @@ class Facts:
         additional: obligation of the members that are neither named nor matched.
         required, min_props, max_props: names that must be there, and how many members.
         names: obligation of the members' names, as strings.
+        broken: facts about members, each of which some member must break, or lack where it is required.
         refused: what cannot be compiled.
 
     """
@@ -133,6 +141,7 @@ class Facts:
     min_props: int = 0
     max_props: int | None = None
     names: Obligation = ALWAYS
+    broken: tuple[Facts, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 
@@ -143,12 +152,19 @@ def only(types: int) -> Facts:
     return facts
 
 
+@cache
+def typed(types: int) -> Facts:
+    """Return the facts that say the type and nothing else, always the same ones."""
+    return only(types)
+
+
 @dataclass(slots=True)
 class Part:
     """An assertion that sends the same value on: ``kind`` is one of those below.
 
     ``all``, ``any``, ``one``, ``not``, ``if`` and ``dependent`` are the applicators; ``maybe`` is a condition without
-    consequences, which matters to ``unevaluated`` only: the obligation of the items that nothing else speaks about.
+    consequences, which matters to what is evaluated only; ``unevaluated`` has the obligation of the members that nothing
+    else speaks about, and ``unevaluated items`` that of such items.
 
     Attributes:
         obligations: the branches; of ``if`` the three of if, then and else.
@@ -164,23 +180,22 @@ class Part:
     refusal: Refusal | None = None
 
 
-def negations(facts: Facts) -> list[Facts]:
-    """Return facts of which at least one holds exactly where ``facts`` do not."""
+def negations(facts: Facts, *, coarse: bool = False) -> list[Facts]:
+    """Return facts of which at least one holds exactly where ``facts`` do not.
+
+    They are as few as possible where ``coarse``: all that is said about members is then broken by one of them.
+    """
     out: list[Facts] = []
     if facts.types != ANY:
-        out.append(only(ANY & ~facts.types))
+        out.append(typed(ANY & ~facts.types))
     if facts.enum is not None:
         f = Facts()
         f.not_enum = tuple(facts.enum)
         out.append(f)
-    if facts.not_enum:
-        f = Facts()
-        f.enum = list(facts.not_enum)
-        out.append(f)
     _negate_numbers(facts, out)
     _negate_strings(facts, out)
     _negate_arrays(facts, out)
-    _negate_objects(facts, out)
+    _negate_objects(facts, out, coarse=coarse)
     for refusal in facts.refused:
         f = only(refusal.types)
         f.refused = (refusal,)
@@ -261,7 +276,25 @@ def _negate_arrays(facts: Facts, out: list[Facts]) -> None:
         out.append(f)
 
 
-def _negate_objects(facts: Facts, out: list[Facts]) -> None:
+def _negate_objects(facts: Facts, out: list[Facts], *, coarse: bool) -> None:
+    said = sum(o != ALWAYS for o in facts.props.values()) + len(facts.required)
+    if coarse and said + len(_about_others(facts)) > 1:
+        f = only(OBJECT)
+        f.broken = (facts,)
+        out.append(f)
+    else:
+        _negate_members(facts, out)
+    if facts.min_props > 0:
+        f = only(OBJECT)
+        f.max_props = facts.min_props - 1
+        out.append(f)
+    if facts.max_props is not None:
+        f = only(OBJECT)
+        f.min_props = facts.max_props + 1
+        out.append(f)
+
+
+def _negate_members(facts: Facts, out: list[Facts]) -> None:
     for name in facts.required:
         f = only(OBJECT)
         f.props = {name: NEVER}
@@ -272,21 +305,28 @@ def _negate_objects(facts: Facts, out: list[Facts]) -> None:
             f.required = (name,)
             f.props = {name: opposite(obligation)}
             out.append(f)
-    if facts.min_props > 0:
+    for about in _about_others(facts):
         f = only(OBJECT)
-        f.max_props = facts.min_props - 1
+        f.broken = (about,)
         out.append(f)
-    if facts.max_props is not None:
-        f = only(OBJECT)
-        f.min_props = facts.max_props + 1
-        out.append(f)
-    for keyword, said in (
-        ("patternProperties", any(o != ALWAYS for _, o in facts.patterns)),
-        ("additionalProperties", facts.additional != ALWAYS),
-        ("propertyNames", facts.names != ALWAYS),
-    ):
-        if said:
-            f = only(OBJECT)
-            f.min_props = 1
-            f.refused = (Refusal(OBJECT, keyword, "", "some member that violates it cannot be asked for"),)
+
+
+def _about_others(facts: Facts) -> list[Facts]:
+    """Return what is said about members that are not named, one thing each."""
+    out: list[Facts] = []
+    for pattern, obligation in facts.patterns:
+        if obligation != ALWAYS:
+            f = Facts()
+            f.patterns = ((pattern, obligation),)
             out.append(f)
+    if facts.additional != ALWAYS:
+        f = Facts()
+        f.props = dict.fromkeys(facts.props, ALWAYS)
+        f.patterns = tuple((pattern, ALWAYS) for pattern, _ in facts.patterns)
+        f.additional = facts.additional
+        out.append(f)
+    if facts.names != ALWAYS:
+        f = Facts()
+        f.names = facts.names
+        out.append(f)
+    return out

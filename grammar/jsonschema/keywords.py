@@ -11,7 +11,6 @@ from .dialect import DIALECTS, Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
-    OBJECT,
     TYPES,
     Contains,
     Facts,
@@ -365,7 +364,7 @@ def _unevaluated_properties(r: Reading, value: Json) -> None:
     if r.child(value, "unevaluatedProperties") == ALWAYS or "additionalProperties" in r.schema:
         return
     if _IN_PLACE & r.schema.keys():
-        r.refuse(OBJECT, "unevaluatedProperties", "beside other applicators it depends on which of them hold")
+        r.part("unevaluated", [r.child(value, "unevaluatedProperties")], "unevaluatedProperties")
     else:
         r.facts.additional = r.child(value, "unevaluatedProperties")
 
@@ -375,7 +374,7 @@ def _unevaluated_items(r: Reading, value: Json) -> None:
     if rest == ALWAYS or _evaluates_all(r.schema):
         return
     if _IN_PLACE & r.schema.keys() or ("contains" in r.schema and _contains_evaluates(r.dialect)):
-        r.part("unevaluated", [rest], "unevaluatedItems")
+        r.part("unevaluated items", [rest], "unevaluatedItems")
     else:
         r.facts.rest = rest
 
@@ -393,7 +392,7 @@ def _contains_evaluates(dialect: Dialect) -> bool:
 def _evaluated(r: Reading) -> None:
     """Note which items the keywords beside each other speak about."""
     if _evaluates_all(r.schema) or (
-        "unevaluatedItems" in r.schema and not any(p.kind == "unevaluated" for p in r.parts)
+        "unevaluatedItems" in r.schema and not any(p.kind == "unevaluated items" for p in r.parts)
     ):
         r.facts.evaluated = None
     elif r.facts.prefix:

@@ -6,10 +6,6 @@ from collections.abc import Callable, Hashable
 
 from ..errors import LimitExceeded
 from ..ir import (
-    OP_COUNT,
-    OP_KEY_CLOSE,
-    OP_KEY_OPEN,
-    OP_NONE,
     OP_SET,
     OP_TEST,
     START,
@@ -25,8 +21,10 @@ from ..regular.encode import Escapes
 from .algebra import TRUE_GOAL, Goal
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
+from .demands import Plan
 from .dialect import Json
 from .facts import ARRAY, Refusal
+from .objects import DemandWriter, ObjectWriter
 from .pieces import KeyClass, NumberPiece, ObjectPiece, Pieces, StringPiece, ValuesPiece
 from .scalars import (
     NumberSpec,
@@ -273,7 +271,7 @@ class Lowering:
             a = Automaton()
             self.grammar.define(rule, a)
             members: list[tuple[str, Goal | None, bool]] = [(name, None, True) for name in value]
-            _ObjectWriter(self, a, list(value), members, [], value).write_any(0, None)
+            ObjectWriter(self, a, list(value), members, [], value).write_any(0, None)
         return rule
 
     def _key(self, a: Automaton, source: StateIndex, key: str, target: StateIndex) -> None:
@@ -366,23 +364,32 @@ class Lowering:
 
     def _object(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
         inhabited = self._pieces.inhabited
+        if piece.broken:
+            self._object_breaking(a, piece, goal)
+            return
         classes = [c for c in self._pieces.key_classes(piece) if inhabited(c.goal)]
         members: list[tuple[str, Goal | None, bool]] = [m for m in piece.members if m[2] or inhabited(m[1])]
+        self._members(a, [n for n, _, _ in piece.members], members, classes, (piece.low, piece.high), goal)
+
+    def _members(
+        self,
+        a: Automaton,
+        names: list[str],
+        members: list[tuple[str, Goal | None, bool]],
+        classes: list[KeyClass],
+        bounds: tuple[int, int | None],
+        goal: Goal,
+    ) -> None:
         needed = sum(1 for m in members if m[2])
-        low = piece.low if piece.low > needed else 0
-        high = piece.high
+        low, high = bounds
+        low = low if low > needed else 0
         if high is not None and not classes and high >= len(members):
             high = None
-        if self._escapes == "all" or low > 1 or high is not None:
-            for c in classes:
-                if c.keys is not None and c.keys.is_finite():
-                    self.unproven.append(c.goal)
+        self._may_run_out(classes, max(low, high or 0) if low > 1 or high is not None else 0)
         if self._escapes == "all" and self._any_order and members and all(c.keys is not None for c in classes):
-            self.unproven.append(
-                goal
-            )  # a key has many spellings there, so the machine cannot count those that are left
-        writer = _ObjectWriter(self, a, [n for n, _, _ in piece.members], members, classes)
-        if self._any_order and len(members) + len(classes) > 1:
+            self.unproven.append(goal)  # a key has many spellings there: the machine cannot count those that are left
+        writer = ObjectWriter(self, a, names, members, classes)
+        if self._any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
                 writer.write_any(low, high)
                 return
@@ -390,240 +397,74 @@ class Lowering:
         if low <= 1 and high is None:
             writer.write(empty=low == 0 and not needed)
             return
-        size = (len(members) + 1) * (max(low, high or 0) + 1)
-        if size > self._counted_members:
+        self._check_size((len(members) + 1) * (max(low, high or 0) + 1))
+        writer.write_counted(low, high)
+
+    def _may_run_out(self, classes: list[KeyClass], counted: int) -> None:
+        """Note the classes of fewer keys than members that have to be counted."""
+        for c in classes if self._escapes == "all" or counted else ():
+            if (
+                c.keys is not None
+                and c.keys.is_finite()
+                and (self._escapes == "all" or len(list(c.keys.strings(counted))) < counted)
+            ):
+                self.unproven.append(c.goal)
+
+    def _check_size(self, states: int) -> None:
+        if states > self._counted_members:
             raise LimitExceeded(
-                "minProperties or maxProperties is too large beside so many members",
+                "minProperties, maxProperties or members that must break a rule need too many states beside so many members",
                 limit="counted_members",
                 value=self._counted_members,
                 hint="raise SchemaLimits.counted_members",
             )
-        writer.write_counted(low, high)
+
+    def _object_breaking(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
+        """Write an object some member of which must break what is said about members."""
+        plan = self._pieces.plan(piece, final=True)
+        plans = [] if plan is None else [plan]
+        if self._any_order:
+            plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]
+        names = [n for n, _, _ in piece.members]
+        if len(plans) == 1:
+            self._plan(a, plans[0], names, goal)
+            return
+        end = a.state()
+        a.accept(end)
+        for p in plans:
+            rule = self.grammar.rule(origin=self._origin(goal))
+            body = Automaton()
+            self.grammar.define(rule, body)
+            self._plan(body, p, names, goal)
+            a.call(START, rule, end)
+
+    def _plan(self, a: Automaton, plan: Plan, names: list[str], goal: Goal) -> None:
+        plan.reserve()
+        classes = [o.keys for o in plan.others]
+        if not plan.open:
+            members: list[tuple[str, Goal | None, bool]] = [(m.name, m.goal, m.needed) for m in plan.members]
+            self._members(a, names, members, classes, (plan.low, plan.high), goal)
+            return
+        self._check_size(plan.states)
+        self._may_run_out([o.keys for o in plan.others if o.reserved is None], plan.most)
+        writer = DemandWriter(self, a, names, [], classes)
+        if self._any_order and plan.high is None:
+            if any(o.reserved is not None for o in plan.others):
+                self._narrow(goal, "not", "one of finitely many keys is kept for the member that must break a rule")
+            writer.write_any_order(plan)
+            return
+        if self._any_order:
+            self._narrow(
+                goal, "maxProperties", "beside members that must break a rule only the schema's order is written"
+            )
+        writer.write_in_order(plan)
 
     def declared_text(self, name: str) -> bytes:
         """Return a declared name's text behind its opening quote."""
         return text_of(name)[1:]
 
 
-class _ObjectWriter:
-    """One object's automaton: members in order, then other keys.
-
-    State C_i stands where a key may begin and the members before i are done with; state B_i behind the value of member
-    i - 1.  C_i goes to C_(i+1) without reading where member i is optional.  So the size is linear in the members.
-    """
-
-    def __init__(
-        self,
-        lowering: Lowering,
-        a: Automaton,
-        names: list[str],
-        members: list[tuple[str, Goal | None, bool]],
-        classes: list[KeyClass],
-        values: dict[str, Json] | None = None,
-    ) -> None:
-        """Take the names that no other key may have, the members with their goals (or values), and the other keys."""
-        self._l = lowering
-        self._a = a
-        self._members = members
-        self._classes = classes
-        self._names = names
-        self._values = values
-        self._end = a.state()
-        a.accept(self._end)
-
-    def write(self, *, empty: bool) -> None:
-        """Write an object whose members need not be counted."""
-        a, l, members = self._a, self._l, self._members
-        surface = l.surface
-        n = len(members)
-        last_needed = max((i for i, m in enumerate(members) if m[2]), default=-1)
-        opened = a.state()
-        a.literal(START, b"{", opened)
-        if n == 0 and not self._classes:
-            inside = a.state()
-            surface.gap(a, opened, inside)
-            a.literal(inside, b"}", self._end)
-            return
-        starts = [a.state() for _ in range(n + 1)]
-        if empty:
-            inside = a.state()
-            surface.gap(a, opened, inside)
-            a.literal(inside, b"}", self._end)
-            a.epsilon(inside, starts[0])
-        else:
-            surface.gap(a, opened, starts[0])
-        for i, (name, goal, needed) in enumerate(members):
-            behind = a.state()
-            self._member(starts[i], name, goal, behind)
-            if not needed and (i + 1 < n or self._classes):
-                a.epsilon(starts[i], starts[i + 1])
-            surface.after(a, behind)
-            if i + 1 < n or self._classes:
-                self._comma(behind, starts[i + 1])
-            if i >= last_needed:
-                surface.close(a, behind, b"}", self._end)
-        if self._classes:
-            behind = a.state()
-            self._extras(starts[n], behind)
-            surface.after(a, behind)
-            self._comma(behind, starts[n])
-            surface.close(a, behind, b"}", self._end)
-
-    def write_counted(self, low: int, high: int | None) -> None:
-        """Write an object whose members are counted, one copy of the states per count."""
-        a, surface, members = self._a, self._l.surface, self._members
-        n = len(members)
-        most = high if high is not None else low
-        needed = [0] * (n + 1)
-        for i in range(n - 1, -1, -1):
-            needed[i] = needed[i + 1] + members[i][2]
-        extras = bool(self._classes)
-
-        def feasible(i: int, c: int) -> bool:
-            if high is not None and c + needed[i] > high:
-                return False
-            return c >= low or extras or c + (n - i) >= low
-
-        starts: dict[tuple[int, int], StateIndex] = {}
-        todo: list[tuple[int, int]] = []
-
-        def start(i: int, c: int) -> StateIndex:
-            state = starts.get((i, c))
-            if state is None:
-                state = starts[i, c] = a.state()
-                todo.append((i, c))
-            return state
-
-        def may_begin(i: int, c: int) -> bool:
-            for j in range(i, n):
-                if feasible(j + 1, min(c + 1, most)) and (high is None or c < high):
-                    return True
-                if members[j][2]:
-                    return False
-            return extras and (high is None or c < high) and feasible(n, min(c + 1, most))
-
-        def behind(i: int, c: int, state: StateIndex) -> None:
-            surface.after(a, state)
-            if may_begin(i, c):
-                self._comma(state, start(i, c))
-            if not needed[i] and c >= low:
-                surface.close(a, state, b"}", self._end)
-
-        opened, inside = a.state(), a.state()
-        a.literal(START, b"{", opened)
-        surface.gap(a, opened, inside)
-        if low == 0 and not needed[0]:
-            a.literal(inside, b"}", self._end)
-        if may_begin(0, 0):
-            a.epsilon(inside, start(0, 0))
-        while todo:
-            i, c = todo.pop()
-            here = starts[i, c]
-            after = min(c + 1, most)
-            if i == n:
-                state = a.state()
-                self._extras(here, state)
-                behind(n, after, state)
-                continue
-            name, goal, required = members[i]
-            if feasible(i + 1, after) and (high is None or c < high):
-                state = a.state()
-                self._member(here, name, goal, state)
-                behind(i + 1, after, state)
-            if not required and may_begin(i + 1, c):
-                a.epsilon(here, start(i + 1, c))
-
-    def write_any(self, low: int, high: int | None) -> None:
-        """Write an object whose members come in any order, one copy of the states per count where they are counted.
-
-        Every key is remembered by the register, so that none comes twice; the counter says how many required ones are
-        missing, and is counted down at their colons.
-        """
-        a, surface = self._a, self._l.surface
-        needed = sum(1 for m in self._members if m[2])
-        most = high if high is not None else low if low > 1 else 0
-        test = OP_TEST if needed else OP_NONE
-        opened, inside = a.state(), a.state()
-        if needed:
-            a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
-        else:
-            a.literal(START, b"{", opened)
-        surface.gap(a, opened, inside)
-        starts = [a.state() for _ in range(max(most, 1))] if high is not None else [a.state() for _ in range(most + 1)]
-        a.epsilon(inside, starts[0])
-        if low == 0 and not needed:
-            a.literal(inside, b"}", self._end)
-        for c, start in enumerate(starts):
-            behind = a.state()
-            self._any_key(start, behind)
-            surface.after(a, behind)
-            count = c + 1
-            if high is None or count < high:
-                self._comma(behind, starts[min(count, len(starts) - 1)])
-            if count >= low:
-                surface.close(a, behind, b"}", self._end, test)
-
-    def _any_key(self, source: StateIndex, target: StateIndex) -> None:
-        a, l = self._a, self._l
-        l.registers = True
-        opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
-        named: dict[tuple[Goal | None, bool, str], StateIndex] = {}
-        for name, goal, needed in self._members:
-            group = (goal, needed, name if self._values is not None else "")
-            if group not in named:
-                value = a.state()
-                named[group] = a.state()
-                l.surface.colon(a, named[group], value, OP_COUNT if needed else OP_NONE)
-                self._value(value, name, goal, target)
-            text, closing = l.declared_text(name)[:-1], opened
-            if text:
-                closing = a.state()
-                if l._escapes == "canonical":  # noqa: SLF001
-                    a.literal(opened, text, closing)
-                else:
-                    a.embed(opened, l._strings([name]), closing)  # noqa: SLF001
-            a.byte_range(closing, _QUOTE, _QUOTE, named[group], OP_KEY_CLOSE)
-        self._other_keys(opened, target)
-
-    def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
-        a, l = self._a, self._l
-        named, value = a.state(), a.state()
-        l._key(a, source, name, named)  # noqa: SLF001
-        l.surface.colon(a, named, value)
-        self._value(value, name, goal, target)
-
-    def _value(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
-        if goal is not None:
-            self._a.call(source, self._l.value(goal), target)
-        elif self._values is not None:
-            self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
-
-    def _comma(self, source: StateIndex, target: StateIndex) -> None:
-        comma = self._a.state()
-        self._a.byte_range(source, _COMMA, _COMMA, comma)
-        self._l.surface.gap(self._a, comma, target)
-
-    def _extras(self, source: StateIndex, target: StateIndex) -> None:
-        """Read one member whose key is not declared."""
-        a, l = self._a, self._l
-        l.registers = True
-        opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
-        self._other_keys(opened, target)
-
-    def _other_keys(self, opened: StateIndex, target: StateIndex) -> None:
-        a, l = self._a, self._l
-        for c in self._classes:
-            named, value = a.state(), a.state()
-            if c.keys is None and l._escapes == "canonical":  # noqa: SLF001  (shared by every schema)
-                a.extra(opened, l.string_rest(), [l.declared_text(n) for n in self._names], named)
-            else:
-                keys = c.keys
-                if keys is None:
-                    keys = CharDfa.any_string() - CharDfa.from_strings(self._names)
-                body = a.state()
-                a.embed(opened, key_body(keys, l._escapes), body)  # noqa: SLF001
-                a.byte_range(body, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
-            l.surface.colon(a, named, value)
-            a.call(value, l.value(c.goal), target)
+def a_reset(a: Automaton) -> Automaton:
+    """Empty an automaton that was begun in vain."""
+    a.__init__()  # type: ignore[misc]
+    return a

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
-from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of
+from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .arrays import ArrayPiece, ArrayProduct, array_piece
+from .demands import Plan, plan_of
 from .dialect import Json
 from .facts import (
     ALWAYS,
@@ -34,6 +35,8 @@ from .facts import (
     Obligation,
     Refusal,
     StringFact,
+    opposite,
+    opposites,
 )
 from .scalars import (
     Number,
@@ -42,12 +45,12 @@ from .scalars import (
     character_language,
     common_multiple,
     language_of,
-    name_matches,
     number_is_inhabited,
+    number_meets,
     string_accepts,
     string_is_inhabited,
 )
-from .values import identity, is_multiple, type_bit
+from .values import identity, type_bit
 
 
 @dataclass(slots=True)
@@ -82,6 +85,7 @@ class ObjectPiece:
         members: (name, goal, required) in the order in which they are written.
         facts: what the classes of other keys are computed from.
         low, high: bounds of the number of members.
+        broken: facts about members that some member must break, see ``demands``.
         classes: the classes of other keys, once computed.
 
     """
@@ -92,14 +96,19 @@ class ObjectPiece:
     high: int | None
     refusals: list[Refusal] = field(default_factory=list)
     classes: list[KeyClass] | None = None
+    broken: tuple[Facts, ...] = ()
 
 
 @dataclass(slots=True)
 class KeyClass:
-    """Keys beside the named members: ``keys`` (``None`` for all others) whose values meet ``goal``."""
+    """Keys beside the named members: ``keys`` (``None`` for all others) whose values meet ``goal``.
+
+    ``breaking`` says, for each of the piece's ``broken``, which obligations a value breaks it by.
+    """
 
     keys: CharDfa | None
     goal: Goal
+    breaking: tuple[tuple[Obligation, ...], ...] = ()
 
 
 Piece = ValuesPiece | NumberPiece | StringPiece | ArrayPiece | ObjectPiece
@@ -117,6 +126,7 @@ class Pieces:
         key_classes: int,
         members: int,
         counted_items: int,
+        broken_rules: int,
         tick: Callable[[], None],
     ) -> None:
         """Take the algebra, the user's own formats as patterns, and limits."""
@@ -126,6 +136,7 @@ class Pieces:
         self._key_classes = key_classes
         self._members = members
         self._counted_items = counted_items
+        self.broken_rules = broken_rules
         self._tick = tick
         self._memo: dict[Goal, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
@@ -192,12 +203,33 @@ class Pieces:
             spec = self._string(conjunction)
             if string_is_inhabited(spec):
                 yield StringPiece(spec, [r for r in refusals if r.types & STRING])
-        if types & ARRAY:
-            array = array_piece(conjunction, [r for r in refusals if r.types & ARRAY])
-            if array is not None:
-                yield array
-        if types & OBJECT:
-            yield self._object(conjunction, [r for r in refusals if r.types & OBJECT])
+        for whole in self._unequal(conjunction) if types & (ARRAY | OBJECT) else ():
+            here = types
+            for f in whole[len(conjunction) :]:
+                here &= f.types
+            if here & ARRAY:
+                array = array_piece(whole, [r for r in refusals if r.types & ARRAY])
+                if array is not None:
+                    yield array
+            if here & OBJECT:
+                yield self._object(whole, [r for r in refusals if r.types & OBJECT])
+
+    def _unequal(self, conjunction: Conjunction) -> list[Conjunction]:
+        """Write out what arrays and objects other than given ones are."""
+        if not any(f.not_enum for f in conjunction):
+            return [conjunction]
+        types = ANY
+        for f in conjunction:
+            types &= f.types
+        values = {
+            identity(v): v
+            for f in conjunction
+            for v in f.not_enum
+            if (isinstance(v, list) and types & ARRAY) or (isinstance(v, dict) and types & OBJECT)
+        }
+        if not values:
+            return [conjunction]
+        return [(*conjunction, *more) for more in self.algebra.other_than(list(values.values()))]
 
     def _numbers(self, conjunction: Conjunction, types: int, refusals: list[Refusal]) -> Iterator[Piece]:
         low: Number | None = None
@@ -210,13 +242,9 @@ class Pieces:
                 high, high_open = f.high, f.high_open
         whole = not types & FRACTION
         multiple = common_multiple(tuple(dict.fromkeys(m for f in conjunction for m in f.multiples)))
-        avoid = [m for f in conjunction for m in f.not_multiples]
+        avoid = list(dict.fromkeys(m for f in conjunction for m in f.not_multiples))
         if not types & INTEGER:
             avoid.append(1)
-        if avoid:
-            if any(_divides(m, 1 if whole else multiple) for m in avoid):
-                return
-            refusals = [*refusals, Refusal(NUMBER, "not", "", "numbers that are not a multiple of something")]
         holes = sorted({
             v for f in conjunction for v in f.not_enum if not isinstance(v, bool) and isinstance(v, int | Number)
         })  # fmt: skip
@@ -234,7 +262,7 @@ class Pieces:
                     b, b_open = high, high_open
                 elif b == high and b is not None:
                     b_open = b_open or high_open
-            spec = NumberSpec(whole, a, b, a_open, b_open, multiple)
+            spec = NumberSpec(whole, a, b, a_open, b_open, multiple, tuple(avoid))
             if number_is_inhabited(spec):
                 yield NumberPiece(spec, refusals)
 
@@ -257,6 +285,7 @@ class Pieces:
         low, high = 0, None
         names: dict[str, bool] = {}
         required: dict[str, None] = {}
+        broken = tuple(dict.fromkeys(b for f in conjunction for b in f.broken))
         for f in conjunction:
             low = max(low, f.min_props)
             if f.max_props is not None:
@@ -264,32 +293,30 @@ class Pieces:
             for n in f.props:
                 names[n] = False
             required.update(dict.fromkeys(f.required))
-            if any(isinstance(v, dict) for v in f.not_enum):
-                refusals = [*refusals, Refusal(OBJECT, "not", "", "objects other than a given one")]
+        for f in broken:
+            for n in (*f.props, *f.required):
+                names.setdefault(n, False)
         for n in required:
             names[n] = True
         members = [(n, self.member_goal(conjunction, n), needed) for n, needed in names.items()]
-        return ObjectPiece(members, conjunction, low, high, refusals)
+        return ObjectPiece(members, conjunction, low, high, refusals, broken=broken)
 
     def member_goal(self, facts: tuple[Facts, ...], name: str) -> Goal:
         """Return what the value of one member must meet."""
         obligations: list[Obligation] = []
         for f in facts:
-            matched = False
-            if name in f.props:
-                obligations.append(f.props[name])
-                matched = True
-            for pattern, obligation in f.patterns:
-                if name_matches(pattern, name):
-                    obligations.append(obligation)
-                    matched = True
-            if not matched and f.additional != ALWAYS:
-                obligations.append(f.additional)
             if f.names != ALWAYS and not self.holds(name, f.names):
                 return FALSE_GOAL
+            obligations += said_about(f, name)
         if len(obligations) == 1 and obligations[0] > NEVER:
             return (obligations[0],)
         return goal_of(obligations)
+
+    def breaking(self, f: Facts, name: str) -> tuple[Obligation, ...]:
+        """Return the obligations by meeting one of which the value of a member breaks facts about it."""
+        if f.names != ALWAYS and not self.holds(name, f.names):
+            return (ALWAYS,)
+        return opposites(said_about(f, name))
 
     def key_classes(self, piece: ObjectPiece) -> list[KeyClass]:
         """Return the classes of keys beside the named members.
@@ -303,22 +330,26 @@ class Pieces:
     def _classes(self, piece: ObjectPiece) -> list[KeyClass]:
         facts = piece.facts
         everywhere = goal_of(f.additional for f in facts)
-        patterns = list(dict.fromkeys(p for f in facts for p, _ in f.patterns))
+        broken = piece.broken
+        patterns = list(dict.fromkeys(p for f in (*facts, *broken) for p, _ in f.patterns))
         restricted = [f.names for f in facts if f.names != ALWAYS]
-        if not patterns and not restricted:
+        if broken:
+            pass
+        elif not patterns and not restricted:
             return [] if everywhere == FALSE_GOAL else [KeyClass(None, everywhere)]
-        if not any(o != ALWAYS for f in facts for _, o in f.patterns) and everywhere == () and not restricted:
+        elif not any(o != ALWAYS for f in facts for _, o in f.patterns) and everywhere == () and not restricted:
             return [KeyClass(None, ())]
         base = CharDfa.any_string()
         if restricted:
             base = self._names(goal_of(restricted))
         if piece.members:
             base = base - CharDfa.from_strings(n for n, _, _ in piece.members)
-        classes: list[tuple[CharDfa, frozenset[str]]] = [(base, frozenset())]
-        for pattern in patterns:
+        classes: list[tuple[CharDfa, frozenset[str | int]]] = [(base, frozenset())]
+        cuts: list[tuple[str | int, CharDfa]] = [(p, character_language(StringFact("pattern", p))) for p in patterns]
+        cuts += [(i, self._names(goal_of((opposite(f.names),)))) for i, f in enumerate(broken) if f.names != ALWAYS]
+        for cut, language in cuts:
             self._tick()
-            language = character_language(StringFact("pattern", pattern))
-            split = [(dfa & language, hit | {pattern}) for dfa, hit in classes]
+            split = [(dfa & language, hit | {cut}) for dfa, hit in classes]
             split += [(dfa - language, hit) for dfa, hit in classes]
             classes = [(dfa, hit) for dfa, hit in split if not dfa.is_empty()]
             if len(classes) > self._key_classes:
@@ -328,21 +359,22 @@ class Pieces:
                     value=self._key_classes,
                     hint="raise SchemaLimits.key_classes",
                 )
-        by_goal: dict[Goal, CharDfa] = {}
+        by_goal: dict[tuple[Goal, tuple[tuple[Obligation, ...], ...]], CharDfa] = {}
         for dfa, hit in classes:
-            goal = goal_of(
-                o for f in facts for o in ([o for p, o in f.patterns if p in hit] or [f.additional])
-            )  # fmt: skip
+            goal = goal_of(o for f in facts for o in _said_about_others(f, hit))
+            ways = tuple((ALWAYS,) if i in hit else opposites(_said_about_others(f, hit)) for i, f in enumerate(broken))
             if goal != FALSE_GOAL:
-                by_goal[goal] = by_goal[goal] | dfa if goal in by_goal else dfa
+                by_goal[goal, ways] = by_goal[goal, ways] | dfa if (goal, ways) in by_goal else dfa
+        if len(by_goal) == 1 and not patterns and not restricted and not any(f.names != ALWAYS for f in broken):
+            return [KeyClass(None, goal, ways) for goal, ways in by_goal]
         out = []
-        for goal, dfa in by_goal.items():
-            if (piece.low > 1 or piece.high is not None) and dfa.is_finite():
+        for (goal, ways), dfa in by_goal.items():
+            if (piece.low > 1 or piece.high is not None or any(ways)) and dfa.is_finite():
                 keys = list(dfa.strings(self._members + 1))
                 if len(keys) <= self._members:
                     piece.members.extend((k, goal, False) for k in keys)
                     continue
-            out.append(KeyClass(dfa, goal))
+            out.append(KeyClass(dfa, goal, ways))
         return out
 
     def _names(self, goal: Goal) -> CharDfa:
@@ -353,6 +385,16 @@ class Pieces:
             elif isinstance(piece, ValuesPiece):
                 language = language | CharDfa.from_strings(v for v in piece.values if isinstance(v, str))
         return language
+
+    def plan(self, piece: ObjectPiece, *, final: bool) -> Plan | None:
+        """Return how the members of a piece can break what some of them must; ``None`` if they cannot.
+
+        ``final`` says that no question is open, so that what seems empty is.
+        """
+        classes = self.key_classes(piece)
+        ways = [(n, g, needed, [self.breaking(f, n) for f in piece.broken]) for n, g, needed in piece.members]
+        others = [(c, c.breaking) for c in classes]
+        return plan_of(piece, ways, others, self, final=final)
 
     # -- emptiness ----------------------------------------------------------------------------
 
@@ -383,6 +425,10 @@ class Pieces:
         else:
             self._rests_on = min(self._rests_on, outer)
         return answer
+
+    def contradicts_itself(self, goal: Goal) -> bool:
+        """Tell whether the literal values that a goal speaks of leave none; unlike ``inhabited`` it assumes nothing."""
+        return not self.algebra.agree(goal)
 
     def types_of(self, goal: Goal) -> int:
         """Return the types of the values that meet a goal (what is refused is taken to hold)."""
@@ -446,6 +492,9 @@ class Pieces:
         return language
 
     def _object_is_inhabited(self, piece: ObjectPiece) -> bool:
+        if piece.broken:
+            plan = self.plan(piece, final=False)
+            return plan is not None and plan.inhabited()
         needed = 0
         for _, goal, required in piece.members:
             if required:
@@ -484,7 +533,7 @@ class Pieces:
         if isinstance(value, dict):
             return self._object_meets(value, f)
         if bit & NUMBER and isinstance(value, int | Number):
-            return _number_meets(value, f)
+            return number_meets(value, f)
         return True
 
     def _array_meets(self, value: list[Json], f: Facts) -> bool:
@@ -506,9 +555,17 @@ class Pieces:
             return False
         if not all(n in value for n in f.required):
             return False
+        if not all(self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)):
+            return False
         return all(
-            self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)
-        )  # fmt: skip
+            any(n not in value for n in b.required)
+            or any(self.holds(v, o) for k, v in value.items() for o in self.breaking(b, k))
+            for b in f.broken
+        )
+
+
+def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:
+    return [o for p, o in f.patterns if p in hit] or [f.additional]
 
 
 def _types(piece: Piece) -> int:
@@ -524,16 +581,3 @@ def _types(piece: Piece) -> int:
     for v in piece.values:
         types |= type_bit(v, float_is_fraction=False)
     return types
-
-
-def _divides(m: Number, of: Number | None) -> bool:
-    """Tell whether every multiple of ``of`` is a multiple of ``m``."""
-    return of is not None and is_multiple(of, m)
-
-
-def _number_meets(value: Number, f: Facts) -> bool:
-    if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
-        return False
-    if f.high is not None and (value > f.high or (f.high_open and value == f.high)):
-        return False
-    return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)

@@ -15,7 +15,8 @@ from ..regular import numbers
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes, json_string_body
 from ..regular.formats import format_dfa, format_length
-from .facts import StringFact
+from .facts import Facts, StringFact
+from .values import is_multiple
 
 Number = Decimal | int
 
@@ -174,7 +175,7 @@ def key_body(dfa: CharDfa, escapes: Escapes) -> ByteAutomaton:
 
 @dataclass(frozen=True, slots=True)
 class NumberSpec:
-    """A set of numbers: integers only or all, between bounds, multiples of something."""
+    """A set of numbers: integers only or all, between bounds, multiples of something and not of other things."""
 
     whole: bool
     low: Number | None = None
@@ -182,6 +183,7 @@ class NumberSpec:
     low_open: bool = False
     high_open: bool = False
     multiple: Number | None = None
+    avoid: tuple[Number, ...] = ()
 
 
 def exact(value: Number) -> Fraction:
@@ -221,20 +223,39 @@ def decimal(value: Fraction) -> Number:
 @lru_cache(4096)
 def number_is_inhabited(spec: NumberSpec) -> bool:
     """Tell whether some number meets the spec."""
-    if spec.low is None or spec.high is None:
-        return True
-    low, high = exact(spec.low), exact(spec.high)
     step = None if spec.multiple is None else exact(spec.multiple)
     if spec.whole:
         step = Fraction(1) if step is None else _least_common_multiple(step, Fraction(1))
+    low = None if spec.low is None else exact(spec.low)
+    high = None if spec.high is None else exact(spec.high)
+    avoid = [exact(m) for m in spec.avoid]
     if step is None:
-        return low < high or (low == high and not spec.low_open and not spec.high_open)
+        if low is None or high is None or low < high:
+            return True
+        return (
+            low == high and not spec.low_open and not spec.high_open and all((low / m).denominator > 1 for m in avoid)
+        )
+    if any((step / m).denominator == 1 for m in avoid):
+        return False
+    if low is None or high is None:
+        return True
     first, last = ceil(low / step), floor(high / step)
     if spec.low_open and first * step == low:
         first += 1
     if spec.high_open and last * step == high:
         last -= 1
-    return first <= last
+    # one number of a period is 1 modulo all that is avoided, and so no multiple of any
+    last = min(last, first + lcm(*((step / m).denominator for m in avoid)) - 1)
+    return any(all((n * step / m).denominator > 1 for m in avoid) for n in range(first, last + 1))
+
+
+def number_meets(value: Number, f: Facts) -> bool:
+    """Tell whether a number meets what facts say about numbers."""
+    if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
+        return False
+    if f.high is not None and (value > f.high or (f.high_open and value == f.high)):
+        return False
+    return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)
 
 
 @lru_cache(4096)
@@ -247,6 +268,7 @@ def number_text(spec: NumberSpec) -> ByteAutomaton:
         exclusive_low=spec.low_open,
         exclusive_high=spec.high_open,
         multiple_of=spec.multiple,
+        not_multiple_of=spec.avoid,
     )
 
 

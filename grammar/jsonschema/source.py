@@ -35,7 +35,10 @@ class SchemaLimits:
         alternatives: alternatives of one value after distributing the combinators.
         key_classes: classes that the patterns cut an object's keys into.
         members: keys of a finite pattern that are written out as optional members.
-        counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted.
+        counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted, times two for
+            every rule that some member must break.
+        broken_rules: rules that one member may break, of those that some member must (its value is read once for each
+            set of them).
         counted_items: states times kinds of items, where ``contains`` has to be counted.
         deadline: seconds for compiling to rules, and again for loading them.
 
@@ -46,6 +49,7 @@ class SchemaLimits:
     members: int = 64
     counted_members: int = 20_000
     counted_items: int = 20_000
+    broken_rules: int = 8
     deadline: float = 2.0
 
 
@@ -148,7 +152,13 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
     subschema.
     """
     try:
-        return _Compilation(source).run()
+        first = _Compilation(source)
+        try:
+            return first.run()
+        except LimitExceeded as e:
+            if e.limit != "alternatives":
+                raise
+            return _Compilation(source, again=first).run()
     except RecursionError:
         raise LimitExceeded(
             "the schema is nested too deeply",
@@ -161,19 +171,22 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
 class _Compilation:
     """The state of one compilation; kept by its report for the entries."""
 
-    def __init__(self, source: JsonSchema) -> None:
+    def __init__(self, source: JsonSchema, *, again: _Compilation | None = None) -> None:
+        """Take the source; ``again`` is a first try that had too many alternatives."""
         self.source = source
         self.limits = source.limits or SchemaLimits()
         self.events: list[_Event] = []
         warm_up()
-        self._ends = monotonic() + self.limits.deadline
+        self.ends: float = monotonic() + self.limits.deadline if again is None else again.ends
         document = source.document()
         if source.dialect is not None:
             self.dialect, self.why = dialect_named(source.dialect), "chosen by the caller"
         else:
             self.dialect, self.why = detect(document)
         self.documents = Documents(document, self.dialect, source.registry, forced=source.dialect is not None)
-        self.algebra = Algebra(self.documents, self.enforced, self.limits.alternatives, self.tick)
+        self.algebra = Algebra(
+            self.documents, self.enforced, self.limits.alternatives, self.tick, coarse=again is not None
+        )
         formats = source.formats if isinstance(source.formats, Mapping) else {}
         self.pieces = Pieces(
             self.algebra,
@@ -182,6 +195,7 @@ class _Compilation:
             key_classes=self.limits.key_classes,
             members=self.limits.members,
             counted_items=self.limits.counted_items,
+            broken_rules=self.limits.broken_rules,
             tick=self.tick,
         )
 
@@ -194,7 +208,7 @@ class _Compilation:
 
     def tick(self) -> None:
         """Raise ``LimitExceeded`` past the deadline."""
-        if monotonic() > self._ends:
+        if monotonic() > self.ends:
             raise LimitExceeded(
                 f"compilation took longer than {self.limits.deadline} s",
                 limit="deadline",

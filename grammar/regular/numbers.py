@@ -4,13 +4,15 @@ A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: 
 nothing is lost.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
 two things about each bound: how many digits were read, and how they compare with the bound's first digits; only at the
 end of the integer part does the number of digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff
-``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.
+``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.  Several multiples, wanted or to be avoided, share one
+residue modulo a common multiple.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 from functools import lru_cache
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from ..ir import ByteAutomaton
 MAX_RESIDUE = 4096
 MAX_DIGITS = 400  # of a bound: far beyond what a double can hold (309)
 LESS, EQUAL, GREATER = -1, 0, 1
+NO_RESIDUE = -1  # a digit that is not 0 came after the last place that residues see
 DIGITS = range(10)
 
 START, ZERO, INTEGER, POINT, FRACTION = range(5)
@@ -45,14 +48,27 @@ class _State(NamedTuple):
     residue: int
 
 
+class _Residues(NamedTuple):
+    """Multiples of ``step / 10**places`` (any number if ``step`` is 0), but of none of ``avoid / 10**places``."""
+
+    modulus: int
+    places: int
+    step: int
+    avoid: tuple[int, ...]
+
+    def allow(self, residue: int) -> bool:
+        """Tell whether ``x * 10**places`` may have this residue modulo ``modulus``."""
+        if residue == NO_RESIDUE:
+            return True
+        return (not self.step or residue % self.step == 0) and all(residue % a for a in self.avoid)
+
+
 class _Range(NamedTuple):
-    """A range of magnitudes, optionally of multiples of ``modulus / 10**places``."""
+    """A range of magnitudes, and what they are and are not multiples of."""
 
     low: _Bound | None
     high: _Bound | None
-    modulus: int
-    places: int
-    multiple: bool
+    residues: _Residues
     integer: bool
 
 
@@ -94,7 +110,7 @@ def _compare_fraction(state: _State, digit: int, bound: _Bound | None, so_far: i
 def _caps(limits: _Range) -> tuple[int, int]:
     bounds = [b for b in (limits.low, limits.high) if b is not None]
     whole = max((len(b.whole) for b in bounds), default=0) + 1
-    fraction = max([len(b.fraction) for b in bounds] + [limits.places]) + 1
+    fraction = max([len(b.fraction) for b in bounds] + [limits.residues.places]) + 1
     return whole, fraction
 
 
@@ -107,7 +123,7 @@ def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> 
             return None
         return _State(POINT, 0, 0, low, high, state.residue)
     digit = int(symbol)
-    residue = (state.residue * 10 + digit) % limits.modulus
+    residue = (state.residue * 10 + digit) % limits.residues.modulus
     if state.phase == START:
         if digit == 0:  # the number 0: no digits, as the bounds' leading zeros are stripped
             return _State(ZERO, 0, 0, EQUAL, EQUAL, 0)
@@ -127,13 +143,12 @@ def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> 
     high = _compare_fraction(state, digit, limits.high, state.high)
     if high == GREATER or low == LESS:
         return None
-    if limits.multiple:
-        if state.fraction >= limits.places:
-            if digit != 0:
+    if state.fraction >= limits.residues.places:
+        residue = state.residue
+        if digit != 0:
+            if limits.residues.step:
                 return None
-            residue = state.residue
-    else:
-        residue = 0
+            residue = NO_RESIDUE if limits.residues.avoid else 0
     return _State(FRACTION, 0, min(state.fraction + 1, caps[1]), low, high, residue)
 
 
@@ -151,8 +166,10 @@ def _accepts(state: _State, limits: _Range) -> bool:
             comparison = LESS if rest else EQUAL
         if comparison == wrong or (comparison == EQUAL and not bound.inclusive):
             return False
-    missing = max(0, limits.places - state.fraction)
-    return bool(state.residue * 10**missing % limits.modulus == 0)
+    residue = state.residue
+    if residue != NO_RESIDUE:
+        residue = residue * 10 ** max(0, limits.residues.places - state.fraction) % limits.residues.modulus
+    return limits.residues.allow(residue)
 
 
 Edge = tuple[int, int, int]
@@ -208,25 +225,30 @@ def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
     return ByteAutomaton(len(number), table[:, 0], table[:, 1], table[:, 2], table[:, 3], finals)
 
 
-def _modulus(multiple_of: Decimal | int | None) -> tuple[int, int]:
-    if multiple_of is None:
-        return 1, 0
-    value = Decimal(multiple_of)
-    if value <= 0:
-        raise InvalidSource(f"multipleOf must be greater than 0, not {value}")
-    sign, digits, exponent = value.normalize().as_tuple()
-    del sign
+def _scaled(multiple: Decimal) -> tuple[int, int]:
+    if multiple <= 0:
+        raise InvalidSource(f"multipleOf must be greater than 0, not {multiple}")
+    _, digits, exponent = multiple.normalize().as_tuple()
     whole = int("".join(map(str, digits)))
-    places = max(0, -int(exponent))
-    modulus = whole * 10 ** max(0, int(exponent))
+    return whole * 10 ** max(0, int(exponent)), max(0, -int(exponent))
+
+
+def _residues(multiple_of: Decimal | None, not_multiple_of: tuple[Decimal, ...]) -> _Residues:
+    parts = [_scaled(m) for m in (() if multiple_of is None else (multiple_of,)) + not_multiple_of]
+    places = max((p for _, p in parts), default=0)
+    moduli = [whole * 10 ** (places - p) for whole, p in parts]
+    modulus = lcm(*moduli)
     if modulus > MAX_RESIDUE:
+        text = " and ".join(str(m) for m in ((multiple_of,) if multiple_of is not None else ()) + not_multiple_of)
         raise LimitExceeded(
-            f"multiples of {value} need {modulus} residues",
+            f"multiples of {text} need {modulus} residues",
             limit="max_residue",
             value=MAX_RESIDUE,
             hint="use a multiple with fewer digits",
         )
-    return modulus, places
+    if multiple_of is None:
+        return _Residues(modulus, places, 0, tuple(moduli))
+    return _Residues(modulus, places, moduli[0], tuple(moduli[1:]))
 
 
 @lru_cache(maxsize=1024)
@@ -236,9 +258,10 @@ def _numbers(
     exclusive_low: bool,
     exclusive_high: bool,
     multiple_of: Decimal | None,
+    not_multiple_of: tuple[Decimal, ...],
     integer: bool,
 ) -> ByteAutomaton:
-    modulus, places = _modulus(multiple_of)
+    residues = _residues(multiple_of, not_multiple_of)
     zero = Decimal(0)
     edges: list[Edge] = []
     accepting: set[int] = set()
@@ -248,7 +271,7 @@ def _numbers(
         if low is not None and (low > 0 or (low == 0 and exclusive_low)):
             below = _bound(low, inclusive=not exclusive_low)
         above = None if high is None else _bound(high, inclusive=not exclusive_high)
-        edges, accepting, free = _magnitudes(_Range(below, above, modulus, places, multiple_of is not None, integer), 0)
+        edges, accepting, free = _magnitudes(_Range(below, above, residues, integer), 0)
     else:
         free = 1
     # a minus sign, then the range turned round; "-0" spells 0, which integers never do
@@ -259,7 +282,7 @@ def _numbers(
             below = _bound(-high, inclusive=not exclusive_high)
         if integer and below is None:
             below = _bound(zero, inclusive=False)
-        negative, finals, _ = _magnitudes(_Range(below, above, modulus, places, multiple_of is not None, integer), free)
+        negative, finals, _ = _magnitudes(_Range(below, above, residues, integer), free)
         edges = [*edges, (0, ord("-"), free), *negative]
         accepting = accepting | finals
     return _trimmed(edges, accepting)
@@ -276,6 +299,7 @@ def integer(
     exclusive_low: bool = False,
     exclusive_high: bool = False,
     multiple_of: Decimal | int | None = None,
+    not_multiple_of: tuple[Decimal | int, ...] = (),
     zero_fraction: bool = False,
 ) -> ByteAutomaton:
     """Integers between two bounds, written ``0`` or ``-?[1-9][0-9]*``.
@@ -286,6 +310,7 @@ def integer(
         exclusive_low: whether the lower bound itself is outside.
         exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
+        not_multiple_of: no multiples of these.
         zero_fraction: also accept ``.0``, ``.00`` and so on after the integer.
 
     Raises:
@@ -293,7 +318,8 @@ def integer(
         InvalidSource: the multiple is not positive.
 
     """
-    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), True)
+    avoid = tuple(map(Decimal, not_multiple_of))
+    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, True)
     return _with_zero_fraction(plain) if zero_fraction else plain
 
 
@@ -334,6 +360,7 @@ def number(
     exclusive_low: bool = False,
     exclusive_high: bool = False,
     multiple_of: Decimal | int | None = None,
+    not_multiple_of: tuple[Decimal | int, ...] = (),
 ) -> ByteAutomaton:
     """Numbers between two bounds, written plainly; without any facet every JSON number, exponents included.
 
@@ -343,15 +370,17 @@ def number(
         exclusive_low: whether the lower bound itself is outside.
         exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
+        not_multiple_of: no multiples of these.
 
     Raises:
         LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
         InvalidSource: the multiple is not positive.
 
     """
-    if low is None and high is None and multiple_of is None:
+    if low is None and high is None and multiple_of is None and not not_multiple_of:
         return _free_number()
-    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), False)
+    avoid = tuple(map(Decimal, not_multiple_of))
+    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False)
 
 
 def literal_number(value: Decimal | int) -> bytes:

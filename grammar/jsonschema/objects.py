@@ -1,0 +1,369 @@
+"""The automata of objects: members in the order of the schema or in any, counted or not, and demands on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST, START, UNBOUNDED, Automaton, StateIndex
+from ..regular.dfa import CharDfa
+from .scalars import key_body
+
+if TYPE_CHECKING:
+    from .algebra import Goal
+    from .demands import Option, Plan
+    from .dialect import Json
+    from .lower import Lowering
+    from .pieces import KeyClass
+
+_QUOTE = 0x22
+_COMMA = 0x2C
+
+
+class ObjectWriter:
+    """One object's automaton: members in order, then other keys.
+
+    State C_i stands where a key may begin and the members before i are done with; state B_i behind the value of member
+    i - 1.  C_i goes to C_(i+1) without reading where member i is optional.  So the size is linear in the members.
+    """
+
+    def __init__(
+        self,
+        lowering: Lowering,
+        a: Automaton,
+        names: list[str],
+        members: list[tuple[str, Goal | None, bool]],
+        classes: list[KeyClass],
+        values: dict[str, Json] | None = None,
+    ) -> None:
+        """Take the names that no other key may have, the members with their goals (or values), and the other keys."""
+        self._l = lowering
+        self._a = a
+        self._members = members
+        self._classes = classes
+        self._names = names
+        self._values = values
+        self._end = a.state()
+        a.accept(self._end)
+
+    def write(self, *, empty: bool) -> None:
+        """Write an object whose members need not be counted."""
+        a, l, members = self._a, self._l, self._members
+        surface = l.surface
+        n = len(members)
+        last_needed = max((i for i, m in enumerate(members) if m[2]), default=-1)
+        opened = a.state()
+        a.literal(START, b"{", opened)
+        if n == 0 and not self._classes:
+            inside = a.state()
+            surface.gap(a, opened, inside)
+            a.literal(inside, b"}", self._end)
+            return
+        starts = [a.state() for _ in range(n + 1)]
+        if empty:
+            inside = a.state()
+            surface.gap(a, opened, inside)
+            a.literal(inside, b"}", self._end)
+            a.epsilon(inside, starts[0])
+        else:
+            surface.gap(a, opened, starts[0])
+        for i, (name, goal, needed) in enumerate(members):
+            behind = a.state()
+            self._member(starts[i], name, goal, behind)
+            if not needed and (i + 1 < n or self._classes):
+                a.epsilon(starts[i], starts[i + 1])
+            surface.after(a, behind)
+            if i + 1 < n or self._classes:
+                self._comma(behind, starts[i + 1])
+            if i >= last_needed:
+                surface.close(a, behind, b"}", self._end)
+        if self._classes:
+            behind = a.state()
+            self._extras(starts[n], behind)
+            surface.after(a, behind)
+            self._comma(behind, starts[n])
+            surface.close(a, behind, b"}", self._end)
+
+    def write_counted(self, low: int, high: int | None) -> None:
+        """Write an object whose members are counted, one copy of the states per count."""
+        a, surface, members = self._a, self._l.surface, self._members
+        n = len(members)
+        most = high if high is not None else low
+        needed = [0] * (n + 1)
+        for i in range(n - 1, -1, -1):
+            needed[i] = needed[i + 1] + members[i][2]
+        extras = bool(self._classes)
+
+        def feasible(i: int, c: int) -> bool:
+            if high is not None and c + needed[i] > high:
+                return False
+            return c >= low or extras or c + (n - i) >= low
+
+        starts: dict[tuple[int, int], StateIndex] = {}
+        todo: list[tuple[int, int]] = []
+
+        def start(i: int, c: int) -> StateIndex:
+            state = starts.get((i, c))
+            if state is None:
+                state = starts[i, c] = a.state()
+                todo.append((i, c))
+            return state
+
+        def may_begin(i: int, c: int) -> bool:
+            for j in range(i, n):
+                if feasible(j + 1, min(c + 1, most)) and (high is None or c < high):
+                    return True
+                if members[j][2]:
+                    return False
+            return extras and (high is None or c < high) and feasible(n, min(c + 1, most))
+
+        def behind(i: int, c: int, state: StateIndex) -> None:
+            surface.after(a, state)
+            if may_begin(i, c):
+                self._comma(state, start(i, c))
+            if not needed[i] and c >= low:
+                surface.close(a, state, b"}", self._end)
+
+        opened, inside = a.state(), a.state()
+        a.literal(START, b"{", opened)
+        surface.gap(a, opened, inside)
+        if low == 0 and not needed[0]:
+            a.literal(inside, b"}", self._end)
+        if may_begin(0, 0):
+            a.epsilon(inside, start(0, 0))
+        while todo:
+            i, c = todo.pop()
+            here = starts[i, c]
+            after = min(c + 1, most)
+            if i == n:
+                state = a.state()
+                self._extras(here, state)
+                behind(n, after, state)
+                continue
+            name, goal, required = members[i]
+            if feasible(i + 1, after) and (high is None or c < high):
+                state = a.state()
+                self._member(here, name, goal, state)
+                behind(i + 1, after, state)
+            if not required and may_begin(i + 1, c):
+                a.epsilon(here, start(i + 1, c))
+
+    def write_any(self, low: int, high: int | None) -> None:
+        """Write an object whose members come in any order, one copy of the states per count where they are counted.
+
+        Every key is remembered by the register, so that none comes twice; the counter says how many required ones are
+        missing, and is counted down at their colons.
+        """
+        a, surface = self._a, self._l.surface
+        needed = sum(1 for m in self._members if m[2])
+        most = high if high is not None else low if low > 1 else 0
+        test = OP_TEST if needed else OP_NONE
+        opened, inside = a.state(), a.state()
+        if needed:
+            a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
+        else:
+            a.literal(START, b"{", opened)
+        surface.gap(a, opened, inside)
+        starts = [a.state() for _ in range(max(most, 1))] if high is not None else [a.state() for _ in range(most + 1)]
+        a.epsilon(inside, starts[0])
+        if low == 0 and not needed:
+            a.literal(inside, b"}", self._end)
+        for c, start in enumerate(starts):
+            behind = a.state()
+            self._any_key(start, behind)
+            surface.after(a, behind)
+            count = c + 1
+            if high is None or count < high:
+                self._comma(behind, starts[min(count, len(starts) - 1)])
+            if count >= low:
+                surface.close(a, behind, b"}", self._end, test)
+
+    def _any_key(self, source: StateIndex, target: StateIndex) -> None:
+        a, l = self._a, self._l
+        l.registers = True
+        opened = a.state()
+        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        named: dict[tuple[Goal | None, bool, str], StateIndex] = {}
+        for name, goal, needed in self._members:
+            group = (goal, needed, name if self._values is not None else "")
+            if group not in named:
+                value = a.state()
+                named[group] = a.state()
+                l.surface.colon(a, named[group], value, OP_COUNT if needed else OP_NONE)
+                self._value(value, name, goal, target)
+            self._remembered(opened, name, named[group])
+        self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
+
+    def _remembered(self, opened: StateIndex, name: str, named: StateIndex) -> None:
+        """Read a declared name behind its opening quote, for the register of keys."""
+        a, l = self._a, self._l
+        text, closing = l.declared_text(name)[:-1], opened
+        if text:
+            closing = a.state()
+            if l._escapes == "canonical":  # noqa: SLF001
+                a.literal(opened, text, closing)
+            else:
+                a.embed(opened, l._strings([name]), closing)  # noqa: SLF001
+        a.byte_range(closing, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
+
+    def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
+        a, l = self._a, self._l
+        named, value = a.state(), a.state()
+        l._key(a, source, name, named)  # noqa: SLF001
+        l.surface.colon(a, named, value)
+        self._value(value, name, goal, target)
+
+    def _value(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
+        if goal is not None:
+            self._a.call(source, self._l.value(goal), target)
+        elif self._values is not None:
+            self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
+
+    def _comma(self, source: StateIndex, target: StateIndex) -> None:
+        comma = self._a.state()
+        self._a.byte_range(source, _COMMA, _COMMA, comma)
+        self._l.surface.gap(self._a, comma, target)
+
+    def _extras(self, source: StateIndex, target: StateIndex) -> None:
+        """Read one member whose key is not declared."""
+        a, l = self._a, self._l
+        l.registers = True
+        opened = a.state()
+        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
+
+    def _other_keys(self, opened: StateIndex, read: Callable[[StateIndex, KeyClass], None]) -> None:
+        """Read a key that is not declared, and its colon; ``read`` writes the value."""
+        a, l = self._a, self._l
+        for c in self._classes:
+            named, value = a.state(), a.state()
+            if c.keys is None and l._escapes == "canonical":  # noqa: SLF001  (shared by every schema)
+                a.extra(opened, l.string_rest(), [l.declared_text(n) for n in self._names], named)
+            else:
+                keys = c.keys
+                if keys is None:
+                    keys = CharDfa.any_string() - CharDfa.from_strings(self._names)
+                body = a.state()
+                a.embed(opened, key_body(keys, l._escapes), body)  # noqa: SLF001
+                a.byte_range(body, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
+            l.surface.colon(a, named, value)
+            read(value, c)
+
+
+class DemandWriter(ObjectWriter):
+    """One object's automaton where some of its members must break a rule: one copy of the states per set of demands met."""
+
+    def write_in_order(self, plan: Plan) -> None:
+        """Write members in the order of the schema, and other keys behind them."""
+        a, l, n = self._a, self._l, len(plan.members)
+        starts: dict[tuple[int, int, int], StateIndex] = {}
+        todo: list[tuple[int, int, int]] = []
+        ends: dict[tuple[int, int, int], StateIndex] = {}
+
+        def start(i: int, count: int, met: int) -> StateIndex:
+            key = (i, count, met)
+            if key not in starts:
+                starts[key] = a.state()
+                todo.append(key)
+            return starts[key]
+
+        def behind(i: int, count: int, met: int) -> StateIndex:
+            key = (i, count, met)
+            if key not in ends:
+                ends[key] = state = a.state()
+                l.surface.after(a, state)
+                if plan.alive(*key):
+                    self._comma(state, start(*key))
+                if plan.closes(*key):
+                    l.surface.close(a, state, b"}", self._end)
+            return ends[key]
+
+        opened, inside = a.state(), a.state()
+        a.literal(START, b"{", opened)
+        l.surface.gap(a, opened, inside)
+        if plan.empty:
+            a.literal(inside, b"}", self._end)
+        if plan.alive(0, 0, 0):
+            a.epsilon(inside, start(0, 0, 0))
+        while todo:
+            i, count, met = todo.pop()
+            here = starts[i, count, met]
+            steps = list(plan.steps(i, count, met))
+            after = min(i + 1, n)
+            if i == n:
+                self._classes = [plan.others[w - n].keys for w in sorted({step[0] for step in steps})]
+                opened = self._open(here)
+
+                def read(value: StateIndex, c: KeyClass, steps: list[tuple[int, Goal, int, int]] = steps) -> None:
+                    for w, goal, c_behind, m_behind in steps:
+                        if plan.others[w - n].keys is c:
+                            a.call(value, l.value(goal), behind(n, c_behind, m_behind))
+
+                self._other_keys(opened, read)
+                continue
+            member = plan.members[i]
+            if steps:
+                named, value = a.state(), a.state()
+                l._key(a, here, member.name, named)  # noqa: SLF001
+                l.surface.colon(a, named, value)
+                for _, goal, c_behind, m_behind in steps:
+                    a.call(value, l.value(goal), behind(after, c_behind, m_behind))
+            without = met | plan.absent(i)
+            if not member.needed and plan.alive(after, count, without):
+                a.epsilon(here, start(after, count, without))
+
+    def write_any_order(self, plan: Plan) -> None:
+        """Write members in any order, where other keys can meet every demand at any time."""
+        a, l, n = self._a, self._l, len(plan.members)
+        needed = sum(1 for m in plan.members if m.needed)
+        starts: dict[tuple[int, int], StateIndex] = {}
+        todo: list[tuple[int, int]] = []
+        ends: dict[tuple[int, int], StateIndex] = {}
+
+        def start(count: int, met: int) -> StateIndex:
+            if (count, met) not in starts:
+                starts[count, met] = a.state()
+                todo.append((count, met))
+            return starts[count, met]
+
+        def behind(count: int, met: int) -> StateIndex:
+            if (count, met) not in ends:
+                ends[count, met] = state = a.state()
+                l.surface.after(a, state)
+                self._comma(state, start(count, met))
+                if met == plan.full and (count >= plan.low or plan.low <= 1):
+                    l.surface.close(a, state, b"}", self._end, OP_TEST if needed else OP_NONE)
+            return ends[count, met]
+
+        opened = a.state()
+        if needed:
+            a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
+        else:
+            a.literal(START, b"{", opened)
+        l.surface.gap(a, opened, start(0, 0))
+        while todo:
+            count, met = todo.pop()
+            counted = min(count + 1, plan.most)
+            key = self._open(starts[count, met])
+
+            def read(value: StateIndex, options: list[Option], counted: int = counted, met: int = met) -> None:
+                for goal, bits in options:
+                    a.call(value, l.value(goal), behind(counted, met | bits))
+
+            groups: dict[tuple[bool, tuple[Option, ...]], StateIndex] = {}
+            for i, m in enumerate(plan.members):
+                options = plan.options(i, met)
+                group = (m.needed, tuple(options))
+                if group not in groups:
+                    groups[group], value = a.state(), a.state()
+                    l.surface.colon(a, groups[group], value, OP_COUNT if m.needed else OP_NONE)
+                    read(value, options)
+                self._remembered(key, m.name, groups[group])
+            by_class = {id(o.keys): plan.options(n + i, met) for i, o in enumerate(plan.others)}
+            self._other_keys(key, lambda value, c, read=read, by=by_class: read(value, by[id(c)]))  # type: ignore[misc]
+
+    def _open(self, source: StateIndex) -> StateIndex:
+        self._l.registers = True
+        opened = self._a.state()
+        self._a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        return opened
