@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import layout as lay
 from .arena import check
-from .effects import child, root
+from .effects import child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
 from .masks import NODE_MASK, mask
 
@@ -91,7 +91,7 @@ def _sign(
         first = int(a[e + lay.E_GROUPS])
         for g in range(first, first + int(a[e + lay.E_N_GROUPS])):
             o = lay.GR + g * lay.GR_WIDTH
-            tokens = r[int(a[o + lay.G_TOKENS]) : int(a[o + lay.G_TOKENS]) + int(a[o + lay.G_N_TOKENS])]
+            tokens = tokens_of(r, int(a[o + lay.G_TOKENS]), int(a[o + lay.G_N_TOKENS]), store.words)
             mark = np.uint64((g * 0x2545F491 + number * 0x9E3779B1 + 2) & 0x7FFFFFFFFFFFFFFE)
             signature[tokens] = (signature[tokens] * MIX + mark) & np.uint64(0x7FFFFFFFFFFFFFFE)
             if spelling and (text or int(a[o + lay.G_KEY])):

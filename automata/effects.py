@@ -418,6 +418,23 @@ def add_range(a, n_delta, first, end):
 
 
 @njit(cache=True, nogil=True)
+def take_row(a, r):
+    """An empty packed row of R; its offset, or -1 with H_ERROR set."""
+    row = take(a, lay.H_R, a[lay.H_WORDS], lay.WORDS_R)
+    if row >= 0:
+        for i in range(a[lay.H_WORDS]):
+            r[row + i] = np.uint32(0)
+    return row
+
+
+def tokens_of(r, at, n, words):
+    """The tokens of an effect, int64[n], from its ``G_TOKENS`` and ``G_N_TOKENS`` (not a kernel)."""
+    if at >= 0:
+        return r[at : at + n].astype(np.int64)
+    return np.flatnonzero(np.unpackbits(r[-1 - at : -1 - at + words].view(np.uint8), bitorder="little"))
+
+
+@njit(cache=True, nogil=True)
 def build(a, r, parent, symbol, state):
     """Compute one effect node: the root of local state ``state`` (parent -1), or the child of ``parent`` under ``symbol``.
 
@@ -613,38 +630,53 @@ def build(a, r, parent, symbol, state):
     node = at // lay.EF_WIDTH
     e = lay.EF + at
     next_same = lay.TR + n_trie
-    counts = np.zeros(n_groups + 1, np.int64)
+    counts = np.zeros(n_groups, np.int64)
     for i in range(n_hits):
         hit = a[HITS + i]
         token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
         while token >= 0:
-            counts[(hit >> HIT_SHIFT) + 1] += 1
+            counts[hit >> HIT_SHIFT] += 1
             token = a[next_same + token]
+    total = np.int64(0)
+    listed = np.int64(0)
+    words = a[lay.H_WORDS]
     for g in range(n_groups):
-        counts[g + 1] += counts[g]
-    total = counts[n_groups]
-    tokens_at = take(a, lay.H_R, total, lay.WORDS_R)
+        total += counts[g]
+    row = np.int64(-1)
+    if total * DENSE_SHARE > a[lay.H_VOCAB]:
+        row = take_row(a, r)
+        if row < 0:
+            return row
+    where = np.empty(
+        n_groups, np.int64
+    )  # of each effect's tokens: where its list begins, or -1 - the offset of its bits
+    for g in range(n_groups):
+        if row >= 0 and counts[g] > words:
+            bits = row if n_groups == 1 else take_row(a, r)
+            if bits < 0:
+                return bits
+            where[g] = -1 - bits
+        else:
+            where[g] = listed
+            listed += counts[g]
+    tokens_at = take(a, lay.H_R, listed, lay.WORDS_R)
     if tokens_at < 0:
         return tokens_at
-    fill = counts.copy()
+    fill = where.copy()
     for i in range(n_hits):
         hit = a[HITS + i]
         token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
         g = hit >> HIT_SHIFT
         while token >= 0:
-            r[tokens_at + fill[g]] = np.uint32(token)
-            fill[g] += 1
+            bit = np.uint32(1) << np.uint32(token & 31)
+            if where[g] < 0:
+                r[-1 - where[g] + (token >> 5)] |= bit
+            else:
+                r[tokens_at + fill[g]] = np.uint32(token)
+                fill[g] += 1
+            if row >= 0:
+                r[row + (token >> 5)] |= bit
             token = a[next_same + token]
-    row = np.int64(-1)
-    if total * DENSE_SHARE > a[lay.H_VOCAB]:
-        row = take(a, lay.H_R, a[lay.H_WORDS], lay.WORDS_R)
-        if row < 0:
-            return row
-        for i in range(a[lay.H_WORDS]):
-            r[row + i] = np.uint32(0)
-        for i in range(total):
-            token = np.int64(r[tokens_at + i])
-            r[row + (token >> 5)] |= np.uint32(1) << np.uint32(token & 31)
     groups_at = take(a, lay.H_GR, n_groups * lay.GR_WIDTH, lay.CAP_GR)
     pops_at = take(a, lay.H_PP, n_pops * lay.PP_WIDTH, lay.CAP_PP)
     if groups_at < 0 or pops_at < 0:
@@ -657,8 +689,8 @@ def build(a, r, parent, symbol, state):
         x = GROUPS + g * WIDTH
         for k in range(WIDTH):
             a[o + k] = a[x + k]
-        a[o + lay.G_TOKENS] = tokens_at + counts[g]
-        a[o + lay.G_N_TOKENS] = counts[g + 1] - counts[g]
+        a[o + lay.G_TOKENS] = where[g] if where[g] < 0 else tokens_at + where[g]
+        a[o + lay.G_N_TOKENS] = counts[g]
         a[o + lay.G_NODE] = node
         max_room = max(max_room, a[x + X_MIN_ROOM])
         min_need = min(min_need, a[x + X_MAX_NEED])

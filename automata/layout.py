@@ -92,7 +92,8 @@ for the activation that the node stands for; ``CHAIN`` leads to the guards of th
 rows and shapes never see a count, and one row serves every bound.
 
 A node's tokens lie in one run of ``R``, ordered by effect.  If they are many, a packed row of the same tokens lies beside it, for the
-common case in which every guard holds; else the guards are tested one by one.
+common case in which every guard holds; else the guards are tested one by one.  An effect of more tokens than a row has words (nearly
+all of a string's body) is kept as packed bits as well: a row takes 16 KB where a list of 118,000 tokens takes 472.
 
 Registers never enter a row either: the tokens that would complete a duplicate are cleared when a row is filled, and they are
 found from the ``OPENS`` of a node (trie nodes at which a key begins, each with the local state there) and the keys seen; each suspect
@@ -294,7 +295,7 @@ G_FRAME = 4
 G_MIN_ROOM = 5
 G_MAX_NEED = 6
 G_CHAIN = 7  # pop point of the parent node that the token came through, -1 at a root
-G_TOKENS = 8
+G_TOKENS = 8  # offset in R of the list, or -1 - the offset of the packed bits
 G_N_TOKENS = 9
 G_NODE = 10
 

@@ -89,6 +89,10 @@ def or_node(a, r, depth, out, clean):
         ):
             continue
         at = a[o + lay.G_TOKENS]
+        if at < 0:
+            for i in range(words):
+                out[i] |= r[-1 - at + i]
+            continue
         for i in range(at, at + a[o + lay.G_N_TOKENS]):
             token = r[i]
             out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN
 from .. import layout as lay
 from ..arena import check
-from ..effects import KEY_CLOSED, child, root
+from ..effects import KEY_CLOSED, child, root, tokens_of
 from ..masks import NODE_MASK
 from .single_bytes import UNREACHABLE
 
@@ -374,8 +374,8 @@ class TokenBounds:
                 while token >= 0:
                     self._places[token] = place
                     token = int(a[lay.TR + n_trie + token])
-        at = self._places[self._r[tokens : tokens + n_tokens].astype(np.int64)]
-        good = np.ones(n_tokens, np.bool_)
+        at = self._places[tokens_of(self._r, tokens, n_tokens, int(a[lay.H_WORDS]))]
+        good = np.ones(len(at), np.bool_)
         while node >= 0:
             e = lay.EF + node * lay.EF_WIDTH
             first = lay.PP + int(a[e + lay.E_VERIFY])
