@@ -11,7 +11,8 @@ from . import layout as lay
 from .arena import check
 from .effects import child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
-from .masks import NODE_MASK, mask
+from .masks import N_WALKS, NODE_MASK, WALKS, mask, walk_values
+from .values import compares_values, keys_of, returned_register, text_of
 
 if TYPE_CHECKING:
     from .store import Store
@@ -51,6 +52,9 @@ def token_classes(store: Store, state: int, *, spelling: bool = True) -> TokenCl
         allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
         signature = np.zeros(32 * store.words, np.uint64)
         alone = np.zeros(32 * store.words, np.bool_)
+        for node in a[WALKS : WALKS + int(a[N_WALKS])].tolist() if state else ():
+            if int(walk_values(a, int(state_offset(a, state)), node, row, alone)) < 0:
+                check(a)
         if state:
             _sign(store, int(state_offset(a, state)), signature, alone, spelling=spelling)
     own = np.flatnonzero(alone)
@@ -86,7 +90,8 @@ def _sign(
         number += 2
     while paths:
         node, frame, register, number = paths.pop()
-        text = register & HASH_MASK
+        keys = int(keys_of(a, register))
+        text = int(text_of(a, register))
         e = lay.EF + node * lay.EF_WIDTH
         first = int(a[e + lay.E_GROUPS])
         for g in range(first, first + int(a[e + lay.E_N_GROUPS])):
@@ -94,11 +99,11 @@ def _sign(
             tokens = tokens_of(r, int(a[o + lay.G_TOKENS]), int(a[o + lay.G_N_TOKENS]), store.words)
             mark = np.uint64((g * 0x2545F491 + number * 0x9E3779B1 + 2) & 0x7FFFFFFFFFFFFFFE)
             signature[tokens] = (signature[tokens] * MIX + mark) & np.uint64(0x7FFFFFFFFFFFFFFE)
-            if spelling and (text or int(a[o + lay.G_KEY])):
+            if spelling and (register & HASH_MASK or int(a[o + lay.G_KEY])):
                 alone[tokens] = True
-        if not spelling:
+        if not spelling and keys and not compares_values(a, keys):
             opened = a[lay.PP + int(a[e + lay.E_OPENS]) : lay.PP + int(a[e + lay.E_OPENS]) + int(a[e + lay.E_N_OPENS])]
-            alone[_spelled(a, register, {0: text} if text else {}, (opened & NODE_MASK).tolist())] = True
+            alone[_spelled(a, keys, {0: text} if text else {}, (opened & NODE_MASK).tolist())] = True
         if not int(a[e + lay.E_N_POPS]) or frame == lay.FRAME_UNKNOWN:
             continue
         if frame == lay.FRAME_EMPTY:
@@ -109,15 +114,17 @@ def _sign(
         links = a[lay.HP + frame + lay.HEADER : lay.HP + frame + lay.HEADER + length].reshape(-1, lay.LINK).tolist()
         for j, (symbol, _, _, saved, parent) in enumerate(links):
             below = lay.FRAME_EMPTY if symbol == lay.SYMBOL_EMPTY else parent
-            keyed = register if symbol >= 0 and symbol & 1 else saved
+            keyed = register
+            if symbol < 0 or not symbol & 1:
+                keyed = int(returned_register(a, scope, saved, register))
+                check(a)
             paths.append((_checked(a, int(child(a, r, node, symbol))), below, keyed, number * 257 + j + 1))
 
 
-def _spelled(a: npt.NDArray[np.int64], register: int, open_at: dict[int, int], opened: list[int]) -> list[int]:
+def _spelled(a: npt.NDArray[np.int64], keys: int, open_at: dict[int, int], opened: list[int]) -> list[int]:
     """The tokens that spell the beginning of a key seen, from the trie nodes at which a key is open (node -> text) or opened."""
     starts = [*open_at.items(), *((node, ROOT_TEXT) for node in opened)]
     tokens: list[int] = []
-    keys = register >> 31
     next_same = lay.TR + int(a[lay.H_TRIE])
     while keys:
         text = int(a[lay.HP + keys + lay.HEADER + 1])

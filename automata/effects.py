@@ -10,7 +10,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_SET, OP_TEST
+from ..grammar.ir import (
+    ITEM_BEGIN,
+    ITEM_END,
+    OP_COUNT,
+    OP_KEY_CLOSE,
+    OP_KEY_OPEN,
+    OP_SET,
+    OP_TEST,
+    OP_TEXT_OPEN,
+    OPERATION,
+)
+from ..grammar.ir import VERIFY as OP_VERIFY
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
@@ -216,6 +227,18 @@ def move_entry(a, p, word0, word1, node, begin, end):
     target = word1 & 0xFFFFFFFF
     symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
     dead = False
+    if op > OPERATION or op == OP_TEXT_OPEN:
+        if op & ITEM_END and op & ITEM_BEGIN:  # the item before counts as soon as the next one begins
+            key = np.int64(KEY_CLOSED)
+            if append(a, N_VERIFY, VERIFY, node | (lay.VALUES << lay.NODE_BITS)) < 0:
+                return np.int64(-1)
+        elif not op & (ITEM_END | ITEM_BEGIN):
+            if frame == lay.FRAME_UNKNOWN and key != KEY_CLOSED:
+                if append(a, N_OPENS, OPENS, node) < 0:
+                    return np.int64(-1)
+            elif append(a, N_VERIFY, VERIFY, node | (lay.VALUES << lay.NODE_BITS)) < 0:
+                return np.int64(-1)
+        op &= OPERATION
     if op == OP_COUNT:
         if room >= 0:
             if room == 0:
@@ -244,6 +267,8 @@ def move_entry(a, p, word0, word1, node, begin, end):
         elif frame == lay.FRAME_UNKNOWN:
             if append(a, N_OPENS, OPENS, node | (target << lay.NODE_BITS)) < 0:
                 return np.int64(-1)
+        key = KEY_OPEN
+    elif op == OP_TEXT_OPEN:
         key = KEY_OPEN
     elif op == OP_KEY_CLOSE:
         key = KEY_CLOSED

@@ -228,22 +228,6 @@ def n_extending(a, keys, text):
 
 
 @njit(cache=True, nogil=True)
-def close_key(a, scope, register):
-    """KEY_CLOSE: the register after the open text has joined the keys seen; -1 if it was among them, -2 on an error."""
-    keys = register >> 31
-    text = register & HASH_MASK
-    if contains_key(a, keys, text):
-        return np.int64(-1)
-    a[lay.S] = keys
-    a[lay.S + 1] = text
-    a[lay.S + 2] = n_keys(a, keys) + 1
-    grown = intern(a, scope, lay.KIND_KEYS, lay.S, 3)
-    if grown < 0:
-        return np.int64(-2)
-    return grown << 31
-
-
-@njit(cache=True, nogil=True)
 def state_offset(a, state):
     """Heap offset of a state's record, or -1 if the id is not of a living scope."""
     if state >> lay.GENERATION_SHIFT != a[lay.H_GENERATION]:

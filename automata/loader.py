@@ -23,6 +23,7 @@ from ..grammar.ir import (
     OP_KEY_DROP,
     OP_KEY_OPEN,
     OP_NONE,
+    OP_TEXT_OPEN,
 )
 from . import layout as lay
 from .arena import take
@@ -185,13 +186,19 @@ def expand(edges, blob, n):
 
 
 @njit(cache=True, nogil=True)
+def opens_key(op):
+    """Whether the operation opens a key."""
+    return op == OP_KEY_OPEN or op == OP_TEXT_OPEN
+
+
+@njit(cache=True, nogil=True)
 def mark_tracked(attrs, by, eps, by_begin, by_order, eps_begin, eps_order):
     """Mark the states between a KEY_OPEN and the KEY_CLOSE after it."""
     n = len(attrs)
     stack = np.empty(n + 1, np.int64)
     top = 0
     for i in range(by.shape[0]):
-        if by[i, 3] == OP_KEY_OPEN and not attrs[by[i, 5]] & ATTR_TRACKED:
+        if opens_key(by[i, 3]) and not attrs[by[i, 5]] & ATTR_TRACKED:
             attrs[by[i, 5]] |= ATTR_TRACKED
             stack[top] = by[i, 5]
             top += 1
@@ -432,7 +439,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     best = np.int64(1) << 60
                     for i in range(n_spans):
                         if spans[i, 0] <= low <= spans[i, 1]:
-                            if spans[i, 2] == OP_NONE or spans[i, 2] == OP_KEY_OPEN:
+                            if spans[i, 2] == OP_NONE or opens_key(spans[i, 2]):
                                 continue
                             if spans[i, 4] == 2 and killed:
                                 continue
@@ -450,16 +457,16 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 stamp += 1
                 n_target = 0
                 n_body_targets = 0
-                opens = False
+                opens = np.int64(OP_NONE)
                 from_body_close = False
                 for i in range(n_spans):
                     if spans[i, 0] > low or low > spans[i, 1]:
                         continue
                     if n_ops == 1:
-                        if spans[i, 2] != OP_NONE and spans[i, 2] != OP_KEY_OPEN:
+                        if opens_key(spans[i, 2]):
+                            opens = spans[i, 2]
+                        elif spans[i, 2] != OP_NONE:
                             continue
-                        if spans[i, 2] == OP_KEY_OPEN:
-                            opens = True
                     elif spans[i, 2] != op or spans[i, 3] != arg or (spans[i, 4] == 2 and killed):
                         continue
                     if spans[i, 4] == 1:
@@ -525,7 +532,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 collapsed = np.int64(-1)
                 if n_ops == 1:
                     joined = True
-                    if n_target == 1 and target[0] & BODY and not opens:
+                    if n_target == 1 and target[0] & BODY and opens == OP_NONE:
                         collapsed = target[0]
                         e = (collapsed >> 32) & 0xFFFFFFF
                         stamp += 1
@@ -533,8 +540,8 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                             extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
                         )
                         sort_small(target, n_target)
-                    elif opens:
-                        op = np.int64(OP_KEY_OPEN)
+                    elif opens != OP_NONE:
+                        op = opens
                     elif source_tracked:
                         tracked = bodies > 0
                         for i in range(n_target):

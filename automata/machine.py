@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded
-from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, START, Automaton, Grammar, RuleId
+from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, START, Automaton, Grammar, RuleId
 from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
@@ -206,7 +206,7 @@ def _load(
         check(a)
         a[lay.PR + at : lay.PR + at + 2 * len(body.pairs)] = np.array(body.pairs, np.int64).ravel()
         base = at // 2
-        paired = (edges[:, 4] == OP_SET) | ((edges[:, 1] == KIND_CALL) & (edges[:, 5] >= 0))
+        paired = ((edges[:, 4] & OPERATION) == OP_SET) | ((edges[:, 1] == KIND_CALL) & (edges[:, 5] >= 0))
         edges[paired, 5] += base
     calls = np.flatnonzero((edges[:, 1] == KIND_CALL) | (edges[:, 1] == KIND_EXTRA))
     for i in calls.tolist():

@@ -13,14 +13,21 @@ from numba import njit
 from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, root
-from .heap import HASH_MASK, ROOT_TEXT, intern_link, n_keys, n_links, state_offset
-from .step import IN, load_state, make_state, step
+from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
+from .step import IN, lives, load_state, make_state, step
+from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
 MAX_PATH = 64
-PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register keys
+PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register
 P_WIDTH = 6
 SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192
+WALKS = lay.S + 150000  # trie nodes from which a walk goes on while values seen are spelled
+N_WALKS = lay.S + 158192
+MAX_WALKS = 8192
+STACK = lay.S + 800000  # the configurations of such a walk, one a level
+STACK_CAP = 200000
+LEVEL = lay.S + 760000  # of each level: where its configuration begins, how many entries, whether a run was cut above it
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
 KEYS_IN_TOKEN = (
@@ -179,7 +186,22 @@ def add_suspect(a, node, n):
 
 
 @njit(cache=True, nogil=True)
-def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
+def add_walk(a, node):
+    """Append a trie node to those from which a walk begins; returns 0, or -1 with H_ERROR set."""
+    n = a[N_WALKS]
+    for i in range(n):
+        if a[WALKS + i] == node:
+            return np.int64(0)
+    if n >= MAX_WALKS:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[WALKS + n] = node
+    a[N_WALKS] = n + 1
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_suspects):
     """OR the tokens of one entry into out; returns (clean, suspects), suspects -1 on an error."""
     node = root(a, r, q)
     if node < 0:
@@ -191,10 +213,13 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
     a[p + 2] = room
     a[p + 3] = frame
     a[p + 4] = -1
-    a[p + 5] = register >> 31
-    text = register & HASH_MASK
-    if text != 0 and register >> 31 != 0:
-        n_suspects = collect_suspects(a, register >> 31, text, np.int64(0), q, n_suspects)
+    a[p + 5] = register
+    keys = keys_of(a, register)
+    text = text_of(a, register)
+    if register != 0 and in_question(a, register) and add_walk(a, np.int64(0)) < 0:
+        return clean, np.int64(-1)
+    if text != 0 and keys != 0 and not is_value(a, text):
+        n_suspects = collect_suspects(a, keys, text, np.int64(0), q, n_suspects)
         if n_suspects < 0:
             return clean, n_suspects
     while depth >= 0:
@@ -203,17 +228,26 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
         e = lay.EF + node * lay.EF_WIDTH
         if a[p + 4] < 0:
             clean = or_node(a, r, depth, out, clean)
-            if a[p + 5] != 0:
+            keys = keys_of(a, a[p + 5])
+            if keys != 0:
                 for i in range(a[e + lay.E_N_OPENS]):
                     word = a[lay.PP + a[e + lay.E_OPENS] + i]
+                    if compares_values(a, keys):
+                        if add_walk(a, word & NODE_MASK) < 0:
+                            return clean, np.int64(-1)
+                        continue
                     n_suspects = collect_suspects(
-                        a, a[p + 5], np.int64(ROOT_TEXT), word & NODE_MASK, word >> lay.NODE_BITS, n_suspects
+                        a, keys, np.int64(ROOT_TEXT), word & NODE_MASK, word >> lay.NODE_BITS, n_suspects
                     )
                     if n_suspects < 0:
                         return clean, n_suspects
             for i in range(a[e + lay.E_N_VERIFY]):
                 word = a[lay.PP + a[e + lay.E_VERIFY] + i]
-                if word >> lay.NODE_BITS > n_keys(a, a[p + 5]) + KEYS_IN_TOKEN:
+                if word >> lay.NODE_BITS == lay.VALUES:
+                    if add_walk(a, word & NODE_MASK) < 0:
+                        return clean, np.int64(-1)
+                    continue
+                if word >> lay.NODE_BITS > n_keys(a, keys) + KEYS_IN_TOKEN:
                     continue
                 n_suspects = add_suspect(a, word & NODE_MASK, n_suspects)
                 if n_suspects < 0:
@@ -244,13 +278,19 @@ def fill_entry(a, r, q, need, room, register, frame, out, clean, n_suspects):
             a[lay.H_ERROR] = lay.ERR_SCRATCH
             return clean, np.int64(-1)
         depth += 1
+        scope = a[lay.HP + state_at + 3]
+        register = a[p + 5]
+        if symbol < 0 or not symbol & 1:
+            register = returned_register(a, scope, a[link + 3], register)
+            if register < 0:
+                return clean, np.int64(-1)
         o = PATH + depth * P_WIDTH
         a[o] = following
         a[o + 1] = a[link + 1]
         a[o + 2] = a[link + 2]
         a[o + 3] = a[link + 4]
         a[o + 4] = -1
-        a[o + 5] = a[p + 5] if symbol >= 0 and symbol & 1 else a[link + 3] >> 31
+        a[o + 5] = register
     return clean, n_suspects
 
 
@@ -266,6 +306,7 @@ def fill(a, r, state_at, out):
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     clean = True
     n_suspects = np.int64(0)
+    a[N_WALKS] = 0
     for i in range(n):  # entries that imitate a string body come first: what they clear is only theirs
         p = at + lay.STATE_ENTRIES + i * lay.ENTRY
         q = a[p]
@@ -285,7 +326,7 @@ def fill(a, r, state_at, out):
                 target[k] = np.uint32(0)
         was_clean = clean
         clean, n_suspects = fill_entry(
-            a, r, s, np.int64(0), np.int64(lay.UNBOUNDED), a[p + 3], frame, target, True, n_suspects
+            a, r, state_at, s, np.int64(0), np.int64(lay.UNBOUNDED), a[p + 3], frame, target, True, n_suspects
         )
         if n_suspects < 0:
             return np.int64(-1)
@@ -305,11 +346,16 @@ def fill(a, r, state_at, out):
         clean = False
     for i in range(n):
         p = at + lay.STATE_ENTRIES + i * lay.ENTRY
-        clean, n_suspects = fill_entry(a, r, a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4], out, clean, n_suspects)
+        clean, n_suspects = fill_entry(
+            a, r, state_at, a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4], out, clean, n_suspects
+        )
         if n_suspects < 0:
             return np.int64(-1)
     if n_suspects > 0 and clear_duplicates(a, state_at, out, n_suspects) < 0:
         return np.int64(-1)
+    for i in range(a[N_WALKS]):
+        if walk_values(a, state_at, a[WALKS + i], out, np.empty(0, np.bool_)) < 0:
+            return np.int64(-1)
     if bits & lay.ACCEPTING_BIT:
         for i in range(a[lay.H_EOS]):
             token = a[lay.EO + i]
@@ -332,13 +378,116 @@ def clear_duplicates(a, state_at, out, n_suspects):
             token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
             if token < 0 or not (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
                 continue
-            n = read_token(a, scope, load_state(a, state_at), token)
+            n = lives(a, scope, read_token(a, scope, load_state(a, state_at), token))
             if n < 0:
                 return n
             if n == 0:
                 while token >= 0:
                     out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
                     token = a[next_same + token]
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def clear_subtree(a, out, first, end):
+    """Clear the tokens that end at the trie nodes first..end-1."""
+    next_same = lay.TR + a[lay.H_TRIE]
+    for x in range(first, end):
+        token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
+        while token >= 0:
+            out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
+            token = a[next_same + token]
+
+
+@njit(cache=True, nogil=True)
+def push_configuration(a, level, begin, n, cut):
+    """Keep the n entries at IN as a level of a walk; returns 0, or -1 with H_ERROR set."""
+    if begin + n * lay.ENTRY > STACK_CAP:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    a[LEVEL + 3 * level] = begin
+    a[LEVEL + 3 * level + 1] = n
+    a[LEVEL + 3 * level + 2] = cut
+    for i in range(n * lay.ENTRY):
+        a[STACK + begin + i] = a[IN + i]
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def any_in_question(a, n):
+    """Whether an entry of the configuration at IN is in question."""
+    for i in range(n):
+        register = a[IN + i * lay.ENTRY + 3]
+        if register != 0 and in_question(a, register):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def walk_values(a, state_at, node, out, met):
+    """Clear the tokens below a trie node that repeat a value seen, or after which every value would be one.
+
+    ``met`` is empty, or bool[vocabulary]: then the tokens after which the text is in question are marked in it.
+
+    The walk reads the bytes for real, and goes on only where what was read can still become a value seen, or where a run ended as
+    a duplicate: nothing else can make a token less than its effects say.  Returns 0, or -1 with H_ERROR set.
+    """
+    scope = a[lay.HP + state_at + 3]
+    n = load_state(a, state_at)
+    depth = (a[lay.TR + node] >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
+    a[lay.H_CUT] = 0
+    here = np.int64(0)
+    for _ in range(depth):  # down to the node: the child whose range holds it
+        here += 1
+        while (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK <= node:
+            here = (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK
+        n = step(a, scope, n, a[lay.TR + here] & 255)
+        if n <= 0:
+            return n
+    cut = a[lay.H_CUT]
+    if push_configuration(a, 0, np.int64(0), n, cut) < 0:
+        return np.int64(-1)
+    i = node
+    end = (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK
+    while i < end:
+        word = a[lay.TR + i]
+        level = ((word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK) - depth
+        node_end = (word >> lay.T_END_SHIFT) & lay.T_END_MASK
+        if level > 0:
+            p = LEVEL + 3 * (level - 1)
+            begin = a[p]
+            n = a[p + 1]
+            cut = a[p + 2]
+            for k in range(n * lay.ENTRY):
+                a[IN + k] = a[STACK + begin + k]
+            begin += n * lay.ENTRY
+            a[lay.H_CUT] = 0
+            n = step(a, scope, n, word & 255)
+            if n < 0:
+                return n
+            cut |= a[lay.H_CUT]
+            if n == 0:
+                if cut:
+                    clear_subtree(a, out, i, node_end)
+                i = node_end
+                continue
+            if not cut and not any_in_question(a, n):
+                i = node_end
+                continue
+            if push_configuration(a, level, begin, n, cut) < 0:
+                return np.int64(-1)
+        token = (word >> lay.T_TOKEN_SHIFT) - 1
+        if token >= 0 and (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
+            if len(met) > 0:
+                while token >= 0:
+                    met[token] = True
+                    token = a[lay.TR + a[lay.H_TRIE] + token]
+            live = lives(a, scope, n)
+            if live < 0:
+                return live
+            if live == 0:
+                clear_subtree(a, out, i, i + 1)
+        i += 1
     return np.int64(0)
 
 
@@ -476,7 +625,7 @@ def readable_bytes(a, state, readable):
     scope = a[lay.HP + at + 3]
     count = np.int64(0)
     for c in range(256):
-        n = step(a, scope, load_state(a, at), np.int64(c))
+        n = lives(a, scope, step(a, scope, load_state(a, at), np.int64(c)))
         if n < 0:
             return n
         if n > 0:

@@ -11,19 +11,34 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST
+from ..grammar.ir import (
+    ITEM_BEGIN,
+    ITEM_END,
+    OP_COUNT,
+    OP_KEY_CLOSE,
+    OP_KEY_DROP,
+    OP_KEY_OPEN,
+    OP_NONE,
+    OP_SET,
+    OP_TEST,
+    OP_TEXT_OPEN,
+    OPERATION,
+)
 from . import layout as lay
-from .heap import (
-    HASH_MASK,
-    ROOT_TEXT,
-    close_key,
-    intern,
-    intern_link,
-    intern_pair,
-    intern_state,
-    n_extending,
-    n_keys,
-    n_links,
+from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
+from .values import (
+    ROOT_ITEM,
+    ROOT_STRING,
+    begin_text,
+    callee_register,
+    end_text,
+    forget_text,
+    in_question,
+    no_key_left,
+    remember,
+    returned_register,
+    saved_register,
+    tail_register,
 )
 
 A_LS = lay.LS
@@ -37,6 +52,9 @@ PENDING = (
     lay.S + 104000
 )  # calls that push, PENDING_WIDTH words each: callee, symbol, need, room, register, pair, frame, taken
 PENDING_WIDTH = 8
+MET = lay.S + 420000  # states that a search has met
+TRAIL = lay.S + 520000  # its path: state, next byte
+MAX_MET = 100000
 MAX_PENDING = 3000
 MAX_WORK = 2048
 MAX_RAW = 4096
@@ -179,26 +197,18 @@ def pop_into_raw(a, scope, n, register, frame, q):
         if symbol == lay.SYMBOL_EMPTY:
             n = put_raw(a, n, q, 0, lay.UNBOUNDED, 0, 0, lay.FRAME_EMPTY, 0, 0, 0, 0)
         else:
-            returned = a[p + 3]
             if symbol & 1:
-                returned = close_key(a, scope, register)
+                returned = end_text(a, scope, register)
                 if returned == -1:
                     continue
-                if returned == -2:
-                    return np.int64(-1)
+            else:
+                returned = returned_register(a, scope, a[p + 3], register)
+            if returned < 0:
+                return np.int64(-1)
             n = put_raw(a, n, symbol >> 1, a[p + 1], a[p + 2], returned, 0, a[p + 4], 0, 0, 0, 0)
         if n < 0:
             return n
     return n
-
-
-@njit(cache=True, nogil=True)
-def no_key_left(a, words, register):
-    """Whether all ``words`` keys that can still be read are among those seen."""
-    keys = register >> 31
-    if n_keys(a, keys) < words:
-        return False
-    return n_extending(a, keys, max(register & HASH_MASK, ROOT_TEXT)) >= words
 
 
 @njit(cache=True, nogil=True)
@@ -210,13 +220,20 @@ def move(a, scope, n, c, at, word0, word1):
     frame = a[at + 4]
     op = (word0 >> 16) & 255
     target = word1 & 0xFFFFFFFF
-    text = register & HASH_MASK
-    if text != 0:
-        text = intern_pair(a, scope, lay.KIND_TEXT, text, c)
-        if text < 0:
+    if register & HASH_MASK != 0:
+        register = remember(a, scope, register, c)
+        if register < 0:
             return np.int64(-1)
-        register = ((register >> 31) << 31) | text
     if op != OP_NONE:
+        if op & ITEM_END:
+            register = end_text(a, scope, register)
+            if register == -1:
+                return n
+        if op & ITEM_BEGIN and register >= 0:
+            register = begin_text(a, scope, register, np.int64(ROOT_ITEM))
+        if register < 0:
+            return np.int64(-1)
+        op &= OPERATION
         if op == OP_COUNT:
             if room <= 0:
                 return n
@@ -232,15 +249,17 @@ def move(a, scope, n, c, at, word0, word1):
             if need > 0:
                 return n
         elif op == OP_KEY_OPEN:
-            register = ((register >> 31) << 31) | ROOT_TEXT
+            register = begin_text(a, scope, register, np.int64(ROOT_TEXT))
+        elif op == OP_TEXT_OPEN:
+            register = begin_text(a, scope, register, np.int64(ROOT_STRING))
         elif op == OP_KEY_CLOSE:
-            register = close_key(a, scope, register)
+            register = end_text(a, scope, register)
             if register == -1:
                 return n
-            if register == -2:
-                return np.int64(-1)
         elif op == OP_KEY_DROP:
-            register = (register >> 31) << 31
+            register = forget_text(a, scope, register)
+        if register < 0:
+            return np.int64(-1)
     symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
     p = A_LS + target * lay.LS_WIDTH
     flags = a[p + lay.L_FLAGS]
@@ -295,13 +314,14 @@ def add_pops(a, scope, n_work, at):
         symbol = a[p]
         if symbol == lay.SYMBOL_EMPTY:
             continue
-        returned = a[p + 3]
         if symbol & 1:
-            returned = close_key(a, scope, register)
+            returned = end_text(a, scope, register)
             if returned == -1:
                 continue
-            if returned == -2:
-                return np.int64(-1)
+        else:
+            returned = returned_register(a, scope, a[p + 3], register)
+        if returned < 0:
+            return np.int64(-1)
         n_work = add_work(a, n_work, symbol >> 1, a[p + 1], a[p + 2], returned, a[p + 4])
         if n_work < 0:
             return n_work
@@ -324,14 +344,16 @@ def range_of(a, p, c):
 
 
 @njit(cache=True, nogil=True)
-def add_call(a, n_work, start, pair, frame):
+def add_call(a, n_work, start, pair, register, frame):
     """Add a callee's start above a frame; returns the work count, or -1 with H_ERROR set."""
+    if register < 0:
+        return np.int64(-1)
     need = np.int64(0)
     room = np.int64(lay.UNBOUNDED)
     if pair >= 0:
         need = a[lay.PR + 2 * pair]
         room = a[lay.PR + 2 * pair + 1]
-    return add_work(a, n_work, start, need, room, 0, frame)
+    return add_work(a, n_work, start, need, room, register, frame)
 
 
 @njit(cache=True, nogil=True)
@@ -385,10 +407,10 @@ def push_pending(a, scope, n_pending, n_work):
         if n_union > 0:
             frame = intern_union(a, scope, n_union)
         if frame >= 0:
-            frame = intern_link(a, scope, a[p + 1], a[p + 2], a[p + 3], a[p + 4], frame)
+            frame = intern_link(a, scope, a[p + 1], a[p + 2], a[p + 3], saved_register(a, a[p + 4]), frame)
         if frame < 0:
             return np.int64(-1)
-        n_work = add_call(a, n_work, a[p], a[p + 5], frame)
+        n_work = add_call(a, n_work, a[p], a[p + 5], callee_register(a, scope, a[p + 4]), frame)
         if n_work < 0:
             return n_work
     return n_work
@@ -468,7 +490,7 @@ def step(a, scope, n, c):
                 if n_pending < 0:
                     return n_pending
                 continue
-            n_work = add_call(a, n_work, start, pair, a[at + 4])
+            n_work = add_call(a, n_work, start, pair, tail_register(a, scope, a[at + 3]), a[at + 4])
             if n_work < 0:
                 return n_work
     return unite(a, scope, n_raw)
@@ -653,11 +675,15 @@ def enter_calls(a, scope, n):
             pair = a[lay.CL + a[p + lay.L_CALLS] + 1]
             symbol = (callee >> 32) - 1
             if symbol >= 0:
-                frame = intern_link(a, scope, symbol, need, room, register, frame)
+                frame = intern_link(a, scope, symbol, need, room, saved_register(a, register), frame)
                 if frame < 0:
                     return np.int64(-1)
+                register = callee_register(a, scope, register)
+            else:
+                register = tail_register(a, scope, register)
+            if register < 0:
+                return np.int64(-1)
             q = callee & 0xFFFFFFFF
-            register = np.int64(0)
             need = np.int64(0)
             room = np.int64(lay.UNBOUNDED)
             if pair >= 0:
@@ -708,8 +734,8 @@ def configuration_bits(a, scope, n):
 
 
 @njit(cache=True, nogil=True)
-def make_state(a, scope, n):
-    """Intern the configuration at IN; 0 if it is empty, -1 on an error."""
+def intern_configuration(a, scope, n):
+    """Intern the configuration at IN whether or not it can be finished; 0 if it is empty, -1 on an error."""
     if n <= 0:
         return np.int64(n)
     n = enter_calls(a, scope, n)
@@ -737,3 +763,96 @@ def make_state(a, scope, n):
     if bits < 0:
         return bits
     return intern_state(a, scope, IN, n, bits)
+
+
+@njit(cache=True, nogil=True)
+def hangs_on_values(a, n):
+    """Whether every entry of the configuration at IN is in question, so that only a search tells if it can be finished."""
+    for i in range(n):
+        register = a[IN + i * lay.ENTRY + 3]
+        if register == 0 or not in_question(a, register):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def can_finish(a, scope, state):
+    """Whether a state all entries of which are in question can be finished: 1 or 0, -1 with H_ERROR set.
+
+    A search, depth first, for a state that is not in question; those met on the way are marked, so that the next byte finds them
+    known.  It stays inside what the values seen spell.
+    """
+    at = state_offset(a, state)
+    bits = a[lay.HP + at + lay.STATE_BITS]
+    if bits & lay.LIVE_BIT:
+        return np.int64(1)
+    if bits & lay.DEAD_BIT:
+        return np.int64(0)
+    n_met = np.int64(1)
+    top = np.int64(0)
+    a[MET] = at
+    a[TRAIL] = at
+    a[TRAIL + 1] = 0
+    a[lay.HP + at + lay.STATE_BITS] |= lay.MET_BIT
+    found = bits & lay.ACCEPTING_BIT != 0
+    while top >= 0 and not found:
+        at = a[TRAIL + 2 * top]
+        c = a[TRAIL + 2 * top + 1]
+        if c > 255:
+            top -= 1
+            continue
+        a[TRAIL + 2 * top + 1] = c + 1
+        n = step(a, scope, load_state(a, at), c)
+        if n < 0:
+            return n
+        if n == 0:
+            continue
+        if not hangs_on_values(a, n):
+            found = True
+            break
+        following = intern_configuration(a, scope, n)
+        if following < 0:
+            return following
+        at = state_offset(a, following)
+        bits = a[lay.HP + at + lay.STATE_BITS]
+        if bits & (lay.LIVE_BIT | lay.ACCEPTING_BIT):
+            found = True
+        elif not bits & (lay.MET_BIT | lay.DEAD_BIT):
+            if n_met >= MAX_MET:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                return np.int64(-1)
+            a[lay.HP + at + lay.STATE_BITS] |= lay.MET_BIT
+            a[MET + n_met] = at
+            n_met += 1
+            top += 1
+            a[TRAIL + 2 * top] = at
+            a[TRAIL + 2 * top + 1] = 0
+    for i in range(n_met):
+        a[lay.HP + a[MET + i] + lay.STATE_BITS] &= ~lay.MET_BIT
+        if not found:
+            a[lay.HP + a[MET + i] + lay.STATE_BITS] |= lay.DEAD_BIT
+    if found:
+        for i in range(top + 1):
+            a[lay.HP + a[TRAIL + 2 * i] + lay.STATE_BITS] |= lay.LIVE_BIT
+    return np.int64(found)
+
+
+@njit(cache=True, nogil=True)
+def make_state(a, scope, n):
+    """Intern the configuration at IN; 0 if it is empty or cannot be finished, -1 on an error."""
+    asked = n > 0 and hangs_on_values(a, n)
+    state = intern_configuration(a, scope, n)
+    if asked and state > 0:
+        live = can_finish(a, scope, state)
+        if live <= 0:
+            return live
+    return state
+
+
+@njit(cache=True, nogil=True)
+def lives(a, scope, n):
+    """Whether the configuration at IN can be finished: 1 or 0, -1 with H_ERROR set.  IN is lost where that takes a search."""
+    if n <= 0 or not hangs_on_values(a, n):
+        return np.int64(n > 0)
+    state = intern_configuration(a, scope, n)
+    return can_finish(a, scope, state) if state > 0 else state

@@ -26,6 +26,7 @@ from .ir import (
     KIND_RANGE,
     OP_NONE,
     OP_SET,
+    OPERATION,
     Automaton,
     Rule,
     StateIndex,
@@ -130,7 +131,7 @@ def read(rule: Rule) -> Body:
         counter = None
         if kind in {KIND_LITERAL, KIND_NOT_LITERAL}:
             text, a, b = bytes(automaton.blob[a : a + b]), 0, 0
-        if (kind == KIND_CALL and arg >= 0) or op == OP_SET:
+        if (kind == KIND_CALL and arg >= 0) or op & OPERATION == OP_SET:
             counter = automaton.pairs[arg]
         edges.append(Edge(source, Label(kind, a, b, text, op, counter), target))
     return Body(

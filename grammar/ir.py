@@ -44,7 +44,14 @@ Registers
 ``OP_KEY_OPEN``, ``OP_KEY_CLOSE``, ``OP_KEY_DROP`` drive the duplicate-key register of the
 activation: from KEY_OPEN on, the bytes read are remembered; KEY_CLOSE adds them to the set of keys
 seen and is illegal if they are in it; KEY_DROP forgets them (the key turned out to be a declared
-one, which order alone keeps unique).  An ``EXTRA`` edge is the one user of them.
+one, which order alone keeps unique).  ``OP_TEXT_OPEN`` is KEY_OPEN where a key has several
+spellings: what is remembered is the JSON string that they spell.
+
+The same register tells the items of an array apart, as JSON values: ``ITEM_BEGIN`` and ``ITEM_END``
+are added to the operation of the byte before an item and of the first byte behind it (both to a
+comma's).  ITEM_END is illegal if the item's value is among those seen.  The value may be read by
+other rules, registers of their own included.  ``VERIFY``, added likewise, says that what follows
+the byte hangs on the keys seen, though none begins with it.
 
 ``EXTRA`` edge: source --[any string body that is not one of the NOT_LITERAL edges beside it]-->
 target.  ``a`` is the string-body rule (the body and its closing quote).  ``NOT_LITERAL`` edges
@@ -82,6 +89,13 @@ OP_TEST = 3
 OP_KEY_OPEN = 4
 OP_KEY_CLOSE = 5
 OP_KEY_DROP = 6
+OP_TEXT_OPEN = 7
+
+ITEM_BEGIN = 8
+ITEM_END = 16
+VERIFY = 32
+OPERATION = 7
+"""The operation alone, without what is added to it."""
 
 EDGE_WIDTH = 7
 

@@ -1,6 +1,6 @@
 """``finish_bound`` and budgets: how many tokens are enough, and which tokens keep a budget.
 
-The bound of a state is the least of four costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
+The bound of a state is the least of five costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
 potential, and so is their minimum.
 
 *Tokens.*  The exact least number of tokens among the completions that close no further extra key; see ``tokens``.  Without extra keys that
@@ -12,22 +12,28 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 
 *Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
 
+*A search.*  Where it hangs on the values seen what may follow (``values.in_question``), and where items must still come that differ from
+others: the least number of single-byte tokens to a state where that is over, and the bound there.
+
 *A token, then tokens.*  One token of any kind, then the first cost: where nothing else is found, in vocabularies that lack single bytes.
 """
 
 from __future__ import annotations
 
+import heapq
 import weakref
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ...grammar.errors import LimitExceeded
 from .. import layout as lay
 from ..classes import token_classes
-from ..heap import HASH_MASK, state_offset
+from ..heap import state_offset
 from ..masks import advance, advance_bytes
-from .single_bytes import FILLER, QUOTE, UNREACHABLE, ByteBounds
+from ..values import in_question, is_value, text_of
+from .single_bytes import FILLER, ITEM, KEY, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ __all__ = ["UNREACHABLE", "Bounds"]
 
 TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
+MOST_SEARCHED: Final = 20_000
 MORE_FILLERS: Final = 4  # beside one for each key seen: the digits of an escape
 
 
@@ -67,10 +74,14 @@ class Bounds:
         if known >= 0:
             return known
         entries = self._entries(state)
-        best = self._least(entries)
-        if any(register & HASH_MASK for _, _, _, register, _ in entries):
-            best = min(best, self._after_key(state, entries, best))
-        best = min(best, self._bytes.of(entries))
+        clear = self._clear(entries)
+        best = self._least(clear) if clear else UNREACHABLE
+        if any(self._spells_key(register) for _, _, _, register, _ in clear):
+            best = min(best, self._after_key(state, clear, best))
+        if clear:
+            best = min(best, self._bytes.of(clear))
+        if not clear or ITEM <= best < UNREACHABLE:
+            best = self._search(state)
         if best >= UNREACHABLE and not self._store.byte_complete:
             best = self._after_token(state)
         a[p + lay.STATE_BOUND] = best
@@ -91,7 +102,8 @@ class Bounds:
         known = int(self._a[p + lay.STATE_BOUND])
         if known >= 0:
             return known <= budget
-        return self._bytes.of(self._entries(state)) <= budget or self.of(state) <= budget
+        clear = self._clear(self._entries(state))
+        return (bool(clear) and self._bytes.of(clear) <= budget) or self.of(state) <= budget
 
     def is_exact(self, start: int) -> bool:
         """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
@@ -124,6 +136,76 @@ class Bounds:
             ends = a[lay.EO : lay.EO + int(a[lay.H_EOS]) + int(a[lay.H_PAD])]
             tokens = np.setdiff1d(classes.tokens[over[classes.class_of]], ends)
             np.bitwise_and.at(row, tokens >> 5, ~(np.uint32(1) << (tokens & 31).astype(np.uint32)))
+
+    def _clear(self, entries: list[list[int]]) -> list[list[int]]:
+        """The entries that no value seen stands in the way of: as they are finished, so they may be."""
+        return [e for e in entries if not e[3] or not in_question(self._a, e[3])]
+
+    def _spells_key(self, register: int) -> bool:
+        """Whether a key is open of which the register knows the spelling alone."""
+        text = int(text_of(self._a, register))
+        return text != 0 and not is_value(self._a, text)
+
+    def _search(self, state: int) -> int:
+        """The least number of single-byte tokens from a state where values seen matter: to the end, or to where they do not any more.
+
+        Best first.  While items must still come that differ from others, what a state costs without that condition is what its
+        completion costs at least; where none must, the values seen are left behind in a few bytes, whichever.
+
+        Raises:
+            LimitExceeded: nothing was found among ``MOST_SEARCHED`` states.
+
+        """
+        singles = [c for c in range(256) if self._store.single[c]]
+        cost = {state: 0}
+        before: dict[int, int] = {}
+        heap = [(self._at_least(state), 0, state)]
+        closed: set[int] = set()
+        while heap:
+            estimate, _, here = heapq.heappop(heap)
+            if here < 0:
+                here = ~here
+                path = [here]
+                while path[-1] in before:
+                    path.append(before[path[-1]])
+                for place in path[1:]:  # the least of each of them is known as well
+                    self._a[lay.HP + self._record(place) + lay.STATE_BOUND] = estimate - cost[place]
+                return estimate
+            if here in closed:
+                continue
+            closed.add(here)
+            if len(closed) > MOST_SEARCHED:
+                raise LimitExceeded(
+                    "no completion was found whose items differ", limit="searched states", value=MOST_SEARCHED
+                )
+            for c in singles:
+                after = self._read(here, bytes([c]))
+                if after == 0 or cost[here] + 1 >= cost.get(after, UNREACHABLE):
+                    continue
+                cost[after], before[after] = cost[here] + 1, here
+                rest = self._settled(after)
+                entry = ~after
+                if rest is None:
+                    rest, entry = self._at_least(after), after
+                if rest < UNREACHABLE:
+                    heapq.heappush(heap, (cost[after] + rest, -cost[after], entry))
+        return UNREACHABLE
+
+    def _settled(self, state: int) -> int | None:
+        """The bound of a state at which a search may end, else None."""
+        p = lay.HP + self._record(state)
+        if int(self._a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
+            return 0
+        known = int(self._a[p + lay.STATE_BOUND])
+        if known >= 0:
+            return known
+        clear = self._clear(self._entries(state))
+        return self.of(state) if clear and self._bytes.of(clear) < ITEM else None
+
+    def _at_least(self, state: int) -> int:
+        """What a state costs at least in a search: bytes where items must still come, nothing elsewhere."""
+        cost = self._bytes.of(self._entries(state))
+        return UNREACHABLE if cost >= UNREACHABLE else cost % KEY if cost >= ITEM else 0
 
     def _record(self, state: int) -> int:
         at = int(state_offset(self._a, state))

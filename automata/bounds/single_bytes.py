@@ -6,9 +6,21 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ...grammar.ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_SET, OP_TEST
+from ...grammar.ir import (
+    ITEM_BEGIN,
+    ITEM_END,
+    OP_COUNT,
+    OP_KEY_CLOSE,
+    OP_KEY_DROP,
+    OP_KEY_OPEN,
+    OP_SET,
+    OP_TEST,
+    OP_TEXT_OPEN,
+    OPERATION,
+)
 from .. import layout as lay
 from ..heap import HASH_MASK, ROOT_TEXT, n_keys
+from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -18,6 +30,9 @@ UNREACHABLE: Final = lay.UNBOUNDED
 
 KEY: Final = 1 << 24
 """Added to a cost in bytes for each extra key that the path must close; more than the bytes of any completion."""
+
+ITEM: Final = 1 << 33
+"""Added to a cost for each further item that must differ from those before it; more than any number of keys."""
 
 FILLER: Final = b"a"  # the letter with which an open key is told apart from those seen
 QUOTE: Final = b'"'
@@ -65,6 +80,8 @@ class ByteBounds:
     of cost.  A configuration costs its top node plus one node per frame below it.  On a shortest completion every single-byte token lowers
     that by one; a byte that is no token counts as one that cannot be read.
 
+    Items that must differ are counted, in units of ``ITEM``, and not priced: a caller that meets one searches.
+
     Keys are told apart by a register that no node sees.  An open key is completed by the cheapest text that is not among those seen, found by
     search.  A key that is still to be opened costs, whatever was seen by then: where something is needed, the dearest of the needed ones, since
     one of them is missing; else the dearest of finitely many; else, among infinitely many, the shortest, and ``KEY`` on top, once or more, for
@@ -84,24 +101,26 @@ class ByteBounds:
         """The least cost of a configuration."""
         best = UNREACHABLE
         for q, need, _, register, frame in entries:
-            if register & HASH_MASK:
+            inner = int(inner_of(self._a, register))
+            if inner & HASH_MASK and not is_value(self._a, inner & HASH_MASK):
                 best = min(best, self._open_key(q, need, register, frame))
             else:
                 seen = self.n_keys(register)
-                best = min(best, self._priced(self._node(q, need), seen) + self._below(frame, seen))
+                best = min(best, self._priced(self._node(q, need), seen) + self._below(frame, seen, register))
         return best
 
     def n_keys(self, register: int) -> int:
         """How many keys were read in an entry's activation."""
-        return int(n_keys(self._a, register >> 31))
+        return int(n_keys(self._a, int(inner_of(self._a, register)) >> 31))
 
     @staticmethod
     def _priced(cost: int, seen: int) -> int:
         """A node's cost with the keys on its way told apart from those seen."""
         if cost >= UNREACHABLE:
             return UNREACHABLE
+        items, cost = divmod(cost, ITEM)
         keys, cost = divmod(cost, KEY)
-        return cost + keys * (seen + keys)
+        return cost + keys * (seen + keys) + items * ITEM
 
     def _open_key(self, q: int, need: int, register: int, frame: int) -> int:
         """The least cost of an entry whose key is open: a search for the cheapest text that completes it and is not among those seen.
@@ -110,14 +129,15 @@ class ByteBounds:
         range one more than keys were seen.
         """
         a = self._a
-        seen = self._texts(register >> 31)
+        inner = int(inner_of(a, register))
+        seen = self._texts(inner >> 31)
         under: dict[tuple[int, int], int] = {}
 
         def behind(state: int, level: int) -> int:
             """The cost from a state of the activation that has the key, or from the links of the frame (state -1)."""
             if (state, level) not in under:
                 own = 0 if state < 0 else self._priced(self._node(state, need), level)
-                under[state, level] = own + self._below(frame, level)
+                under[state, level] = own + self._below(frame, level, register)
             return under[state, level]
 
         least: dict[tuple[int, int], int] = {}
@@ -140,7 +160,7 @@ class ByteBounds:
             return least[state, back]
 
         back = -1 if any(link[0] >= 0 and link[0] & 1 for link in self._links(frame)) else IN_KEY
-        start = self._text(register & HASH_MASK)
+        start = self._text(inner & HASH_MASK)
         heap = [(rest(q, back), 0, start, b"", 0, q, back, IN_KEY)]
         while heap:
             # the cost at least, and how it comes about: the text before a byte, the bytes to try, which is next, the state behind it
@@ -199,30 +219,39 @@ class ByteBounds:
             keys = int(a[lay.HP + keys + lay.HEADER])
         return texts
 
-    def _below(self, frame: int, seen: int) -> int:
+    def _below(self, frame: int, seen: int, register: int) -> int:
         """The least cost of everything under a frame; ``seen`` keys pass through keyed links.  Iterative: frames may be deep."""
-        stack = [(frame, seen)]
-        total: dict[tuple[int, int], int] = {}
+        stack = [(frame, seen, register)]
+        total: dict[tuple[int, int, int], int] = {}
         while stack:
-            f, through = stack[-1]
+            f, through, carried = stack[-1]
             best = UNREACHABLE
             waiting = False
             for symbol, need, _, saved, parent in self._links(f):
                 if symbol == lay.SYMBOL_EMPTY:
                     best = 0
                     continue
-                level = through if symbol & 1 else self.n_keys(saved)
-                if (parent, level) not in total and parent != lay.FRAME_EMPTY:
-                    stack.append((parent, level))
+                back = carried
+                if not symbol & 1:
+                    back = saved if saved >= 0 else self._around(carried, saved)
+                level = through if symbol & 1 else 0 if saved == PASSED else self.n_keys(back)
+                if (parent, level, back) not in total and parent != lay.FRAME_EMPTY:
+                    stack.append((parent, level, back))
                     waiting = True
                     break
-                under = 0 if parent == lay.FRAME_EMPTY else total[parent, level]
+                under = 0 if parent == lay.FRAME_EMPTY else total[parent, level, back]
                 best = min(best, self._priced(self._node(symbol >> 1, need), level) + under)
             if waiting:
                 continue
             stack.pop()
-            total[f, through] = 0 if f == lay.FRAME_EMPTY else best
-        return total[frame, seen]
+            total[f, through, carried] = 0 if f == lay.FRAME_EMPTY else best
+        return total[frame, seen, register]
+
+    def _around(self, register: int, saved: int) -> int:
+        """What matters of the register after a return that brings the callee's with it; with no keys of its own it stays as it is."""
+        if not is_nested(register):
+            return 0
+        return int(outer_of(self._a, register)) if saved == CARRIED else register
 
     def _links(self, frame: int) -> list[list[int]]:
         if frame == lay.FRAME_EMPTY:
@@ -257,7 +286,7 @@ class ByteBounds:
                 if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
                     continue
                 target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
-                op = (word0 >> 16) & 255
+                op = (word0 >> 16) & OPERATION
                 if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
                     exits.append((q, _Exit(shortest[q] + 1, 0, op, target, symbol)))
                     continue
@@ -278,7 +307,7 @@ class ByteBounds:
         first = lay.RG + int(a[p + lay.L_RANGES])
         for word in a[first : first + 2 * int(a[p + lay.L_N_RANGES]) : 2].tolist():
             if word & 255 <= _COLON <= (word >> 8) & 255:
-                return bool((word >> 16) & 255 == OP_COUNT)
+                return bool((word >> 16) & OPERATION == OP_COUNT)
         return False
 
     def _key_edges(self, opened: int, need: int) -> list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]:
@@ -316,10 +345,11 @@ class ByteBounds:
             word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
             if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
                 continue
-            op = (word0 >> 16) & 255
+            marked = (word0 >> 16) & 255
+            op = marked & OPERATION
             target = word1 & 0xFFFFFFFF
             after = need
-            if op == OP_KEY_OPEN:
+            if op in (OP_KEY_OPEN, OP_TEXT_OPEN):
                 edges += self._key_edges(target, need)
                 continue
             if op == OP_COUNT:
@@ -328,7 +358,8 @@ class ByteBounds:
                 after = int(a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)])
             elif op == OP_TEST and need > 0:
                 continue
-            edges.append((1, ((target, after),), None))
+            another = bool(marked & ITEM_BEGIN) and bool(marked & ITEM_END)
+            edges.append((1 + ITEM * another, ((target, after),), None))
         first = lay.CL + int(a[p + lay.L_CALLS])
         for i in range(int(a[p + lay.L_N_CALLS])):
             callee, pair = int(a[first + 2 * i]), int(a[first + 2 * i + 1])

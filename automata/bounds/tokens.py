@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN
+from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_TEXT_OPEN, OPERATION
 from .. import layout as lay
 from ..arena import check
 from ..effects import KEY_CLOSED, child, root, tokens_of
@@ -134,7 +134,8 @@ class TokenBounds:
             keys = False
             for word0, word1 in zip(words[::2], words[1::2], strict=True):
                 symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
-                keys |= symbol >= 0 or (word0 >> 16) & 255 in (OP_KEY_OPEN, OP_KEY_CLOSE, OP_KEY_DROP)
+                op = (word0 >> 16) & 255
+                keys |= symbol >= 0 or op > OPERATION or op in (OP_KEY_OPEN, OP_KEY_CLOSE, OP_KEY_DROP, OP_TEXT_OPEN)
                 following[word1 & 0xFFFFFFFF] = None
                 if symbol >= 0:
                     following[symbol >> 1] = None

@@ -18,7 +18,7 @@ from typing import Final
 
 from ..errors import LimitExceeded
 from .algebra import Conjunction, Goal, goal_of
-from .facts import ALWAYS, ARRAY, NEVER, Contains, Obligation, Refusal, opposite
+from .facts import ALWAYS, NEVER, Contains, Obligation, Refusal, opposite
 
 Intervals = list[tuple[int, int | None]]
 """Sets of numbers: disjoint intervals with gaps between them, in order; ``None`` is no upper bound."""
@@ -84,9 +84,6 @@ def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece
     ]  # fmt: skip
     rest = goal_of([*(f.rest for f in conjunction), *(opposite(o) for o, _ in forbidden)])
     unique = unique and (high is None or high > 1)
-    if unique and (prefix or contains):
-        unique = False
-        refusals = [*refusals, Refusal(ARRAY, "uniqueItems", "", "beside prefixItems or contains it is not exact yet")]
     return ArrayPiece(prefix, rest, low, high, tuple(contains), refusals, unique)
 
 

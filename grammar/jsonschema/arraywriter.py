@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..ir import OP_COUNT, OP_NONE, OP_SET, OP_TEST, START, UNBOUNDED, Automaton, RuleId, StateIndex
+from ..ir import ITEM_BEGIN, ITEM_END, OP_COUNT, OP_NONE, OP_SET, OP_TEST, START, UNBOUNDED, Automaton, RuleId, StateIndex
 from .algebra import Goal
 from .arrays import ArrayPiece, ArrayProduct
 from .surface import Surface
@@ -40,6 +40,7 @@ class ArrayWriter:
     def _plain(self, a: Automaton, piece: ArrayPiece) -> None:
         surface, inhabited = self.surface, self.inhabited
         low, high = piece.low, piece.high
+        begins, ends = _marks(piece)
         prefix = piece.prefix
         for i, goal in enumerate(prefix):
             if not inhabited(goal):
@@ -56,9 +57,9 @@ class ArrayWriter:
             done = max(len(prefix), 1) if not prefix else len(prefix) + 1
             pair = a.pair(max(low - done, 0), UNBOUNDED if high is None else high - done)
         if prefix or not counted:
-            a.literal(START, b"[", opened)
+            a.literal(START, b"[", opened, OP_NONE | begins)
         else:
-            a.literal(START, b"[", opened, OP_SET, pair)
+            a.literal(START, b"[", opened, OP_SET | begins, pair)
         surface.gap(a, opened, first)
         if low == 0:
             surface_end = first
@@ -69,21 +70,21 @@ class ArrayWriter:
         for i, goal in enumerate(prefix[: len(prefix) if high is None else high]):
             if i:
                 comma, here_next = a.state(), a.state()
-                a.literal(here, b",", comma)
+                a.literal(here, b",", comma, OP_NONE | begins | ends)
                 surface.gap(a, comma, here_next)
                 here = here_next
             behind = a.state()
             a.call(here, self.value(goal), behind)
             surface.after(a, behind)
             if i + 1 >= low:
-                surface.close(a, behind, b"]", end)
+                surface.close(a, behind, b"]", end, OP_NONE | ends)
             here = behind
         if not rest:
             return
         item = a.state()
         if prefix:
             comma = a.state()
-            a.literal(here, b",", comma, OP_SET if counted else OP_NONE, pair if counted else 0)
+            a.literal(here, b",", comma, (OP_SET if counted else OP_NONE) | begins | ends, pair if counted else 0)
             surface.gap(a, comma, item)
         else:
             item = first
@@ -95,10 +96,10 @@ class ArrayWriter:
             inner = item
             a.call(item, self.value(piece.rest), behind)
         surface.after(a, behind)
-        surface.close(a, behind, b"]", end, OP_TEST if counted else OP_NONE)
+        surface.close(a, behind, b"]", end, (OP_TEST if counted else OP_NONE) | ends)
         if high is None or high > len(prefix) + 1:
             comma = a.state()
-            a.literal(behind, b",", comma, OP_COUNT if counted else OP_NONE)
+            a.literal(behind, b",", comma, (OP_COUNT if counted else OP_NONE) | begins | ends)
             surface.gap(a, comma, inner)
             if not prefix:
                 a.call(inner, self.value(piece.rest), behind)
@@ -121,13 +122,18 @@ class ArrayWriter:
         if counted and not _slack_is_enough(product, tested=tested):
             product = ArrayProduct(piece, self.inhabited, self.limit, self.tick, counted=True)
             counted = tested = False
-        writer = _ProductWriter(self, a, product, counted=counted, tested=tested)
+        writer = _ProductWriter(self, a, piece, product, counted=counted, tested=tested)
         start = product.states[0]
         writer.write(
             empty=start.accepting and not tested,
             need=max(low - start.needs, 0),
             room=UNBOUNDED if high is None else high - start.needs,
         )
+
+
+def _marks(piece: ArrayPiece) -> tuple[int, int]:
+    """Return what is added to the operations before and behind an item, where items must differ."""
+    return (ITEM_BEGIN, ITEM_END) if piece.unique else (0, 0)
 
 
 def _slack_is_enough(product: ArrayProduct, *, tested: bool) -> bool:
@@ -142,13 +148,14 @@ class _ProductWriter:
     """One array's product as an automaton."""
 
     def __init__(
-        self, writer: ArrayWriter, a: Automaton, product: ArrayProduct, *, counted: bool, tested: bool
+        self, writer: ArrayWriter, a: Automaton, piece: ArrayPiece, product: ArrayProduct, *, counted: bool, tested: bool
     ) -> None:
         self._w = writer
         self._a = a
         self._states = product.states
         self._counted = counted
         self._tested = tested
+        self._begins, self._ends = _marks(piece)
         self._end = a.state()
         a.accept(self._end)
         self._items: dict[tuple[int, int], StateIndex] = {}
@@ -166,11 +173,11 @@ class _ProductWriter:
                     START,
                     b"[",
                     opened,
-                    OP_SET,
+                    OP_SET | self._begins,
                     a.pair(max(need - slack, 0), room - slack if room < UNBOUNDED else room),
                 )
             else:
-                a.literal(START, b"[", opened)
+                a.literal(START, b"[", opened, OP_NONE | self._begins)
             surface.gap(a, opened, first)
             if empty:
                 a.literal(first, b"]", self._end)
@@ -205,9 +212,9 @@ class _ProductWriter:
             behind = self._behind[state] = a.state()
             surface.after(a, behind)
             if self._states[state].accepting:
-                surface.close(a, behind, b"]", self._end, OP_TEST if self._tested else OP_NONE)
+                surface.close(a, behind, b"]", self._end, (OP_TEST if self._tested else OP_NONE) | self._ends)
             for slack in self._slacks(state):
                 comma = a.state()
-                a.literal(behind, b",", comma, OP_COUNT if slack else OP_NONE)
+                a.literal(behind, b",", comma, (OP_COUNT if slack else OP_NONE) | self._begins | self._ends)
                 surface.gap(a, comma, self._item(state, slack))
         return behind

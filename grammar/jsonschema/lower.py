@@ -18,12 +18,13 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
-from .algebra import TRUE_GOAL, Goal
+from .algebra import TRUE_GOAL, Goal, goal_of
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
+from .counting import Counting
 from .demands import Plan
 from .dialect import Json
-from .facts import ARRAY, Refusal
+from .facts import Refusal
 from .objects import DemandWriter, ObjectWriter
 from .pieces import KeyClass, NumberPiece, ObjectPiece, Pieces, StringPiece, ValuesPiece
 from .scalars import (
@@ -77,6 +78,7 @@ class Lowering:
         self.unproven: list[Goal] = []
         self._pieces = pieces
         self._escapes: Escapes = escapes
+        self.spells_freely = escapes == "all"
         self._any_order = any_order
         self._whole_floats = whole_floats
         self._counted_members = counted_members
@@ -192,16 +194,34 @@ class Lowering:
             self._arrays.write(a, piece)
 
     def _unique(self, a: Automaton, piece: ArrayPiece, goal: Goal) -> None:
-        strings = self._pieces.strings_of(piece.rest)
-        if strings is None or self._escapes == "all":
-            reason = "only strings, spelled in one way, are told apart yet"
-            self._refuse(goal, Refusal(ARRAY, "uniqueItems", "", reason))
+        self.registers = True
+        strings = None
+        if not piece.prefix and not piece.contains and self._escapes != "all":
+            strings = self._pieces.strings_of(piece.rest)
+        if strings is None:
+            if not self._never_runs_out(piece):
+                self.unproven.append(goal)
             self._arrays.write(a, piece)
             return
-        self.registers = True
         write_unique(
             a, piece, strings, surface=self.surface, escapes=self._escapes, string_rest=self.string_rest
         )  # fmt: skip
+
+    def _never_runs_out(self, piece: ArrayPiece) -> bool:
+        """Tell whether an item that must still come can always be another one than those before it.
+
+        Items that need not come do not matter: the array ends where none is left.
+        """
+        at_least = Counting(self._pieces).at_least
+        for i in range(1, min(piece.low, len(piece.prefix))):
+            if at_least(piece.prefix[i], i + 1) <= i:
+                return False
+        if piece.low > max(len(piece.prefix), 1) and at_least(piece.rest, piece.low) < piece.low:
+            return False
+        return all(
+            c.least <= 1 or (not piece.prefix and at_least(goal_of((*piece.rest, c.obligation)), c.least) >= c.least)
+            for c in piece.contains
+        )
 
     def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
         strings = [v for v in values if isinstance(v, str)]
@@ -386,8 +406,6 @@ class Lowering:
         if high is not None and not classes and high >= len(members):
             high = None
         self._may_run_out(classes, max(low, high or 0) if low > 1 or high is not None else 0)
-        if self._escapes == "all" and self._any_order and members and all(c.keys is not None for c in classes):
-            self.unproven.append(goal)  # a key has many spellings there: the machine cannot count those that are left
         writer = ObjectWriter(self, a, names, members, classes)
         if self._any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
@@ -402,12 +420,8 @@ class Lowering:
 
     def _may_run_out(self, classes: list[KeyClass], counted: int) -> None:
         """Note the classes of fewer keys than members that have to be counted."""
-        for c in classes if self._escapes == "all" or counted else ():
-            if (
-                c.keys is not None
-                and c.keys.is_finite()
-                and (self._escapes == "all" or len(list(c.keys.strings(counted))) < counted)
-            ):
+        for c in classes if counted else ():
+            if c.keys is not None and c.keys.is_finite() and len(list(c.keys.strings(counted))) < counted:
                 self.unproven.append(c.goal)
 
     def _check_size(self, states: int) -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..ir import OP_COUNT, OP_KEY_CLOSE, OP_KEY_OPEN, OP_NONE, OP_SET, OP_TEST, START, UNBOUNDED, Automaton, StateIndex
+from ..ir import (
+    OP_COUNT,
+    OP_KEY_CLOSE,
+    OP_KEY_OPEN,
+    OP_NONE,
+    OP_SET,
+    OP_TEST,
+    OP_TEXT_OPEN,
+    START,
+    UNBOUNDED,
+    VERIFY,
+    Automaton,
+    StateIndex,
+)
 from ..regular.dfa import CharDfa
 from .scalars import key_body
 
@@ -43,6 +56,7 @@ class ObjectWriter:
         self._classes = classes
         self._names = names
         self._values = values
+        self._opens = OP_TEXT_OPEN if lowering.spells_freely else OP_KEY_OPEN
         self._end = a.state()
         a.accept(self._end)
 
@@ -182,7 +196,7 @@ class ObjectWriter:
         a, l = self._a, self._l
         l.registers = True
         opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
         named: dict[tuple[Goal | None, bool, str], StateIndex] = {}
         for name, goal, needed in self._members:
             group = (goal, needed, name if self._values is not None else "")
@@ -221,7 +235,7 @@ class ObjectWriter:
 
     def _comma(self, source: StateIndex, target: StateIndex) -> None:
         comma = self._a.state()
-        self._a.byte_range(source, _COMMA, _COMMA, comma)
+        self._a.byte_range(source, _COMMA, _COMMA, comma, VERIFY if self._l.spells_freely else OP_NONE)
         self._l.surface.gap(self._a, comma, target)
 
     def _extras(self, source: StateIndex, target: StateIndex) -> None:
@@ -229,7 +243,7 @@ class ObjectWriter:
         a, l = self._a, self._l
         l.registers = True
         opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
         self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
 
     def _other_keys(self, opened: StateIndex, read: Callable[[StateIndex, KeyClass], None]) -> None:
@@ -365,5 +379,5 @@ class DemandWriter(ObjectWriter):
     def _open(self, source: StateIndex) -> StateIndex:
         self._l.registers = True
         opened = self._a.state()
-        self._a.byte_range(source, _QUOTE, _QUOTE, opened, OP_KEY_OPEN)
+        self._a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
         return opened

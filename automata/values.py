@@ -1,0 +1,677 @@
+"""JSON values in registers: read byte by byte, interned by what they mean, and compared with those seen.
+
+An *open value* is a stack of OPEN records ``(below, chain)``, one for each container, string or number that has begun; a chain is an
+interned list of symbols from the root of its kind.  When a value is complete its chain becomes one symbol of the chain below, so
+that two values are equal exactly if they are one number: white space is dropped, the escapes of strings are decoded, numbers
+become digits and an exponent, and the members of an object are sorted.  The stack ends in a chain from ``ROOT_ITEM``, which takes
+the one value that is read.
+
+``may_become`` is what keeps the comparison cheap: only while an open value can still become one of those seen does anything hang
+on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import layout as lay
+from .heap import HASH_MASK, HP, ROOT_TEXT, contains_key, intern, intern_pair, n_extending, n_keys
+
+# Roots of chains, and their kinds: the lowest offsets of the heap, where no record lies.
+ROOT_STRING = 2  # decoded bytes; then at most one symbol for an escape that is not complete
+ROOT_ATOM = 3  # the bytes of a number that is not complete, or of true, false, null
+ROOT_NUMBER = 4  # sign, digits, exponent
+ROOT_ARRAY = 5  # values
+ROOT_OBJECT = 6  # key, value, key, value, in the order of the text
+ROOT_MEMBERS = 7  # the same of a complete object, sorted by key
+ROOT_ITEM = 8
+LAST_ROOT = 8
+KIND_SHIFT = 56
+SYMBOL = (1 << KIND_SHIFT) - 1
+
+# The escape that a string's chain ends with: ``state | digits << 4 | value << 8 | the high surrogate before it << 24``.
+BACKSLASH = 1 << 40
+HEX = 2 << 40
+HIGH = 3 << 40  # a high surrogate, complete
+HIGH_BACKSLASH = 4 << 40
+EXPONENT = 1 << 40  # of a number's last symbol, plus EXPONENT_ZERO plus the exponent
+EXPONENT_ZERO = 1 << 39
+MOST_EXPONENT = 1 << 38
+
+NEST = 1 << 62  # of a register: a record (register of this activation, register of the one around)
+CARRIED = -2  # of a link: the caller's register travels with the callee's
+PASSED = -3  # likewise, and the caller has seen no keys of its own
+
+BUFFER = lay.S + 300000  # the symbols of one chain
+MAX_BUFFER = 65536
+LEVELS = lay.S + 370000  # the chains of an open value, innermost first
+MAX_LEVELS = 4096
+RESTS = lay.S + 375000  # registers around, while one is rebuilt
+MAX_NESTED = 4096
+
+
+@njit(cache=True, nogil=True)
+def kind_of(a, chain):
+    """The root that a chain begins with."""
+    return chain if chain <= LAST_ROOT else a[HP + chain + lay.HEADER + 1] >> KIND_SHIFT
+
+
+@njit(cache=True, nogil=True)
+def symbol_of(a, chain):
+    """The last symbol of a chain that is no root."""
+    return a[HP + chain + lay.HEADER + 1] & SYMBOL
+
+
+@njit(cache=True, nogil=True)
+def append_symbol(a, scope, chain, symbol):
+    """The chain with one more symbol; -1 with H_ERROR set."""
+    return intern_pair(a, scope, lay.KIND_TEXT, chain, symbol | (kind_of(a, chain) << KIND_SHIFT))
+
+
+@njit(cache=True, nogil=True)
+def open_value(a, scope, below, chain):
+    """The open value with one more level; passes an error in ``chain`` on."""
+    if chain < 0 or below < 0:
+        return np.int64(-1)
+    return intern_pair(a, scope, lay.KIND_OPEN, below, chain)
+
+
+@njit(cache=True, nogil=True)
+def put_value(a, scope, open, value):
+    """The open value after a complete value was read in its innermost container."""
+    if value < 0:
+        return np.int64(-1)
+    p = HP + open + lay.HEADER
+    below = a[p]
+    return open_value(a, scope, below, append_symbol(a, scope, a[p + 1], value))
+
+
+@njit(cache=True, nogil=True)
+def append_character(a, scope, chain, code):
+    """The chain of a string with the bytes of a character; a lone surrogate has three bytes as any other of its size."""
+    if code >= 0x10000:
+        chain = append_symbol(a, scope, chain, 0xF0 | (code >> 18))
+        if chain > 0:
+            chain = append_symbol(a, scope, chain, 0x80 | ((code >> 12) & 63))
+    elif code >= 0x800:
+        chain = append_symbol(a, scope, chain, 0xE0 | (code >> 12))
+    if chain > 0 and code >= 0x800:
+        chain = append_symbol(a, scope, chain, 0x80 | ((code >> 6) & 63))
+    elif code >= 0x80:
+        chain = append_symbol(a, scope, chain, 0xC0 | (code >> 6))
+    if chain > 0:
+        chain = append_symbol(a, scope, chain, (0x80 | (code & 63)) if code >= 0x80 else code)
+    return chain
+
+
+@njit(cache=True, nogil=True)
+def short_escape(c):
+    """The byte that a backslash and this byte stand for."""
+    if c == 0x62:
+        return np.int64(8)
+    if c == 0x66:
+        return np.int64(12)
+    if c == 0x6E:
+        return np.int64(10)
+    if c == 0x72:
+        return np.int64(13)
+    if c == 0x74:
+        return np.int64(9)
+    return np.int64(c)
+
+
+@njit(cache=True, nogil=True)
+def without_escape(a, chain):
+    """A string's chain without the escape that is not complete."""
+    if chain > LAST_ROOT and symbol_of(a, chain) >= BACKSLASH:
+        return a[HP + chain + lay.HEADER]
+    return chain
+
+
+@njit(cache=True, nogil=True)
+def read_in_string(a, scope, open, c):
+    """The open value after a byte of its innermost string."""
+    p = HP + open + lay.HEADER
+    below = a[p]
+    chain = a[p + 1]
+    base = without_escape(a, chain)
+    pending = np.int64(0)
+    if base != chain:
+        pending = symbol_of(a, chain)
+    state = pending >> 40 << 40
+    high = (pending >> 24) & 0xFFFF
+    if state == HIGH and c != 0x5C:
+        base = append_character(a, scope, base, high)
+        if base < 0:
+            return np.int64(-1)
+        state = np.int64(0)
+    if state == 0:
+        if c == 0x22:
+            return put_value(a, scope, below, base)
+        return open_value(a, scope, below, append_symbol(a, scope, base, np.int64(BACKSLASH) if c == 0x5C else c))
+    if state == HIGH:
+        return open_value(a, scope, below, append_symbol(a, scope, base, HIGH_BACKSLASH | (high << 24)))
+    if state == BACKSLASH or state == HIGH_BACKSLASH:
+        if c == 0x75:
+            return open_value(a, scope, below, append_symbol(a, scope, base, HEX | (high << 24)))
+        if high != 0:
+            base = append_character(a, scope, base, high)
+            if base < 0:
+                return np.int64(-1)
+        return open_value(a, scope, below, append_symbol(a, scope, base, short_escape(c)))
+    digits = ((pending >> 4) & 15) + 1
+    digit = c - 48 if c < 58 else (c | 32) - 87
+    value = (((pending >> 8) & 0xFFFF) << 4) | digit
+    if digits < 4:
+        symbol = HEX | (digits << 4) | (value << 8) | (high << 24)
+        return open_value(a, scope, below, append_symbol(a, scope, base, symbol))
+    if high != 0 and 0xDC00 <= value < 0xE000:
+        code = 0x10000 + ((high - 0xD800) << 10) + (value - 0xDC00)
+        return open_value(a, scope, below, append_character(a, scope, base, code))
+    if high != 0:
+        base = append_character(a, scope, base, high)
+        if base < 0:
+            return np.int64(-1)
+    if 0xD800 <= value < 0xDC00:
+        return open_value(a, scope, below, append_symbol(a, scope, base, HIGH | (value << 24)))
+    return open_value(a, scope, below, append_character(a, scope, base, value))
+
+
+@njit(cache=True, nogil=True)
+def bytes_of(a, chain):
+    """Write the symbols of a chain to BUFFER; returns their number, or -1 with H_ERROR set where they are too many."""
+    n = np.int64(0)
+    here = chain
+    while here > LAST_ROOT:
+        n += 1
+        here = a[HP + here + lay.HEADER]
+    if n > MAX_BUFFER:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    here = chain
+    for i in range(n):
+        a[BUFFER + n - 1 - i] = symbol_of(a, here)
+        here = a[HP + here + lay.HEADER]
+    return n
+
+
+@njit(cache=True, nogil=True)
+def number_value(a, scope, chain):
+    """The value of a complete number or literal from the chain of its bytes; -1 with H_ERROR set."""
+    n = bytes_of(a, chain)
+    if n < 0:
+        return n
+    if a[BUFFER] > 57:  # true, false, null
+        return chain
+    i = np.int64(0)
+    negative = a[BUFFER] == 0x2D
+    if negative:
+        i = np.int64(1)
+    begin = i
+    n_digits = np.int64(0)
+    exponent = np.int64(0)
+    fraction = False
+    while i < n and (a[BUFFER + i] | 32) != 0x65:
+        if a[BUFFER + i] == 0x2E:
+            fraction = True
+        else:
+            a[BUFFER + begin + n_digits] = a[BUFFER + i]
+            n_digits += 1
+            if fraction:
+                exponent -= 1
+        i += 1
+    if i < n:
+        i += 1
+        below_one = a[BUFFER + i] == 0x2D
+        if below_one or a[BUFFER + i] == 0x2B:
+            i += 1
+        shift = np.int64(0)
+        while i < n:
+            shift = min(shift * 10 + a[BUFFER + i] - 48, np.int64(MOST_EXPONENT))
+            i += 1
+        exponent += -shift if below_one else shift
+    while n_digits > 0 and a[BUFFER + begin + n_digits - 1] == 48:
+        n_digits -= 1
+        exponent += 1
+    while n_digits > 0 and a[BUFFER + begin] == 48:
+        begin += 1
+        n_digits -= 1
+    if n_digits == 0:
+        return append_symbol(a, scope, np.int64(ROOT_NUMBER), np.int64(48))
+    value = np.int64(ROOT_NUMBER)
+    if negative:
+        value = append_symbol(a, scope, value, np.int64(0x2D))
+    for k in range(n_digits):
+        if value < 0:
+            return value
+        value = append_symbol(a, scope, value, a[BUFFER + begin + k])
+    if value < 0:
+        return value
+    exponent = min(max(exponent, -np.int64(MOST_EXPONENT)), np.int64(MOST_EXPONENT))
+    return append_symbol(a, scope, value, EXPONENT + EXPONENT_ZERO + exponent)
+
+
+@njit(cache=True, nogil=True)
+def object_value(a, scope, chain):
+    """The value of a complete object from the chain of its members; -1 with H_ERROR set."""
+    n = bytes_of(a, chain)
+    if n < 0:
+        return n
+    for i in range(2, n, 2):
+        key = a[BUFFER + i]
+        value = a[BUFFER + i + 1]
+        at = i
+        while at > 0 and a[BUFFER + at - 2] > key:
+            a[BUFFER + at] = a[BUFFER + at - 2]
+            a[BUFFER + at + 1] = a[BUFFER + at - 1]
+            at -= 2
+        a[BUFFER + at] = key
+        a[BUFFER + at + 1] = value
+    result = np.int64(ROOT_MEMBERS)
+    for i in range(n):
+        result = append_symbol(a, scope, result, a[BUFFER + i])
+        if result < 0:
+            return result
+    return result
+
+
+@njit(cache=True, nogil=True)
+def ends_atom(c):
+    """Whether a byte cannot stand in a number or literal."""
+    return c == 0x2C or c == 0x5D or c == 0x7D or c <= 0x20
+
+
+@njit(cache=True, nogil=True)
+def close_atom(a, scope, open):
+    """The open value with the number or literal complete that its text ends with, if it does."""
+    p = HP + open + lay.HEADER
+    if kind_of(a, a[p + 1]) != ROOT_ATOM:
+        return open
+    below = a[p]
+    return put_value(a, scope, below, number_value(a, scope, a[p + 1]))
+
+
+@njit(cache=True, nogil=True)
+def read_value(a, scope, open, c):
+    """The open value after one more byte of a JSON text; -1 with H_ERROR set."""
+    p = HP + open + lay.HEADER
+    kind = kind_of(a, a[p + 1])
+    if kind == ROOT_STRING:
+        return read_in_string(a, scope, open, c)
+    if kind == ROOT_ATOM:
+        if not ends_atom(c):
+            below = a[p]
+            return open_value(a, scope, below, append_symbol(a, scope, a[p + 1], c))
+        open = close_atom(a, scope, open)
+        if open < 0:
+            return open
+        p = HP + open + lay.HEADER
+    if c <= 0x20 or c == 0x2C or c == 0x3A or (kind_of(a, a[p + 1]) == ROOT_ITEM and ends_atom(c)):
+        return open
+    below = a[p]
+    if c == 0x5D:
+        return put_value(a, scope, below, a[p + 1])
+    if c == 0x7D:
+        return put_value(a, scope, below, object_value(a, scope, a[p + 1]))
+    if c == 0x22:
+        return open_value(a, scope, open, np.int64(ROOT_STRING))
+    if c == 0x5B:
+        return open_value(a, scope, open, np.int64(ROOT_ARRAY))
+    if c == 0x7B:
+        return open_value(a, scope, open, np.int64(ROOT_OBJECT))
+    return open_value(a, scope, open, append_symbol(a, scope, np.int64(ROOT_ATOM), c))
+
+
+@njit(cache=True, nogil=True)
+def follows(a, chain, whole):
+    """Whether ``whole`` begins with ``chain``; chains are interned, so that a beginning is an ancestor."""
+    here = whole
+    while here > LAST_ROOT and here != chain:
+        here = a[HP + here + lay.HEADER]
+    return here == chain
+
+
+@njit(cache=True, nogil=True)
+def number_may_become(a, chain, value):
+    """Whether the bytes of an unfinished number or literal can begin a spelling of a value: sign and digits are compared."""
+    first = chain
+    n = np.int64(0)
+    while first > LAST_ROOT:
+        n += 1
+        if a[HP + first + lay.HEADER] == ROOT_ATOM:
+            break
+        first = a[HP + first + lay.HEADER]
+    c = symbol_of(a, first)
+    kind = kind_of(a, value)
+    if c > 57:
+        return kind == ROOT_ATOM and follows(a, chain, value)
+    if kind != ROOT_NUMBER:
+        return False
+    # BUFFER: the value's sign and digits; behind them the open number's
+    m = np.int64(0)
+    here = value
+    while here > LAST_ROOT:
+        m += 1
+        here = a[HP + here + lay.HEADER]
+    if m + n > MAX_BUFFER:
+        return True
+    bytes_of(a, value)
+    here = chain
+    for i in range(n):
+        a[BUFFER + m + n - 1 - i] = symbol_of(a, here)
+        here = a[HP + here + lay.HEADER]
+    zero = m == 1 and a[BUFFER] == 48
+    if not zero and (a[BUFFER] == 0x2D) != (c == 0x2D):
+        return False
+    at = np.int64(1) if a[BUFFER] == 0x2D else np.int64(0)
+    m = 0 if zero else m - 1  # without the exponent
+    begun = False
+    for i in range(1 if c == 0x2D else 0, n):
+        digit = a[BUFFER + (1 if zero else m + 1) + i]
+        if (digit | 32) == 0x65:
+            break
+        if digit == 0x2E or (digit == 48 and not begun):
+            continue
+        begun = True
+        if (a[BUFFER + at] if at < m else 48) != digit:
+            return False
+        at += 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def member_of(a, members, key):
+    """The value of a member of a complete object, 0 where it has none of that key."""
+    here = members
+    while here > LAST_ROOT:
+        before = a[HP + here + lay.HEADER]
+        if symbol_of(a, before) == key:
+            return symbol_of(a, here)
+        here = a[HP + before + lay.HEADER]
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def may_become(a, open, value):
+    """Whether an open value can still become a value, whatever the grammar; says yes where it is nested too deeply to tell."""
+    n = np.int64(0)
+    here = open
+    while here != 0:
+        if n >= MAX_LEVELS:
+            return True
+        a[LEVELS + n] = a[HP + here + lay.HEADER + 1]
+        n += 1
+        here = a[HP + here + lay.HEADER]
+    for level in range(n - 1, -1, -1):
+        chain = a[LEVELS + level]
+        kind = kind_of(a, chain)
+        if kind == ROOT_ITEM:
+            if chain != ROOT_ITEM:
+                return symbol_of(a, chain) == value
+        elif kind == ROOT_STRING:
+            return kind_of(a, value) == ROOT_STRING and follows(a, without_escape(a, chain), value)
+        elif kind == ROOT_ATOM:
+            return number_may_become(a, chain, value)
+        elif kind == ROOT_ARRAY:
+            if kind_of(a, value) != ROOT_ARRAY:
+                return False
+            following = np.int64(0)
+            here = value
+            while here > LAST_ROOT and here != chain:
+                following = symbol_of(a, here)
+                here = a[HP + here + lay.HEADER]
+            if here != chain or (level > 0 and following == 0):
+                return False
+            value = following
+        else:
+            if kind_of(a, value) != ROOT_MEMBERS:
+                return False
+            key = np.int64(0)
+            here = chain
+            count = np.int64(0)
+            while here > LAST_ROOT:
+                count += 1
+                here = a[HP + here + lay.HEADER]
+            here = chain
+            if count & 1:
+                key = symbol_of(a, here)
+                here = a[HP + here + lay.HEADER]
+            while here > LAST_ROOT:
+                before = a[HP + here + lay.HEADER]
+                if member_of(a, value, symbol_of(a, before)) != symbol_of(a, here):
+                    return False
+                here = a[HP + before + lay.HEADER]
+            if key != 0:
+                value = member_of(a, value, key)
+                if value == 0:
+                    return False
+                continue
+            if level == 0:
+                continue
+            begun = without_escape(a, a[LEVELS + level - 1])  # a key: nothing else begins here
+            here = value
+            while here > LAST_ROOT:
+                before = a[HP + here + lay.HEADER]
+                other = symbol_of(a, before)
+                if follows(a, begun, other):
+                    seen = chain
+                    while seen > LAST_ROOT:
+                        pair = a[HP + seen + lay.HEADER]
+                        if symbol_of(a, pair) == other:
+                            break
+                        seen = a[HP + pair + lay.HEADER]
+                    if seen <= LAST_ROOT:
+                        return True
+                here = a[HP + before + lay.HEADER]
+            return False
+    return True
+
+
+# --- registers ------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def is_nested(register):
+    """Whether a register carries those of activations around."""
+    return register & NEST != 0
+
+
+@njit(cache=True, nogil=True)
+def inner_of(a, register):
+    """The register of the activation itself."""
+    return a[HP + (register & HASH_MASK) + lay.HEADER] if is_nested(register) else register
+
+
+@njit(cache=True, nogil=True)
+def outer_of(a, register):
+    """The register of the activation around, which travels with this one's."""
+    return a[HP + (register & HASH_MASK) + lay.HEADER + 1]
+
+
+@njit(cache=True, nogil=True)
+def nest(a, scope, inner, outer):
+    """The register of an activation together with that of the one around; -1 with H_ERROR set."""
+    record = intern_pair(a, scope, lay.KIND_NEST, inner, outer)
+    return record | np.int64(NEST) if record >= 0 else np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def keys_of(a, register):
+    """The list of the keys or items seen in the activation."""
+    return inner_of(a, register) >> 31
+
+
+@njit(cache=True, nogil=True)
+def text_of(a, register):
+    """The open text or value of the activation, 0 for none."""
+    return inner_of(a, register) & HASH_MASK
+
+
+@njit(cache=True, nogil=True)
+def is_value(a, text):
+    """Whether an open text is an open value."""
+    return text > ROOT_TEXT and a[HP + text] >> 32 == lay.KIND_OPEN
+
+
+@njit(cache=True, nogil=True)
+def carries(a, register):
+    """Whether a call must take the register with it, since what the callee reads is part of a value."""
+    return is_nested(register) or is_value(a, register & HASH_MASK)
+
+
+@njit(cache=True, nogil=True)
+def saved_register(a, register):
+    """What a link remembers of its caller's register."""
+    if not carries(a, register):
+        return register
+    return np.int64(PASSED) if is_nested(register) and inner_of(a, register) == 0 else np.int64(CARRIED)
+
+
+@njit(cache=True, nogil=True)
+def callee_register(a, scope, register):
+    """The register that a callee begins with; -1 with H_ERROR set."""
+    if not carries(a, register):
+        return np.int64(0)
+    if is_nested(register) and inner_of(a, register) == 0:
+        return register
+    return nest(a, scope, np.int64(0), register)
+
+
+@njit(cache=True, nogil=True)
+def tail_register(a, scope, register):
+    """The register that the callee of a tail call begins with; -1 with H_ERROR set."""
+    return nest(a, scope, np.int64(0), outer_of(a, register)) if is_nested(register) else np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def returned_register(a, scope, saved, register):
+    """The register after a return over a link, from what the link remembers and the callee's; -1 with H_ERROR set."""
+    if saved >= 0:
+        return saved
+    outer = outer_of(a, register)
+    return outer if saved == CARRIED else nest(a, scope, np.int64(0), outer)
+
+
+@njit(cache=True, nogil=True)
+def with_inner(a, scope, register, inner):
+    """The register with another one for the activation itself; passes an error in ``inner`` on."""
+    if inner < 0 or not is_nested(register):
+        return inner
+    return nest(a, scope, inner, outer_of(a, register))
+
+
+@njit(cache=True, nogil=True)
+def remember(a, scope, register, c):
+    """The register after one more byte: every open text of it and of those around grows; -1 with H_ERROR set."""
+    depth = 0
+    rest = register
+    while is_nested(rest):
+        if depth >= MAX_NESTED:
+            a[lay.H_ERROR] = lay.ERR_SCRATCH
+            return np.int64(-1)
+        a[RESTS + depth] = inner_of(a, rest)
+        depth += 1
+        rest = outer_of(a, rest)
+    grown = remember_one(a, scope, rest, c)
+    while depth > 0 and grown >= 0:
+        depth -= 1
+        inner = remember_one(a, scope, a[RESTS + depth], c)
+        grown = nest(a, scope, inner, grown) if inner >= 0 else np.int64(-1)
+    return grown
+
+
+@njit(cache=True, nogil=True)
+def remember_one(a, scope, register, c):
+    """The register of one activation after one more byte; -1 with H_ERROR set."""
+    text = register & HASH_MASK
+    if text == 0:
+        return register
+    if is_value(a, text):
+        text = read_value(a, scope, text, c)
+    else:
+        text = intern_pair(a, scope, lay.KIND_TEXT, text, c)
+    return ((register >> 31) << 31) | text if text >= 0 else np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
+def begin_text(a, scope, register, text):
+    """The register with a text open; ``text`` is ROOT_TEXT, or ROOT_STRING or ROOT_ITEM for a value; -1 with H_ERROR set."""
+    if text != ROOT_TEXT:
+        value = open_value(a, scope, np.int64(0), np.int64(ROOT_ITEM))
+        if text == ROOT_STRING:
+            value = open_value(a, scope, value, np.int64(ROOT_STRING))
+        text = value
+        if text < 0:
+            return text
+    return with_inner(a, scope, register, ((inner_of(a, register) >> 31) << 31) | text)
+
+
+@njit(cache=True, nogil=True)
+def forget_text(a, scope, register):
+    """The register without its open text; -1 with H_ERROR set."""
+    return with_inner(a, scope, register, (inner_of(a, register) >> 31) << 31)
+
+
+@njit(cache=True, nogil=True)
+def end_text(a, scope, register):
+    """The register after its open text or value has joined those seen; -1 if it was among them, -2 on an error."""
+    inner = inner_of(a, register)
+    keys = inner >> 31
+    text = inner & HASH_MASK
+    if is_value(a, text):
+        text = close_atom(a, scope, text)
+        if text < 0:
+            return np.int64(-2)
+        text = symbol_of(a, a[HP + text + lay.HEADER + 1])
+    if contains_key(a, keys, text):
+        a[lay.H_CUT] = 1
+        return np.int64(-1)
+    a[lay.S] = keys
+    a[lay.S + 1] = text
+    a[lay.S + 2] = n_keys(a, keys) + 1
+    grown = intern(a, scope, lay.KIND_KEYS, lay.S, 3)
+    if grown >= 0:
+        grown = with_inner(a, scope, register, grown << 31)
+    return grown if grown >= 0 else np.int64(-2)
+
+
+@njit(cache=True, nogil=True)
+def no_key_left(a, words, register):
+    """Whether all ``words`` keys that can still be read are among those seen."""
+    keys = keys_of(a, register)
+    if n_keys(a, keys) < words:
+        return False
+    return n_extending(a, keys, max(text_of(a, register), ROOT_TEXT)) >= words
+
+
+@njit(cache=True, nogil=True)
+def in_question(a, register):
+    """Whether it hangs on the values seen, and not on WORDS, if the text can be finished.
+
+    So it is while a value that is open can become one of those seen, in this activation or around it, and where keys were seen whose
+    spellings nobody counts.
+    """
+    inner = inner_of(a, register)
+    text = inner & HASH_MASK
+    if text == 0 and inner >> 31 != 0 and compares_values(a, inner >> 31):
+        return True
+    while True:
+        text = inner & HASH_MASK
+        if is_value(a, text):
+            keys = inner >> 31
+            while keys != 0:
+                p = HP + keys + lay.HEADER
+                if may_become(a, text, a[p + 1]):
+                    return True
+                keys = a[p]
+        if not is_nested(register):
+            return False
+        register = outer_of(a, register)
+        inner = inner_of(a, register)
+
+
+@njit(cache=True, nogil=True)
+def compares_values(a, keys):
+    """Whether a list of keys seen holds values and not texts."""
+    return kind_of(a, a[HP + keys + lay.HEADER + 1]) > ROOT_TEXT
