@@ -38,6 +38,7 @@ HIGH_BACKSLASH = 4 << 40
 EXPONENT = 1 << 40  # of a number's last symbol, plus EXPONENT_ZERO plus the exponent
 EXPONENT_ZERO = 1 << 39
 MOST_EXPONENT = 1 << 38
+MOST_ZEROS = 100
 
 NEST = 1 << 62  # of a register: a record (register of this activation, register of the one around)
 CARRIED = -2  # of a link: the caller's register travels with the callee's
@@ -277,6 +278,30 @@ def object_value(a, scope, chain):
 
 
 @njit(cache=True, nogil=True)
+def says_nothing(a, chain, c):
+    """Whether a byte of a number is a zero that need not be remembered, so that a search through spellings comes to an end.
+
+    These are the first zeros of an exponent, and those of a fraction behind ``MOST_ZEROS`` others in a row: two numbers that differ
+    only in how many more there are count as one.
+    """
+    if c != 48:
+        return False
+    last = symbol_of(a, chain)
+    if last == 0x65 or last == 0x45 or ((last == 0x2B or last == 0x2D) and a[HP + chain + lay.HEADER] != ROOT_ATOM):
+        return True
+    here = chain
+    for _ in range(MOST_ZEROS):
+        if here <= LAST_ROOT or symbol_of(a, here) != 48:
+            return False
+        here = a[HP + here + lay.HEADER]
+    while here > LAST_ROOT:
+        if symbol_of(a, here) == 0x2E:
+            return True
+        here = a[HP + here + lay.HEADER]
+    return False
+
+
+@njit(cache=True, nogil=True)
 def ends_atom(c):
     """Whether a byte cannot stand in a number or literal."""
     return c == 0x2C or c == 0x5D or c == 0x7D or c <= 0x20
@@ -301,6 +326,8 @@ def read_value(a, scope, open, c):
         return read_in_string(a, scope, open, c)
     if kind == ROOT_ATOM:
         if not ends_atom(c):
+            if says_nothing(a, a[p + 1], c):
+                return open
             below = a[p]
             return open_value(a, scope, below, append_symbol(a, scope, a[p + 1], c))
         open = close_atom(a, scope, open)

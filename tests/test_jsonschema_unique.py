@@ -1,4 +1,4 @@
-"""``uniqueItems`` over strings: no item twice, and never a way to where every string is used."""
+"""``uniqueItems``: no item twice, in whatever spelling, and never a way to where every value is used."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from sizes import size
 from test_jsonschema_order import compiled
 
 from syntagma.automata.conformance import check_constraint
-from syntagma.grammar.errors import Unsatisfiable, Unsupported
+from syntagma.grammar.errors import Unsatisfiable
 
 pytestmark = pytest.mark.kernel
 
@@ -58,23 +59,114 @@ def test_more_items_than_there_are_strings_are_unsatisfiable() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"items": {"type": "object"}},
-        {"items": {"type": ["string", "null"]}},
-        {"prefixItems": [{"enum": ["a", "b"]}, {"enum": ["a"]}]},
-        {"contains": {"const": "a"}, "items": {"type": "string"}},
-    ],
-)
-def test_what_cannot_be_told_apart_is_refused_by_name(schema: dict[str, Any]) -> None:
-    """Items that are no strings, and combinations that are not exact, are refused; with ``widen`` the report says so."""
-    with pytest.raises(Unsupported, match="uniqueItems"):
-        compiled({"type": "array", "uniqueItems": True, **schema})
-    report = compiled({"type": "array", "uniqueItems": True, **schema}, on_unsupported="widen").report
+TRUTH = {"enum": [True, False]}
+VALUES: dict[str, dict[str, Any]] = {
+    "small integers": {"items": {"type": "integer", "minimum": 0, "maximum": 12}, "minItems": 3},
+    "few integers": {"items": {"type": "integer", "minimum": 1, "maximum": 3}, "minItems": 3},
+    "numbers": {"items": {"type": "number"}, "minItems": 2},
+    "mixed": {"items": {"enum": [1, "1", None, True, [], {}]}, "minItems": 4},
+    "closed records": {
+        "items": {
+            "type": "object",
+            "properties": {"a": TRUTH, "b": {"enum": ["x", "y"]}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+        "minItems": 2,
+    },
+    "records of one member": {
+        "items": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+        "minItems": 2,
+    },
+    "open records": {"items": {"type": "object", "additionalProperties": TRUTH}},
+    "anything": {},
+    "arrays of arrays": {
+        "items": {"type": "array", "items": TRUTH, "uniqueItems": True, "maxItems": 2}, "minItems": 2,
+    },
+    "a prefix": {"prefixItems": [{"type": "string"}, {"enum": ["a", "b"]}], "items": {"type": "null"}, "minItems": 2},
+    "contains": {"contains": {"const": "a"}, "items": {"type": "string", "maxLength": 1}, "minItems": 2},
+    "contains two": {"contains": {"enum": [1, 2, 3]}, "minContains": 2, "items": {"type": "integer"}, "maxItems": 4},
+    "few keys": {
+        "items": {"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": {"const": 1}}
+    },
+}
+SURFACES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "any order": {"property_order": "any"},
+    "free": {"property_order": "any", "whitespace": "any", "escapes": "all"},
+}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", VALUES)
+def test_unique_values_keep_every_law(name: str, surface: str) -> None:
+    """Masks, bounds, budgets and ends are right whatever the items are."""
+    schema = {"type": "array", "uniqueItems": True, **VALUES[name]}
+    constraint = compiled(schema, **SURFACES[surface])
+    assert constraint.report is not None
+    assert constraint.report.sound
+    assert constraint.report.live
+    check_constraint(constraint, steps=size(12, plain=4))
+
+
+EQUAL: list[list[str]] = [
+    ["1", "1.0", "1.00", "10e-1", "0.1E+1"],
+    ["0", "-0", "0.0", "0e5"],
+    ["100", "1e2", "1E+2", "100.0"],
+    ["-12.5", "-1.25e1"],
+    ['"a"', '"\\u0061"'],
+    ['"\\n"', '"\\u000a"', '"\\u000A"'],
+    ['"\U0001f600"', '"\\ud83d\\ude00"', '"\\uD83D\\uDE00"'],
+    ['"/"', '"\\/"'],
+    ["[]", "[ ]"],
+    ["[1,[]]", "[1.0 , [ ] ]"],
+    ["{}", "{ }"],
+    ['{"a":1,"b":[2]}', '{"b":[2.0],"a":1}', '{ "\\u0062" : [ 2 ] , "a" : 1 }'],
+    ['{"a":{"b":1,"c":2}}', '{"a":{"c":2,"b":1}}'],
+    ["true"],
+    ["false"],
+    ["null"],
+    ['""'],
+    ['"1"'],
+    ["[true]"],
+    ['{"a":true}'],
+    ['{"":null}'],
+]
+"""Spellings of the same values, a value a line."""
+
+
+def test_values_are_told_apart_by_what_they_mean() -> None:
+    """Two spellings of one value are not two items; spellings of two values are."""
+    constraint = compiled({"type": "array", "uniqueItems": True}, **SURFACES["free"])
+    for i, first in enumerate(EQUAL):
+        for j, second in enumerate(EQUAL):
+            for x, y in itertools.product(first, second):
+                assert constraint.accepts(f"[{x},{y}]".encode()) == (i != j), (x, y)
+                assert constraint.accepts(f'[[{x} , "z"],[{y},"z"] ]'.encode()) == (i != j), (x, y)
+
+
+def test_keys_are_told_apart_by_what_they_spell() -> None:
+    """Where a key has many spellings, it comes once all the same, declared or not."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    constraint = compiled(schema, property_order="any", escapes="all", whitespace="any")
+    for x, y in itertools.product(["a", "\\u0061", "b", "\\u0062", "ab", "a\\u0062"], repeat=2):
+        text = f'{{"{x}":1,"{y}":2}}'
+        same = json.loads(f'"{x}"') == json.loads(f'"{y}"')
+        assert constraint.accepts(text.encode()) != same, text
+    few = compiled({**schema, "additionalProperties": False}, property_order="any", escapes="all")
+    check_constraint(few, steps=size(12, plain=4))
+    assert few.accepts(b'{"\\u0061":1}')
+    state = few.advance_bytes(few.start, b'{"\\u0061":1')
+    assert few.allowed_bytes(state) if hasattr(few, "allowed_bytes") else True
+
+
+def test_items_that_must_come_do_not_run_out_unsaid() -> None:
+    """Where liveness is not proven the report says so."""
+    schema = {"type": "array", "prefixItems": [{"enum": [1, 2]}, {"const": 1}], "minItems": 2, "uniqueItems": True}
+    report = compiled(schema).report
     assert report is not None
-    assert not report.sound
-    assert [e.status for e in report.entries if e.keyword == "uniqueItems"] == ["refused"]
+    assert report.sound
+    assert not report.live
 
 
 def test_one_item_is_always_unique() -> None:

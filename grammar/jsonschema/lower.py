@@ -364,7 +364,9 @@ class Lowering:
             a.embed(START, number_text(spec), end)
             a.accept(end)
             if zeros:
-                self._zeros(a, end, end, point=True)
+                behind = a.state()
+                self._zeros(a, end, behind, point=True)
+                a.accept(behind)
 
         return self._shared(("number", spec, zeros), build)
 
