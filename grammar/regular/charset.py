@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
 import regex
 
 from .dfa import FIRST_SURROGATE, LAST_SURROGATE, MAX_CODE_POINT, SCALARS, Dialect, Ranges
@@ -67,7 +68,8 @@ def contains(ranges: Ranges, code: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _every_character() -> str:
-    return "".join(map(chr, range(FIRST_SURROGATE))) + "".join(map(chr, range(LAST_SURROGATE + 1, MAX_CODE_POINT + 1)))
+    codes = np.arange(MAX_CODE_POINT + 1, dtype="<u4")
+    return np.concatenate((codes[:FIRST_SURROGATE], codes[LAST_SURROGATE + 1 :])).tobytes().decode("utf-32-le")
 
 
 def _matching(pattern: re.Pattern[str] | regex.Pattern[str]) -> Ranges:
