@@ -457,7 +457,6 @@ def build(a, r, parent, symbol, state):
     clear_table(a, 64)
     n_delta = np.int64(0)
     n_hits = np.int64(0)
-    n_trie = a[lay.H_TRIE]
     max_depth = a[lay.H_MAX_DEPTH]
     begins = np.empty(max_depth + 3, np.int64)
     ends = np.empty(max_depth + 3, np.int64)

@@ -20,7 +20,7 @@ import pkgutil
 import random
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -73,7 +73,7 @@ class Clock:
 
     def __init__(self) -> None:
         """Begin outside every stage."""
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self._stage = ""
         self._since = 0.0
 
