@@ -16,12 +16,12 @@ from ..grammar.ir import (
     OP_COUNT,
     OP_KEY_CLOSE,
     OP_KEY_OPEN,
+    OP_NONE,
     OP_SET,
     OP_TEST,
     OP_TEXT_OPEN,
     OPERATION,
 )
-from ..grammar.ir import VERIFY as OP_VERIFY
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
@@ -52,10 +52,10 @@ POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
 POPS = POOL + POOL_CAP  # six words each: trie node, eager, least room, greatest need, chain, key
 POPS_CAP = 1 << 23
-HITS = POPS + POPS_CAP  # group << HIT_SHIFT | trie node
+HITS = POPS + POPS_CAP  # group << HIT_SHIFT | token
 HITS_CAP = 1 << 22
 HIT_SHIFT = 23
-HIT_NODE = (1 << HIT_SHIFT) - 1
+HIT_TOKEN = (1 << HIT_SHIFT) - 1
 GROUPS = HITS + HITS_CAP  # WIDTH words each
 GROUPS_CAP = 1 << 22
 TABLE = GROUPS + GROUPS_CAP  # hash table of the groups
@@ -363,8 +363,8 @@ def group_of(a, p):
 
 
 @njit(cache=True, nogil=True)
-def add_hit(a, n_hits, recent, d, p, node):
-    """Note that the token that ends at the trie node lands as the entry at p says; returns the new count of hits, or -1.
+def landing_of(a, recent, d, p):
+    """The number of the effect with the landing at p; -1 with H_ERROR set.
 
     ``recent`` holds the effect found last at each depth of the walk: counts differ by depth, and little else does.
     """
@@ -378,14 +378,22 @@ def add_hit(a, n_hits, recent, d, p, node):
                 break
     if not same:
         g = group_of(a, p)
-        if g < 0:
-            return g
         recent[d] = g
-    if n_hits >= HITS_CAP:
-        a[lay.H_ERROR] = lay.ERR_SCRATCH
-        return np.int64(-1)
-    a[HITS + n_hits] = g << HIT_SHIFT | node
-    return n_hits + 1
+    return g
+
+
+@njit(cache=True, nogil=True)
+def add_hits(a, n_hits, g, token):
+    """Note that a token, and those of the same text, have effect g; returns the new count of hits, or -1 with H_ERROR set."""
+    next_same = lay.TR + a[lay.H_TRIE]
+    while token >= 0:
+        if n_hits >= HITS_CAP:
+            a[lay.H_ERROR] = lay.ERR_SCRATCH
+            return np.int64(-1)
+        a[HITS + n_hits] = g << HIT_SHIFT | token
+        n_hits += 1
+        token = a[next_same + token]
+    return n_hits
 
 
 @njit(cache=True, nogil=True)
@@ -474,13 +482,12 @@ def build(a, r, parent, symbol, state):
     clear_table(a, 64)
     n_delta = np.int64(0)
     n_hits = np.int64(0)
-    n_trie = a[lay.H_TRIE]
     max_depth = a[lay.H_MAX_DEPTH]
     begins = np.empty(max_depth + 3, np.int64)
-    mids = np.empty(max_depth + 3, np.int64)
     ends = np.empty(max_depth + 3, np.int64)
     in_delta = np.empty(max_depth + 3, np.bool_)
     recent = np.full(max_depth + 3, -1, np.int64)
+    only = np.full(max_depth + 3, -1, np.int64)  # the effect of a level's one entry, where it is known
     wanted = np.empty(256, np.bool_)
 
     n_seeds = np.int64(1)
@@ -512,19 +519,20 @@ def build(a, r, parent, symbol, state):
         n = np.int64(1)
         seed_word = a[lay.TR + seed_node]
         if eager and seed_word >> lay.T_TOKEN_SHIFT:
-            n_hits = add_hit(a, n_hits, recent, 0, POOL, seed_node)
+            g = landing_of(a, recent, 0, POOL)
+            n_hits = add_hits(a, n_hits, g, (seed_word >> lay.T_TOKEN_SHIFT) - 1) if g >= 0 else g
             if n_hits < 0:
                 return n_hits
         stop = (seed_word >> lay.T_END_SHIFT) & lay.T_END_MASK
         if stop == seed_node + 1:
             continue
         begins[0] = 0
-        mids[0] = n
         if not a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_FAST:
             n = close_level(a, seed_node, np.int64(0), n)
             if n < 0:
                 return np.int64(-1)
         ends[0] = n
+        only[0] = -1
         in_delta[0] = False
         base_depth = (seed_word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
         i = seed_node + 1
@@ -557,7 +565,30 @@ def build(a, r, parent, symbol, state):
                         i = node_end
                         continue
                     x = a[lay.RG + at]
-                    if (x >> lay.RG_SIMPLE_BIT) & 1:
+                    simple = (x >> lay.RG_SIMPLE_BIT) & 1
+                    if (
+                        simple
+                        and (x >> 16) & 255 == OP_NONE
+                        and a[lay.RG + at + 1] & 0xFFFFFFFF == a[p]
+                        and (in_delta[d - 1] or not shadowed)
+                    ):
+                        # the byte changes nothing: this level is the one above, and so is its effect
+                        g = only[d - 1]
+                        token = (word >> lay.T_TOKEN_SHIFT) - 1
+                        if token >= 0:
+                            if g < 0:
+                                g = landing_of(a, recent, d, p)
+                                only[d - 1] = g
+                            n_hits = add_hits(a, n_hits, g, token) if g >= 0 else g
+                            if n_hits < 0:
+                                return n_hits
+                        begins[d] = begin
+                        ends[d] = end
+                        only[d] = g
+                        in_delta[d] = in_delta[d - 1]
+                        i += 1
+                        continue
+                    if simple:
                         fast = True
                         o = POOL + top * WIDTH
                         a[o] = a[lay.RG + at + 1] & 0xFFFFFFFF
@@ -630,11 +661,12 @@ def build(a, r, parent, symbol, state):
                 i = node_end
                 continue
             begins[d] = end
-            mids[d] = top
             in_delta[d] = inside
+            only[d] = -1
             if word >> lay.T_TOKEN_SHIFT:
                 for e in range(end, top):
-                    n_hits = add_hit(a, n_hits, recent, d, POOL + e * WIDTH, i)
+                    g = landing_of(a, recent, d, POOL + e * WIDTH)
+                    n_hits = add_hits(a, n_hits, g, (word >> lay.T_TOKEN_SHIFT) - 1) if g >= 0 else g
                     if n_hits < 0:
                         return n_hits
             if node_end > i + 1 and not closed:
@@ -654,14 +686,9 @@ def build(a, r, parent, symbol, state):
         return at
     node = at // lay.EF_WIDTH
     e = lay.EF + at
-    next_same = lay.TR + n_trie
     counts = np.zeros(n_groups, np.int64)
     for i in range(n_hits):
-        hit = a[HITS + i]
-        token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
-        while token >= 0:
-            counts[hit >> HIT_SHIFT] += 1
-            token = a[next_same + token]
+        counts[a[HITS + i] >> HIT_SHIFT] += 1
     total = np.int64(0)
     listed = np.int64(0)
     words = a[lay.H_WORDS]
@@ -689,19 +716,21 @@ def build(a, r, parent, symbol, state):
         return tokens_at
     fill = where.copy()
     for i in range(n_hits):
-        hit = a[HITS + i]
-        token = (a[lay.TR + (hit & HIT_NODE)] >> lay.T_TOKEN_SHIFT) - 1
-        g = hit >> HIT_SHIFT
-        while token >= 0:
-            bit = np.uint32(1) << np.uint32(token & 31)
-            if where[g] < 0:
-                r[-1 - where[g] + (token >> 5)] |= bit
-            else:
-                r[tokens_at + fill[g]] = np.uint32(token)
-                fill[g] += 1
-            if row >= 0:
-                r[row + (token >> 5)] |= bit
-            token = a[next_same + token]
+        g = a[HITS + i] >> HIT_SHIFT
+        token = a[HITS + i] & HIT_TOKEN
+        if where[g] < 0:
+            r[-1 - where[g] + (token >> 5)] |= np.uint32(1) << np.uint32(token & 31)
+        else:
+            r[tokens_at + fill[g]] = np.uint32(token)
+            fill[g] += 1
+    if row >= 0:
+        for g in range(n_groups):
+            if where[g] >= 0:
+                for i in range(tokens_at + where[g], tokens_at + fill[g]):
+                    r[row + (r[i] >> np.uint32(5))] |= np.uint32(1) << (r[i] & np.uint32(31))
+            elif -1 - where[g] != row:
+                for i in range(words):
+                    r[row + i] |= r[-1 - where[g] + i]
     groups_at = take(a, lay.H_GR, n_groups * lay.GR_WIDTH, lay.CAP_GR)
     pops_at = take(a, lay.H_PP, n_pops * lay.PP_WIDTH, lay.CAP_PP)
     if groups_at < 0 or pops_at < 0:

@@ -314,7 +314,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
     member_at = np.empty(256, np.int64)
     member_n = np.empty(256, np.int64)
     local = np.empty(256, np.int64)
-    table = np.full(1024, -1, np.int64)
+    table = np.full(1024, -1, np.int64)  # a power of two
     n_sets = 0
     n_members = 0
 
@@ -326,7 +326,12 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
         (64, 7), np.int64
     )  # low, high, op, arg, kind (0 state, 1 body element, 2 closing of a body), target, extra
     found = np.empty((64, 6), np.int64)  # low, high, op, arg, target word, set or -1: ranges of the state in hand
-    mark = np.zeros(258, np.bool_)
+    first_at = np.full(257, -1, np.int64)  # for each byte the spans that begin there, as a list through ``next_at``
+    next_at = np.empty(64, np.int64)
+    active = np.empty(64, np.int64)  # the spans that hold the interval in hand
+    cuts = np.empty(257, np.int64)  # where spans begin and behind where they end
+    is_cut = np.zeros(257, np.bool_)
+    after_extra = np.full(extras.shape[0], -1, np.int64)  # the set behind each extra edge, once it is known
 
     # the start set
     stamp += 1
@@ -351,7 +356,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             n_members = n_target
             local[0] = start
             n_sets = 1
-            table[hash_set(target, n_target) % len(table)] = 0
+            table[hash_set(target, n_target) & (len(table) - 1)] = 0
             pending_start = False
         d += 1
         if d >= n_sets:
@@ -412,18 +417,37 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     spans[n_spans, 6] = -1
                     n_spans += 1
 
+        next_at = grow(next_at, n_spans)
+        active = grow(active, n_spans)
+        n_cuts = 0
         for i in range(n_spans):
-            mark[spans[i, 0]] = True
-            mark[spans[i, 1] + 1] = True
+            low = spans[i, 0]
+            next_at[i] = first_at[low]
+            first_at[low] = i
+            for cut in (low, spans[i, 1] + 1):
+                if not is_cut[cut]:
+                    is_cut[cut] = True
+                    cuts[n_cuts] = cut
+                    n_cuts += 1
+        sort_small(cuts, n_cuts)
         n_found = 0
-        low = np.int64(0)
-        while low < 256 and n_spans > 0:
-            if not mark[low] and low > 0:
-                low += 1
+        n_active = 0
+        for cut in range(n_cuts - 1):
+            low = cuts[cut]
+            high = cuts[cut + 1]
+            kept = 0
+            for k in range(n_active):
+                if spans[active[k], 1] >= low:
+                    active[kept] = active[k]
+                    kept += 1
+            n_active = kept
+            i = first_at[low]
+            while i >= 0:
+                active[n_active] = i
+                n_active += 1
+                i = next_at[i]
+            if n_active == 0:
                 continue
-            high = low + 1
-            while high < 256 and not mark[high]:
-                high += 1
             # --- the interval low..high-1; first the joined group, then each other operation ------------------------
             n_ops = 0  # operations handled in this interval
             last = np.int64(-1)
@@ -437,15 +461,15 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 else:
                     # the next operation, in order of (op, arg), that was not handled yet
                     best = np.int64(1) << 60
-                    for i in range(n_spans):
-                        if spans[i, 0] <= low <= spans[i, 1]:
-                            if spans[i, 2] == OP_NONE or opens_key(spans[i, 2]):
-                                continue
-                            if spans[i, 4] == 2 and killed:
-                                continue
-                            key = (spans[i, 2] << 32) | spans[i, 3]
-                            if key > last and key < best:
-                                best = key
+                    for k in range(n_active):
+                        i = active[k]
+                        if spans[i, 2] == OP_NONE or opens_key(spans[i, 2]):
+                            continue
+                        if spans[i, 4] == 2 and killed:
+                            continue
+                        key = (spans[i, 2] << 32) | spans[i, 3]
+                        if key > last and key < best:
+                            best = key
                     if best == np.int64(1) << 60:
                         break
                     op = best >> 32
@@ -459,9 +483,8 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 n_body_targets = 0
                 opens = np.int64(OP_NONE)
                 from_body_close = False
-                for i in range(n_spans):
-                    if spans[i, 0] > low or low > spans[i, 1]:
-                        continue
+                for k in range(n_active):
+                    i = active[k]
                     if n_ops == 1:
                         if opens_key(spans[i, 2]):
                             opens = spans[i, 2]
@@ -530,16 +553,19 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 n_target = kept
                 word = np.int64(0)  # collapsed body: where the call returns to is still a set index
                 collapsed = np.int64(-1)
+                index = np.int64(-1)
                 if n_ops == 1:
                     joined = True
                     if n_target == 1 and target[0] & BODY and opens == OP_NONE:
                         collapsed = target[0]
                         e = (collapsed >> 32) & 0xFFFFFFF
-                        stamp += 1
-                        n_target = close_over(
-                            extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
-                        )
-                        sort_small(target, n_target)
+                        index = after_extra[e]
+                        if index < 0:
+                            stamp += 1
+                            n_target = close_over(
+                                extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order
+                            )
+                            sort_small(target, n_target)
                     elif opens != OP_NONE:
                         op = opens
                     elif source_tracked:
@@ -550,9 +576,8 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         if not tracked:
                             op = np.int64(OP_KEY_DROP)
                 # --- intern the target set ----------------------------------------------------------------------------
-                h = hash_set(target, n_target) % len(table)
-                index = np.int64(-1)
-                while table[h] >= 0:
+                h = hash_set(target, n_target) & (len(table) - 1)
+                while index < 0 and table[h] >= 0:
                     j = table[h]
                     if member_n[j] == n_target:
                         same = True
@@ -563,7 +588,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         if same:
                             index = j
                             break
-                    h = (h + 1) % len(table)
+                    h = (h + 1) & (len(table) - 1)
                 if index < 0:
                     index = np.int64(n_sets)
                     table[h] = index
@@ -584,11 +609,14 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     if 2 * n_sets > len(table):
                         table = np.full(2 * len(table), -1, np.int64)
                         for j in range(n_sets):
-                            h = hash_set(members[member_at[j] : member_at[j] + member_n[j]], member_n[j]) % len(table)
+                            h = hash_set(members[member_at[j] : member_at[j] + member_n[j]], member_n[j]) & (
+                                len(table) - 1
+                            )
                             while table[h] >= 0:
-                                h = (h + 1) % len(table)
+                                h = (h + 1) & (len(table) - 1)
                             table[h] = j
                 if collapsed >= 0:
+                    after_extra[(collapsed >> 32) & 0xFFFFFFF] = index
                     symbol = 2 * local[index] + 1
                     word = (collapsed & 0xFFFFFFFF) | ((symbol + 1) << 32) | (np.int64(1) << lay.RG_SHADOW_BIT)
                 else:
@@ -614,10 +642,9 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     found[n_found, 3] = arg
                     found[n_found, 4] = word
                     n_found += 1
-            low = high
-        for i in range(n_spans):
-            mark[spans[i, 0]] = False
-            mark[spans[i, 1] + 1] = False
+        for i in range(n_cuts):
+            is_cut[cuts[i]] = False
+            first_at[cuts[i]] = -1
 
         # --- calls ----------------------------------------------------------------------------------------------------
         n_calls = 0
@@ -651,7 +678,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         ends = True
                 symbol = np.int64(-1)
                 if not (tail and ends):
-                    h = hash_set(target, n_target) % len(table)
+                    h = hash_set(target, n_target) & (len(table) - 1)
                     index = np.int64(-1)
                     while table[h] >= 0:
                         j = table[h]
@@ -664,7 +691,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                             if same:
                                 index = j
                                 break
-                        h = (h + 1) % len(table)
+                        h = (h + 1) & (len(table) - 1)
                     if index < 0:
                         index = np.int64(n_sets)
                         table[h] = index
@@ -686,9 +713,9 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                             table = np.full(2 * len(table), -1, np.int64)
                             for j in range(n_sets):
                                 h = hash_set(members[member_at[j] : member_at[j] + member_n[j]], member_n[j])
-                                h %= len(table)
+                                h &= len(table) - 1
                                 while table[h] >= 0:
-                                    h = (h + 1) % len(table)
+                                    h = (h + 1) & (len(table) - 1)
                                 table[h] = j
                     symbol = 2 * local[index]
                 a[lay.CL + calls_at + 2 * written] = calls[e, 1] | ((symbol + 1) << 32)
@@ -742,7 +769,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             stamp += 1
             n_target = close_over(extras[e, 2], target, 0, seen, stamp, stack, attrs, busy, eps, eps_begin, eps_order)
             sort_small(target, n_target)
-            h = hash_set(target, n_target) % len(table)
+            h = hash_set(target, n_target) & (len(table) - 1)
             while table[h] >= 0:
                 j = table[h]
                 if member_n[j] == n_target:
@@ -755,7 +782,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         a[p + lay.L_SHADOW] = (shadow & 0xFFFFFFFF) + 1
                         a[p + lay.L_SHADOW_SYM] = 2 * local[j] + 1
                         break
-                h = (h + 1) % len(table)
+                h = (h + 1) & (len(table) - 1)
         if DENSE_FROM <= n_found <= DENSE_TO and not flags & lay.FLAG_OVERLAP:
             dense = take(a, lay.H_DN, lay.DENSE_WIDTH, lay.CAP_DN)
             if dense < 0:
@@ -773,8 +800,15 @@ def fill_dense(a, p):
         a[dense + i] = 0
     for i in range(a[p + lay.L_N_RANGES]):
         word = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
-        for c in range(word & 255, ((word >> 8) & 255) + 1):
-            a[dense + (c >> 3)] |= np.int64(i + 1) << np.int64((c & 7) << 3)
+        c = word & 255
+        end = ((word >> 8) & 255) + 1
+        while c < end:
+            if c & 7 == 0 and c + 8 <= end:  # eight bytes at once
+                a[dense + (c >> 3)] = np.int64(i + 1) * 0x0101010101010101
+                c += 8
+            else:
+                a[dense + (c >> 3)] |= np.int64(i + 1) << np.int64((c & 7) << 3)
+                c += 1
 
 
 @njit(cache=True, nogil=True)

@@ -121,9 +121,10 @@ class Algebra:
         if found is None:
             found = self._facts[node.index] = read(self.documents, node, self._enforced)
             facts = found[0]
-            if (
-                self._coarse and facts.__dict__.keys() == {"required"} and not found[1]
-            ):  # the same facts can be seen to be the same
+            # the same facts can be seen to be the same
+            if facts.__dict__.keys() == _TYPES_ONLY:
+                found = self._facts[node.index] = typed(facts.types), *found[1:]
+            elif self._coarse and facts.__dict__.keys() == {"required"} and not found[1]:
                 found = self._facts[node.index] = self._required.setdefault(facts.required, facts), [], 0
             if node.index not in self._made:
                 self.nodes_read.append(node)
@@ -140,6 +141,10 @@ class Algebra:
                 found = self._product([self.alternatives(o) for o in goal], goal[0])
             self._goals[goal] = found
         return found
+
+    def meaning(self, goal: Goal) -> tuple[Conjunction, ...]:
+        """Return what a goal says: the same for all references to one schema, and for one with its type said again."""
+        return tuple(c if len(c) < 2 else _without_implied_types(c) for c in self.expand(goal))
 
     def alternatives(self, obligation: Obligation) -> list[Conjunction]:
         """Write an obligation as a disjunction of conjunctions."""
@@ -585,6 +590,19 @@ def _absorbed(conjunctions: list[Conjunction]) -> list[Conjunction]:
             remaining.discard(ids)
             out.append(c)
     return out
+
+
+_TYPES_ONLY: Final = frozenset(("types",))
+"""What facts that allow some types and say nothing else hold."""
+
+
+def _without_implied_types(conjunction: Conjunction) -> Conjunction:
+    """Leave out facts that only allow types which the others allow no more than."""
+    types = ANY
+    for f in conjunction:
+        if f.__dict__.keys() != _TYPES_ONLY:
+            types &= f.types
+    return tuple(f for f in conjunction if types & ~f.types or f.__dict__.keys() != _TYPES_ONLY)
 
 
 def _weakest(conjunctions: list[Conjunction]) -> list[Conjunction]:

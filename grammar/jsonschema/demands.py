@@ -92,6 +92,9 @@ class Plan:
         judge: who knows what is empty; ``final`` if its answers are.
         open: the demands that are not settled; a set of them has a bit for each, in this order.
 
+    Of what is asked for again and again is remembered: ``_wanted``, the demands that somebody may meet at all, and ``_behind``, those that
+    the absence of all members from a place on meets (``None`` where one of them is needed).
+
     """
 
     members: list[Member]
@@ -103,6 +106,8 @@ class Plan:
     open: list[int]
     _options: dict[tuple[int, int], list[Option]] = field(default_factory=dict)
     _alive: dict[tuple[int, int, int], bool] = field(default_factory=dict)
+    _wanted: dict[int, int] = field(default_factory=dict)
+    _behind: list[int | None] = field(default_factory=list)
 
     # -- settling -----------------------------------------------------------------------------
 
@@ -205,6 +210,7 @@ class Plan:
         self.others = others
         self._options.clear()
         self._alive.clear()
+        self._wanted.clear()
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -220,11 +226,20 @@ class Plan:
 
     def options(self, i: int, met: int) -> list[Option]:
         """Return what the value of member ``i`` (of the others from the number of members on) may meet."""
+        wanted = self._wanted.get(i)
+        if wanted is None:
+            m = self._who(i)
+            kept = m.reserved if isinstance(m, Others) else None
+            wanted = sum(1 << b for b, j in enumerate(self.open) if j in m.ways or j == kept)
+            self._wanted[i] = wanted
+        met &= wanted
         found = self._options.get((i, met))
         if found is None:
-            m = self.members[i] if i < len(self.members) else self.others[i - len(self.members)]
-            found = self._options[i, met] = list(self._choose(m, met))
+            found = self._options[i, met] = list(self._choose(self._who(i), met))
         return found
+
+    def _who(self, i: int) -> Member | Others:
+        return self.members[i] if i < len(self.members) else self.others[i - len(self.members)]
 
     def _choose(self, m: Member | Others, met: int) -> Iterator[Option]:
         free = 0
@@ -293,11 +308,14 @@ class Plan:
         """Tell whether an object may end in front of member ``i``."""
         if count < self.low and (self.low > 1 or self.high is not None):
             return False
-        for k in range(i, len(self.members)):
-            if self.members[k].needed:
-                return False
-            met |= self.absent(k)
-        return met == self.full
+        if not self._behind:
+            self._behind = [0]
+            for k in range(len(self.members) - 1, -1, -1):
+                rest = self._behind[-1]
+                self._behind.append(None if rest is None or self.members[k].needed else rest | self.absent(k))
+            self._behind.reverse()
+        absent = self._behind[i]
+        return absent is not None and met | absent == self.full
 
     def alive(self, i: int, count: int, met: int) -> bool:
         """Tell whether an object can be completed by at least one member from place ``i`` on."""

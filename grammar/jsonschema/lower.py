@@ -18,7 +18,7 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
-from .algebra import TRUE_GOAL, Goal, goal_of
+from .algebra import TRUE_GOAL, Conjunction, Goal, goal_of
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .counting import Counting
@@ -40,6 +40,8 @@ from .scalars import (
 from .surface import Surface, Whitespace
 from .unique import write_unique
 from .values import text_of
+
+Container = ArrayPiece | ObjectPiece
 
 _QUOTE = 0x22
 _COMMA = 0x2C
@@ -87,8 +89,10 @@ class Lowering:
         self._tick = tick
         self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, counted_items, tick)
         self._rules: dict[Goal, RuleId] = {}
+        self._meant: dict[tuple[Conjunction, ...], RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}
-        self._todo: list[tuple[RuleId, Goal]] = []
+        self._containers: dict[int, RuleId] = {}
+        self._todo: list[tuple[RuleId, Goal, Container | None]] = []
         self._rest: RuleId | None = None
         self._surface_key = (whitespace, escapes)
         self._dicts: dict[int, RuleId] = {}
@@ -118,12 +122,22 @@ class Lowering:
         """Return the rule of a goal; its body is written later."""
         rule = self._rules.get(goal)
         if rule is None:
-            rule = self._scalar(goal)
+            meaning = self._pieces.algebra.meaning(goal)
+            rule = self._meant.get(meaning)
             if rule is None:
-                key = ("json-value", *self._surface_key) if goal == TRUE_GOAL else None
-                rule = self.grammar.rule(key=key, origin=self._origin(goal))
-                self._todo.append((rule, goal))
+                if meaning == ((),):
+                    goal = TRUE_GOAL
+                rule = self._meant[meaning] = self._written(goal)
             self._rules[goal] = rule
+        return rule
+
+    def _written(self, goal: Goal) -> RuleId:
+        pieces = self._pieces.of(goal)
+        if len(pieces) == 1 and not isinstance(pieces[0], ValuesPiece) and not pieces[0].refusals:
+            return self._piece(goal, pieces[0])
+        key = ("json-value", *self._surface_key) if goal == TRUE_GOAL else None
+        rule = self.grammar.rule(key=key, origin=self._origin(goal))
+        self._todo.append((rule, goal, None))
         return rule
 
     def _origin(self, goal: Goal) -> str | None:
@@ -132,32 +146,31 @@ class Lowering:
         node = self._pieces.algebra.documents.nodes[goal[0] >> 1]
         return node.pointer() if node.path or node.parent is None else None
 
-    def _scalar(self, goal: Goal) -> RuleId | None:
-        """Return the shared rule of a goal that is one plain scalar piece."""
-        pieces = self._pieces.of(goal)
-        if len(pieces) != 1 or pieces[0].refusals:
-            return None
-        piece = pieces[0]
+    def _piece(self, goal: Goal, piece: StringPiece | NumberPiece | Container) -> RuleId:
+        """Return the rule of a piece, the same for all goals that have it."""
         if isinstance(piece, StringPiece):
             return self._string(piece.spec)
         if isinstance(piece, NumberPiece):
             return self._number(piece.spec)
-        return None
+        rule = self._containers.get(id(piece))
+        if rule is None:
+            key = None
+            if goal == TRUE_GOAL:
+                key = ("json-array" if isinstance(piece, ArrayPiece) else "json-object", *self._surface_key)
+            rule = self._containers[id(piece)] = self.grammar.rule(key=key, origin=self._origin(goal))
+            self._todo.append((rule, goal, piece))
+        return rule
 
-    def _define(self, rule: RuleId, goal: Goal) -> None:
+    def _define(self, rule: RuleId, goal: Goal, container: Container | None) -> None:
+        a = Automaton()
+        self.grammar.define(rule, a)
+        if container is not None:
+            self._container(a, container, goal)
+            return
         pieces = [p for p in self._pieces.of(goal) if self._pieces.piece_is_inhabited(p)]
         for piece in pieces:
             for refusal in piece.refusals:
                 self._refuse(goal, refusal)
-        a = Automaton()
-        self.grammar.define(rule, a)
-        if (
-            len(pieces) == 1
-            and not isinstance(pieces[0], ValuesPiece | StringPiece | NumberPiece)
-            and goal != TRUE_GOAL
-        ):
-            self._container(a, pieces[0], goal)
-            return
         end = a.state()
         a.accept(end)
         called: set[RuleId] = set()
@@ -165,27 +178,12 @@ class Lowering:
             if isinstance(piece, ValuesPiece):
                 self._values(a, START, piece.values, end)
                 continue
-            if isinstance(piece, StringPiece):
-                target = self._string(piece.spec)
-            elif isinstance(piece, NumberPiece):
-                target = self._number(piece.spec)
-            else:
-                target = self._container_rule(goal, piece)
+            target = self._piece(goal, piece)
             if target not in called:
                 called.add(target)
                 a.call(START, target, end)
 
-    def _container_rule(self, goal: Goal, piece: ArrayPiece | ObjectPiece) -> RuleId:
-        key = None
-        if goal == TRUE_GOAL:
-            key = ("json-array" if isinstance(piece, ArrayPiece) else "json-object", *self._surface_key)
-        rule = self.grammar.rule(key=key, origin=self._origin(goal))
-        a = Automaton()
-        self.grammar.define(rule, a)
-        self._container(a, piece, goal)
-        return rule
-
-    def _container(self, a: Automaton, piece: ArrayPiece | ObjectPiece, goal: Goal) -> None:
+    def _container(self, a: Automaton, piece: Container, goal: Goal) -> None:
         if isinstance(piece, ObjectPiece):
             self._object(a, piece, goal)
         elif piece.unique:

@@ -139,6 +139,7 @@ class Pieces:
         self.broken_rules = broken_rules
         self._tick = tick
         self._memo: dict[Goal, list[Piece]] = {}
+        self._split_up: dict[Conjunction, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
         self._asking: dict[Goal, int] = {}
         self._rests_on = 1 << 30
@@ -148,13 +149,15 @@ class Pieces:
     # -- building -----------------------------------------------------------------------------
 
     def of(self, goal: Goal) -> list[Piece]:
-        """Return the pieces of a goal; what is empty by itself is left out."""
+        """Return the pieces of a goal, equal conjunctions' being the same; what is empty by itself is left out."""
         found = self._memo.get(goal)
         if found is None:
             found = []
             try:
-                for conjunction in self.algebra.expand(goal):
-                    found.extend(self._split(conjunction))
+                for conjunction in self.algebra.meaning(goal):
+                    if conjunction not in self._split_up:
+                        self._split_up[conjunction] = list(self._split(conjunction))
+                    found += self._split_up[conjunction]
             except SyntagmaError as e:
                 raise self._located(e, goal) from None
             self._memo[goal] = found
