@@ -21,7 +21,7 @@ from .facts import ALWAYS, NEVER, Refusal
 from .library import Library, Registry
 from .lower import Lowering
 from .pieces import ObjectPiece, Pieces
-from .scalars import known_format, warm_up
+from .scalars import known_format, left_out, warm_up
 from .surface import Whitespace
 
 _WHITESPACE: Final = ("compact", "bounded", "any")
@@ -209,6 +209,11 @@ class _Compilation:
             return False
         return (formats is not None and name in formats) or known_format(name)
 
+    def _narrowed(self, name: str) -> bool:
+        """Tell whether strings of an asserted format are left out."""
+        formats = self.source.formats
+        return bool(left_out(name)) and not (isinstance(formats, Mapping) and name in formats)
+
     def tick(self) -> None:
         """Raise ``LimitExceeded`` past the deadline."""
         if monotonic() > self.ends:
@@ -227,9 +232,10 @@ class _Compilation:
         )  # fmt: skip
         if not self.pieces.inhabited(goal):
             where = self._culprit(goal)
-            raise Unsatisfiable(
-                "no value satisfies this schema", where=where, hint="its constraints contradict each other"
-            )
+            hint = "its constraints contradict each other"
+            if self.pieces.possible(goal):
+                hint = "all that do are strings that their formats leave out here"
+            raise Unsatisfiable("no value satisfies this schema", where=where, hint=hint)
         whitespace = self.source.whitespace
         assert not isinstance(whitespace, int)  # noqa: S101  (checked by the source)
         lowering = Lowering(
@@ -249,7 +255,7 @@ class _Compilation:
         report = Report(
             dialect=f"{self.dialect.name} ({self.why})",
             sound="refused" not in statuses,
-            complete="narrowed" not in statuses,
+            complete="narrowed" not in statuses and not self.pieces.narrowed,
             live=not lowering.unproven,
             budget="bound" if lowering.registers else "exact",
             collect=self._entries,
@@ -344,6 +350,8 @@ class _Compilation:
                 f"format {value!r} is not asserted" if self.source.formats is False else f"unknown format {value!r}",
                 "not enforced; formats={name: regex} enforces it",
             )
+        if keyword == "format" and isinstance(value, str) and keyword in dialect.keywords and self._narrowed(value):
+            return ReportEntry(pointer, keyword, "narrowed", f"left out: {left_out(value)}", "they are never produced")
         if keyword in dialect.keywords:
             return ReportEntry(pointer, keyword, "exact")
         if keyword in dialect.left_out:
