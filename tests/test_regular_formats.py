@@ -21,7 +21,8 @@ SUITE = Path(__file__).parents[1] / ".." / "shared" / "data" / "json_schema_test
 
 NARROWED = {
     "hostname": lambda text: "xn--" in text,  # whether an A-label is valid takes the tables of IDNA
-    "idn-hostname": lambda text: not text.isascii(),
+    "idn-hostname": lambda text: not text.isascii() or "xn--" in text,
+    "regex": lambda text: r"\k<" in text,  # whether a back-reference has its group is not regular
     "idn-email": lambda text: not text.isascii(),
     # of a leap second's spellings, only those in UTC are produced
     "time": lambda text: ":60" in text and not text.startswith("23:59:60"),
@@ -68,7 +69,7 @@ def test_official_suite() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", sorted(KNOWN_FORMATS))
+@pytest.mark.parametrize("name", sorted(KNOWN_FORMATS - {"regex"}))  # the validator reads Python's expressions
 def test_samples_satisfy_a_validator(name: str) -> None:
     """Strings drawn from a format are valid for ``jsonschema`` where it checks the format."""
     dfa = format_dfa(name)

@@ -135,6 +135,7 @@ class ArrayProduct:
         self,
         piece: ArrayPiece,
         inhabited: Callable[[Goal], bool],
+        possible: Callable[[Goal], bool],
         limit: int,
         tick: Callable[[], None],
         *,
@@ -143,6 +144,7 @@ class ArrayProduct:
         """Explore the states from the start, and prune what cannot be completed."""
         self._piece = piece
         self._inhabited = inhabited
+        self._possible = possible
         self._limit = limit
         self._tick = tick
         self._kinds: dict[
@@ -218,15 +220,15 @@ class ArrayProduct:
         if opposite(obligation) in goal:
             return [(goal, met)]
         with_it = goal_of((*goal, obligation))
-        yes = self._inhabited(with_it)
-        if not yes:
+        if not self._possible(with_it):
             return [(goal, met)]
+        those = [(with_it, met | {obligation})] if kind != "never" and self._inhabited(with_it) else []
         if kind == "may":
-            return [(goal, met), (with_it, met | {obligation})]
+            return [(goal, met), *those]
         without = goal_of((*goal, opposite(obligation)))
-        if not self._inhabited(without):
+        if not self._possible(without):
             return [] if kind == "never" else [(goal, met | {obligation})]
-        return [(without, met), *([(with_it, met | {obligation})] if kind == "tell" else [])]
+        return [*([(without, met)] if self._inhabited(without) else []), *those]
 
     def _count(self, moves: int) -> None:
         self._moves += moves

@@ -19,6 +19,7 @@ class ArrayWriter:
         surface: the white space.
         value: the rule of a goal.
         inhabited: whether a goal has a value.
+        possible: the same, with the values that are never produced.
         limit: moves of one product (``SchemaLimits.counted_items``).
         tick: the check of the deadline.
 
@@ -27,6 +28,7 @@ class ArrayWriter:
     surface: Surface
     value: Callable[[Goal], RuleId]
     inhabited: Callable[[Goal], bool]
+    possible: Callable[[Goal], bool]
     limit: int
     tick: Callable[[], None]
 
@@ -111,7 +113,7 @@ class ArrayWriter:
         items but the slack: the items that do not bring the array nearer to where it may end.  So the room is exactly
         what can be spent, and it never runs out before the items that must still come.
         """
-        product = ArrayProduct(piece, self.inhabited, self.limit, self.tick)
+        product = ArrayProduct(piece, self.inhabited, self.possible, self.limit, self.tick)
         start = product.states[0]
         low, high = piece.low, piece.high
         most = start.lengths[-1][1]
@@ -120,7 +122,7 @@ class ArrayWriter:
             high = None
         counted = tested or high is not None
         if counted and not _slack_is_enough(product, tested=tested):
-            product = ArrayProduct(piece, self.inhabited, self.limit, self.tick, counted=True)
+            product = ArrayProduct(piece, self.inhabited, self.possible, self.limit, self.tick, counted=True)
             counted = tested = False
         writer = _ProductWriter(self, a, piece, product, counted=counted, tested=tested)
         start = product.states[0]

@@ -38,6 +38,10 @@ class Judge(Protocol):
         """Tell whether some value meets a goal; where a question about it is open, no is assumed."""
         ...
 
+    def possible(self, goal: Goal) -> bool:
+        """Tell the same, with the values that are never produced."""
+        ...
+
     def contradicts_itself(self, goal: Goal) -> bool:
         """Tell whether a goal is empty for sure, by a cheap test."""
         ...
@@ -151,7 +155,7 @@ class Plan:
                 if opposite(way) in m.goal or not self.judge.inhabited(_and(m.goal, way)):
                     continue
                 never = _and(m.goal, opposite(way))
-                if self.judge.contradicts_itself(never) or (self.final and not self.judge.inhabited(never)):
+                if self.judge.contradicts_itself(never) or (self.final and not self.judge.possible(never)):
                     left = [ALWAYS]
                     break
                 left.append(way)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -46,6 +46,8 @@ class Dialect:
         ref_hides_siblings: whether ``$ref`` makes the keywords beside it meaningless.
         boolean_exclusive: whether ``exclusiveMinimum`` is a boolean that modifies ``minimum``.
         tuple_items: whether ``items`` may be an array of schemas.
+        metaschema: the URI of the metaschema of one's own that the dialect was read from, if it was.
+        left_out: the draft's keywords that this metaschema's ``$vocabulary`` leaves out.
 
     """
 
@@ -56,6 +58,8 @@ class Dialect:
     ref_hides_siblings: bool
     boolean_exclusive: bool
     tuple_items: bool
+    metaschema: str | None = None
+    left_out: frozenset[str] = frozenset()
 
     def hint(self, keyword: str) -> str | None:
         """Say what an unknown keyword was probably meant to be, or ``None``."""
@@ -81,6 +85,32 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 """The drafts by name, oldest first."""
 
+_APPLICATORS: Final = frozenset(
+    "items additionalItems prefixItems contains properties patternProperties additionalProperties propertyNames "
+    "dependentSchemas dependencies if then else allOf anyOf oneOf not".split()
+)
+_UNEVALUATED: Final = frozenset(("unevaluatedItems", "unevaluatedProperties"))
+_FORMAT: Final = frozenset(("format",))
+_CORE: Final = frozenset(("$ref", "$dynamicRef", "$recursiveRef"))
+
+
+def _vocabularies(draft: str, keywords: frozenset[str], formats: tuple[str, ...]) -> Mapping[str, frozenset[str]]:
+    asserted = keywords - _APPLICATORS - _UNEVALUATED - _FORMAT - _CORE
+    named = {"core": _CORE, "applicator": _APPLICATORS, "validation": asserted}
+    named |= {"unevaluated": _UNEVALUATED} if draft == "2020-12" else {"applicator": _APPLICATORS | _UNEVALUATED}
+    named |= dict.fromkeys(formats, _FORMAT) | dict.fromkeys(("meta-data", "content"), frozenset())
+    return {f"https://json-schema.org/draft/{draft}/vocab/{name}": words & keywords for name, words in named.items()}
+
+
+VOCABULARIES: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "2019-09": _vocabularies("2019-09", _DRAFT2019, ("format",)),
+    "2020-12": _vocabularies("2020-12", _DRAFT2020, ("format-annotation", "format-assertion")),
+}
+"""By draft: the vocabularies that a metaschema may list, and their keywords that assert or apply something.
+
+``dependencies`` belongs to none; it goes with the applicators, whose older form it is.
+"""
+
 _ALIASES: Final[Mapping[str, str]] = {
     "draft-04": "draft4",
     "draft-06": "draft6",
@@ -92,9 +122,9 @@ _BY_URI: Final = {d.uri.split("://")[1]: d for d in DIALECTS.values()}
 _BY_URI["json-schema.org/schema"] = DIALECTS["2020-12"]
 
 
-def dialect_named(name: str) -> Dialect:
+def dialect_named(name: str, dialect_of: Callable[[str], Dialect | None]) -> Dialect:
     """Look a dialect up by name or metaschema URI; raise ``InvalidSource`` where there is none."""
-    found = DIALECTS.get(_ALIASES.get(name, name)) or by_uri(name)
+    found = DIALECTS.get(_ALIASES.get(name, name)) or dialect_of(name)
     if found is None:
         raise InvalidSource(f"unknown dialect {name!r}", hint=f"known are {', '.join(DIALECTS)}")
     return found
@@ -105,19 +135,24 @@ def by_uri(uri: str) -> Dialect | None:
     return _BY_URI.get(uri.rstrip("#").split("://")[-1])
 
 
-def detect(schema: Json) -> tuple[Dialect, str]:
+def detect(schema: Json, dialect_of: Callable[[str], Dialect | None] = by_uri) -> tuple[Dialect, str]:
     """Tell the dialect of a document, and why.
 
-    ``$schema`` decides where it names a known draft.  Else the forms that only older drafts have do:
-    a boolean ``exclusiveMinimum`` (draft 4), ``id`` beside other draft-4 forms, ``items`` as an array.
+    ``$schema`` decides where it names a metaschema that ``dialect_of`` knows.  Else the forms that only older drafts have
+    do: a boolean ``exclusiveMinimum`` (draft 4), ``id`` beside other draft-4 forms, ``items`` as an array.
     The newest draft is the answer where nothing speaks against it.
     """
+    declared = schema.get("$schema") if isinstance(schema, dict) else None
+    if isinstance(declared, str):
+        known = dialect_of(declared)
+        if known is not None:
+            return known, "declared by $schema"
+    found, why = _detect_by_form(schema)
+    return found, f"$schema {declared!r} is not here; {why}" if isinstance(declared, str) else why
+
+
+def _detect_by_form(schema: Json) -> tuple[Dialect, str]:
     if isinstance(schema, dict):
-        declared = schema.get("$schema")
-        if isinstance(declared, str):
-            known = by_uri(declared)
-            if known is not None:
-                return known, "declared by $schema"
         forms = _forms(schema)
         if "boolean exclusive bounds" in forms:
             return DIALECTS["draft4"], "boolean exclusiveMinimum or exclusiveMaximum"

@@ -1,51 +1,64 @@
-"""Schema documents: nodes, base URIs, anchors, and what a ``$ref`` points to.
+"""Schema documents: nodes, base URIs, anchors, dynamic scopes, and what a reference points to.
 
-A *node* is one subschema under one base URI; its index is what the algebra's obligations are made of.  Nodes are made
-when they are reached, so that a large document of which little is used costs little.  Nothing is ever fetched: other
-documents come from the caller's registry, and the metaschemas from the ``jsonschema-specifications`` package.
+A *node* is one subschema under one base URI, reached through one dynamic scope; its index is what the algebra's
+obligations are made of.  Nodes are made when they are reached, so that a large document of which little is used costs
+little.
+
+What a ``$dynamicRef`` points to depends on the resources that evaluation went through to reach it.  All that matters of
+them is which is the outermost to declare a dynamic anchor, for each name: that map is the node's *scope*.  Resources are
+finitely many, so scopes are, and a recursive schema comes back to the nodes that it had.  ``$recursiveAnchor`` is the
+dynamic anchor with an empty name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from math import isfinite
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote, urldefrag, urljoin
 
 from ..errors import InvalidSource, Unsupported
-from .dialect import Dialect, Json, by_uri
+from .dialect import Dialect, Json
+from .library import Library
 
 TRUE_NODE: Final = 0
 """Index of the node of the schema ``true``."""
 FALSE_NODE: Final = 1
 """Index of the node of the schema ``false``."""
-ROOT_NODE: Final = 2
-"""Index of the node of the whole schema."""
 
 Path = tuple[str | int, ...]
 
-
-class Registry(Protocol):
-    """What a caller may pass to resolve remote references; ``referencing.Registry`` is one."""
-
-    def contents(self, uri: str) -> Json:
-        """Return the document with this URI; raise ``LookupError`` where there is none."""
-        ...
+Scope = int
+"""A dynamic scope, as its index in ``Documents``."""
+NO_SCOPE: Final[Scope] = 0
+"""Nothing on the way declared a dynamic anchor."""
 
 
 class Resource:
-    """A schema with a URI of its own, the base of the references in it."""
+    """A schema with a URI of its own, the base of the references in it.
 
-    __slots__ = ("anchors", "dialect", "dynamic", "root", "uri")
+    Attributes:
+        uri: its URI.
+        shown: what pointers into it begin with, where it is a whole document.
+        root: the node of its whole schema.
+        dialect: the dialect that it is read in; ``fixed`` if the caller chose it, whatever the text says.
+        anchors: the places that plain names point to, once they are indexed.
+        dynamic: the names that are dynamic anchors, with their places.
 
-    def __init__(self, uri: str, root: Node, dialect: Dialect) -> None:
+    """
+
+    __slots__ = ("anchors", "dialect", "dynamic", "fixed", "root", "shown", "uri")
+
+    def __init__(self, uri: str, root: Node, dialect: Dialect, *, fixed: bool, shown: str) -> None:
         """Make a resource whose anchors are not indexed yet."""
         self.uri = uri
+        self.fixed = fixed
+        self.shown = shown
         self.root = root
         self.dialect = dialect
         self.anchors: dict[str, Node] | None = None
-        self.dynamic: set[str] = set()
+        self.dynamic: dict[str, Node] = {}
 
 
 class Node:
@@ -55,18 +68,20 @@ class Node:
         index: its number; ``2 * index`` is the obligation to satisfy it, ``2 * index + 1`` to violate it.
         schema: the subschema.
         resource: the resource that it lies in.
-        parent, path: where it was reached from, for its pointer.
+        scope: the dynamic scope that it was reached through, its own resource included.
+        parent, path: where it lies, for its pointer.
 
     """
 
-    __slots__ = ("index", "parent", "path", "resource", "schema")
+    __slots__ = ("index", "parent", "path", "resource", "schema", "scope")
 
-    def __init__(self, index: int, schema: Json, parent: Node | None, path: Path) -> None:
+    def __init__(self, index: int, schema: Json, parent: Node | None, path: Path, scope: Scope) -> None:
         """Make a node; its resource is set by the documents that it belongs to."""
         self.index = index
         self.schema = schema
         self.parent = parent
         self.path = path
+        self.scope = scope
         self.resource: Resource
 
     def pointer(self, *more: str | int) -> str:
@@ -79,50 +94,61 @@ class Node:
                 break
             node = node.parent
         text = "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in reversed(parts))
-        return f"{'' if node.index <= ROOT_NODE else node.resource.uri}#{text}"
+        return f"{node.resource.shown}#{text}"
 
 
 class Documents:
     """All nodes of one compilation."""
 
-    def __init__(
-        self, schema: Json, dialect: Dialect, registry: Registry | Mapping[str, Json] | None, *, forced: bool
-    ) -> None:
-        """Take the root document; ``forced`` means that the caller chose the dialect for every document."""
+    def __init__(self, schema: Json, dialect: Dialect, library: Library, *, forced: bool) -> None:
+        """Take the root document, its dialect (``forced`` if the caller chose it), and where others come from."""
         self.nodes: list[Node] = []
-        self._memo: dict[tuple[int, int], Node] = {}
-        self._registry = registry
-        self._forced = forced
+        self._memo: dict[tuple[int, int, Scope], Node] = {}
+        self._library = library
         self._resources: dict[str, Resource] = {}
-        self._indexed: set[int] = set()
-        self._documents: list[Node] = []
-        self.assumed_static: dict[str, str] = {}  # dynamic anchors taken for plain ones, and where
+        self._unindexed: list[Node] = []
+        self._scopes: list[dict[str, Resource]] = [{}]
+        self._scope_of: dict[tuple[tuple[str, int], ...], Scope] = {(): NO_SCOPE}
+        self._dynamic = False  # whether some document declares a dynamic anchor
         for value in (True, False):
-            node = Node(len(self.nodes), value, None, ())
-            self.nodes.append(node)
-            node.resource = Resource("", node, dialect)
-        self.root = self._document("", schema, dialect)
+            node = self._node(value, None, (), NO_SCOPE)
+            node.resource = Resource("", node, dialect, fixed=True, shown="")
+        self.root = self._enter(self._document("", schema, dialect, fixed=forced), NO_SCOPE)
 
-    def _document(self, uri: str, schema: Json, dialect: Dialect) -> Node:
-        node = Node(len(self.nodes), schema, None, ())
+    def _node(self, schema: Json, parent: Node | None, path: Path, scope: Scope) -> Node:
+        node = Node(len(self.nodes), schema, parent, path, scope)
         self.nodes.append(node)
+        return node
+
+    def _document(self, uri: str, schema: Json, dialect: Dialect, *, fixed: bool = False) -> Node:
+        node = self._node(schema, None, (), NO_SCOPE)
         own = _own_id(schema, dialect)
         base = urldefrag(urljoin(uri, own))[0] if own is not None else uri
-        node.resource = Resource(base, node, dialect)
-        self._memo[id(schema), id(node.resource)] = node
+        node.resource = Resource(base, node, dialect, fixed=fixed, shown=base if uri else "")
+        self._memo[id(schema), id(node.resource), NO_SCOPE] = node
         self._resources.setdefault(base, node.resource)
         self._resources.setdefault(uri, node.resource)
-        self._documents.append(node)
+        self._unindexed.append(node)
+        if _declares_dynamic_anchors(schema):
+            self._dynamic = True
+            self._index_all()
         return node
 
     def child(self, parent: Node, schema: Json, *path: str | int) -> Node:
         """Return the node of a subschema of ``parent``; booleans are the two constant nodes."""
+        node = self._below(parent, schema, path)
+        if self._dynamic and node.resource is not parent.resource and node.index > FALSE_NODE:
+            return self._enter(node, parent.scope)
+        return node
+
+    def _below(self, parent: Node, schema: Json, path: Path) -> Node:
+        """Return the node of a subschema in its parent's scope, whatever resource it lies in."""
         if schema is True:
             return self.nodes[TRUE_NODE]
         if schema is False:
             return self.nodes[FALSE_NODE]
         resource = parent.resource
-        key = id(schema), id(resource)
+        key = id(schema), id(resource), parent.scope
         node = self._memo.get(key)
         if node is not None:
             return node
@@ -130,47 +156,96 @@ class Documents:
             raise InvalidSource(
                 f"a schema is an object or a boolean, not {kind_of(schema)}", where=parent.pointer(*path)
             )
-        node = Node(len(self.nodes), schema, parent, path)
-        self.nodes.append(node)
+        node = self._node(schema, parent, path, parent.scope)
         self._memo[key] = node
         own = _own_id(schema, resource.dialect)
         if own is None or own.startswith("#"):
             node.resource = resource
-        else:
-            uri = urldefrag(urljoin(resource.uri, own))[0]
-            dialect = resource.dialect
-            declared = schema.get("$schema")
-            if isinstance(declared, str) and not self._forced:
-                dialect = by_uri(declared) or dialect
-            node.resource = self._resources.get(uri) or Resource(uri, node, dialect)
-            self._resources.setdefault(uri, node.resource)
-            self._memo[id(schema), id(node.resource)] = node
+            return node
+        uri = urldefrag(urljoin(resource.uri, own))[0]
+        found = self._resources.get(uri)
+        if found is None:
+            dialect = resource.dialect if resource.fixed else self._dialect(schema, resource.dialect)
+            found = self._resources[uri] = Resource(uri, node, dialect, fixed=resource.fixed, shown=uri)
+            if self._dynamic:  # in most cases it is being indexed; one in a place that is no schema's is indexed here
+                self._unindexed.append(node)
+        node.resource = found
+        self._memo[id(schema), id(found), parent.scope] = node
         return node
 
-    def resolve(self, node: Node, ref: str) -> Node:
-        """Return the node that a reference in ``node`` points to.
+    def _dialect(self, document: Json, otherwise: Dialect) -> Dialect:
+        declared = document.get("$schema") if isinstance(document, dict) else None
+        return (self._library.dialect(declared) or otherwise) if isinstance(declared, str) else otherwise
+
+    # -- references ---------------------------------------------------------------------------
+
+    def resolve(self, node: Node, ref: str, keyword: str = "$ref") -> Node:
+        """Return the node that a reference in ``node`` points to, reached from there.
 
         Raises ``InvalidSource`` where the pointer or anchor does not exist, ``Unsupported`` where the document is
         not in the registry.
         """
+        return self._enter(self._target(node, ref, keyword), node.scope)
+
+    def resolve_dynamic(self, node: Node, ref: str) -> Node:
+        """Return the node that a ``$dynamicRef`` points to (2020-12, core, section 8.2.3.2)."""
+        target = self._target(node, ref, "$dynamicRef")
+        name = unquote(ref.partition("#")[2])
+        if name and target.resource.dynamic.get(name) is target:
+            outermost = self._scopes[node.scope].get(name)
+            if outermost is not None:
+                target = outermost.dynamic[name]
+        return self._enter(target, node.scope)
+
+    def resolve_recursive(self, node: Node) -> Node:
+        """Return the node that a ``$recursiveRef`` points to (2019-09, core, section 8.2.4.2)."""
+        resource = node.resource
+        if "" in resource.dynamic:
+            resource = self._scopes[node.scope].get("", resource)
+        return self._enter(resource.root, node.scope)
+
+    def _enter(self, node: Node, scope: Scope) -> Node:
+        """Return a node as it is reached through a scope."""
+        if not self._dynamic or node.index <= FALSE_NODE:
+            return node
+        resource = node.resource
+        outer = self._scopes[scope]
+        more = {name: resource for name in resource.dynamic if name not in outer}
+        if more:
+            inner = outer | more
+            key = tuple(sorted((name, id(r)) for name, r in inner.items()))
+            scope = self._scope_of.setdefault(key, len(self._scopes))
+            if scope == len(self._scopes):
+                self._scopes.append(inner)
+        if node.scope == scope:
+            return node
+        memo = id(node.schema), id(resource), scope
+        found = self._memo.get(memo)
+        if found is None:
+            found = self._memo[memo] = self._node(node.schema, node.parent, node.path, scope)
+            found.resource = resource
+        return found
+
+    def _target(self, node: Node, ref: str, keyword: str) -> Node:
+        """Return the node of the place that a reference points to, in some scope or other."""
         resource = node.resource
         if not ref.startswith("#"):
             uri, fragment = urldefrag(urljoin(resource.uri, ref))
-            resource = self._resource(uri, node, ref)
+            resource = self._resource(uri, node, ref, keyword)
         else:
             fragment = ref[1:]
         if not fragment:
             return resource.root
         fragment = unquote(fragment)
         if fragment.startswith("/"):
-            return self._walk(resource.root, fragment, node, ref)
+            return self._walk(resource.root, fragment, node, ref, keyword)
         self._index_all()
         target = (resource.anchors or {}).get(fragment)
         if target is None:
-            raise InvalidSource(f"there is no anchor {ref!r}", where=node.pointer("$ref"))
+            raise InvalidSource(f"there is no anchor {ref!r}", where=node.pointer(keyword))
         return target
 
-    def _walk(self, root: Node, fragment: str, origin: Node, ref: str) -> Node:
+    def _walk(self, root: Node, fragment: str, origin: Node, ref: str, keyword: str) -> Node:
         here: Json = root.schema
         node = root
         path: list[str | int] = []
@@ -184,72 +259,39 @@ class Documents:
                 path.append(int(name))
             else:
                 raise InvalidSource(
-                    f"{ref!r} points to nothing", where=origin.pointer("$ref"), hint=f"there is no {name!r} there"
+                    f"{ref!r} points to nothing", where=origin.pointer(keyword), hint=f"there is no {name!r} there"
                 )
             if isinstance(here, dict) and _own_id(here, node.resource.dialect) is not None:
-                node = self.child(node, here, *path)
+                node = self._below(node, here, tuple(path))
                 path = []
-        if not path:
-            return node
-        return self.child(node, here, *path)
+        if path:
+            node = self._below(node, here, tuple(path))
+        if self._dynamic:
+            self._index_all()
+        return node
 
-    def _resource(self, uri: str, node: Node, ref: str) -> Resource:
+    def _resource(self, uri: str, node: Node, ref: str, keyword: str) -> Resource:
         found = self._resources.get(uri)
         if found is None:
             self._index_all()
             found = self._resources.get(uri)
         if found is None:
-            document = self._lookup(uri)
+            document = self._library.document(uri)
             if document is None:
                 raise Unsupported(
                     f"the document of {ref!r} is not here, and nothing is ever fetched",
-                    where=node.pointer("$ref"),
+                    where=node.pointer(keyword),
                     hint=f"pass it: registry={{{uri!r}: document}}",
                 )
-            declared = document.get("$schema") if isinstance(document, dict) else None
-            dialect = node.resource.dialect
-            if isinstance(declared, str) and not self._forced:
-                dialect = by_uri(declared) or dialect
+            dialect = self._dialect(document, node.resource.dialect)
             found = self._document(uri, exact_numbers(document), dialect).resource
         return found
 
-    def _lookup(self, uri: str) -> Json:
-        registry = self._registry
-        if registry is not None and hasattr(registry, "contents"):  # referencing's is a mapping to something else, too
-            try:
-                found: Json = registry.contents(uri)
-            except LookupError:
-                pass
-            else:
-                return found
-        elif isinstance(registry, Mapping):
-            for spelling in (uri, uri + "#"):
-                if spelling in registry:
-                    return registry[spelling]
-        if "json-schema.org/" in uri:
-            from jsonschema_specifications import REGISTRY  # noqa: PLC0415  (20 ms, and hardly ever needed)
-
-            try:
-                contents: Json = REGISTRY.contents(uri)
-            except LookupError:
-                return None
-            return contents
-        return None
-
-    def dynamic_names(self) -> dict[str, int]:
-        """Count the ``$dynamicAnchor`` declarations (and ``$recursiveAnchor: true`` as ``""``) of every document."""
-        self._index_all()
-        count: dict[str, int] = {}
-        for resource in {id(r): r for r in self._resources.values()}.values():
-            for name in resource.dynamic:
-                count[name] = count.get(name, 0) + 1
-        return count
+    # -- anchors ------------------------------------------------------------------------------
 
     def _index_all(self) -> None:
-        for document in self._documents:
-            if document.index not in self._indexed:
-                self._indexed.add(document.index)
-                self._index(document)
+        while self._unindexed:
+            self._index(self._unindexed.pop())
 
     def _index(self, document: Node) -> None:
         stack = [document]
@@ -263,17 +305,39 @@ class Documents:
                 resource.anchors = {}
             dialect = resource.dialect
             own = schema.get(dialect.id_keyword)
-            if dialect.ref_hides_siblings and isinstance(own, str) and own.startswith("#") and len(own) > 1:
-                resource.anchors.setdefault(own[1:], node)
-            for keyword in ("$anchor", "$dynamicAnchor"):
-                name = schema.get(keyword)
-                if isinstance(name, str) and not dialect.ref_hides_siblings:
-                    resource.anchors.setdefault(name, node)
-                    if keyword == "$dynamicAnchor":
-                        resource.dynamic.add(name)
-            if schema.get("$recursiveAnchor") is True:
-                resource.dynamic.add("")
-            stack.extend(self.child(node, sub, *path) for path, sub in subschemas(schema))
+            if dialect.ref_hides_siblings:
+                if isinstance(own, str) and own.startswith("#") and len(own) > 1:
+                    resource.anchors.setdefault(own[1:], node)
+            else:
+                self._anchors(node, schema, resource)
+            stack.extend(self._below(node, sub, path) for path, sub in subschemas(schema))
+
+    @staticmethod
+    def _anchors(node: Node, schema: dict[str, Json], resource: Resource) -> None:
+        names: dict[str, Node] = resource.anchors if resource.anchors is not None else {}
+        name = schema.get("$anchor")
+        if isinstance(name, str):
+            names.setdefault(name, node)
+        if "$dynamicRef" in resource.dialect.keywords:
+            name = schema.get("$dynamicAnchor")
+            if isinstance(name, str) and names.setdefault(name, node) is node:
+                resource.dynamic[name] = node
+        elif schema.get("$recursiveAnchor") is True and schema is resource.root.schema:
+            resource.dynamic[""] = node
+
+
+def _declares_dynamic_anchors(schema: Json) -> bool:
+    """Tell whether the keys of dynamic anchors occur anywhere, so that only documents that have them cost more."""
+    stack: list[Json] = [schema]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, dict):
+            if "$dynamicAnchor" in here or "$recursiveAnchor" in here:
+                return True
+            stack.extend(v for v in here.values() if isinstance(v, dict | list))
+        elif isinstance(here, list):
+            stack.extend(v for v in here if isinstance(v, dict | list))
+    return False
 
 
 _ONE: Final = (

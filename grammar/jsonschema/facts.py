@@ -62,7 +62,11 @@ def opposites(obligations: list[Obligation]) -> tuple[Obligation, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StringFact:
-    """A constraint on the characters of a string: kind ``pattern`` or ``format``, to be met or (``holds`` False) not."""
+    """A constraint on the characters of a string, to be met or (``holds`` False) not.
+
+    The kinds are ``pattern`` (to be found), ``match`` (from end to end), ``format`` (the strings of a format that are
+    produced) and ``bound`` (strings among which are all of a format).
+    """
 
     kind: str
     text: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 from ..errors import InvalidSource
-from .dialect import DIALECTS, Dialect, Json
+from .dialect import Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
@@ -16,7 +17,6 @@ from .facts import (
     Facts,
     Obligation,
     Part,
-    Refusal,
     StringFact,
     only,
 )
@@ -54,10 +54,6 @@ class Reading:
     def part(self, kind: str, obligations: list[Obligation], keyword: str, name: str = "") -> None:
         """Add a part."""
         self.parts.append(Part(kind, obligations, keyword, name))
-
-    def refuse(self, types: int, keyword: str, reason: str) -> None:
-        """Record an assertion that cannot be compiled, for values of ``types``."""
-        self.facts.refused += (Refusal(types, keyword, self.node.pointer(keyword), reason),)
 
     def wrong(self, keyword: str, expected: str, value: Json) -> InvalidSource:
         """Build the error for a keyword whose value has the wrong form."""
@@ -337,22 +333,14 @@ def _ref(r: Reading, value: Json) -> None:
 
 def _dynamic_ref(r: Reading, value: Json) -> None:
     ref = r.text("$dynamicRef", value)
-    target = r._documents.resolve(r.node, ref)  # noqa: SLF001
-    name = ref.partition("#")[2]
-    if r._documents.dynamic_names().get(name, 0) > 1:  # noqa: SLF001
-        r.refuse(255, "$dynamicRef", f"several resources declare the dynamic anchor {name!r}")
-        return
-    r._documents.assumed_static.setdefault(name, r.node.pointer("$dynamicRef"))  # noqa: SLF001
-    r.part("all", [2 * target.index], "$dynamicRef")
+    r.part("all", [2 * r._documents.resolve_dynamic(r.node, ref).index], "$dynamicRef")  # noqa: SLF001
 
 
 def _recursive_ref(r: Reading, value: Json) -> None:
-    target = r._documents.resolve(r.node, r.text("$recursiveRef", value))  # noqa: SLF001
-    if r._documents.dynamic_names().get("", 0) > 1:  # noqa: SLF001
-        r.refuse(255, "$recursiveRef", "several resources say $recursiveAnchor")
-        return
-    r._documents.assumed_static.setdefault("", r.node.pointer("$recursiveRef"))  # noqa: SLF001
-    r.part("all", [2 * target.index], "$recursiveRef")
+    ref = r.text("$recursiveRef", value)
+    if ref != "#":
+        raise r.wrong("$recursiveRef", "'#'", value)
+    r.part("all", [2 * r._documents.resolve_recursive(r.node).index], "$recursiveRef")  # noqa: SLF001
 
 
 _IN_PLACE: Final = frozenset(
@@ -442,7 +430,13 @@ _READERS: Final[dict[str, Callable[[Reading, Json], None]]] = {
     "unevaluatedItems": _unevaluated_items,
 }
 _SPEAK_OF_ITEMS: Final = frozenset(("items", "prefixItems", "contains", "unevaluatedItems"))
-_TABLES: Final = {d.name: {k: f for k, f in _READERS.items() if k in d.keywords} for d in DIALECTS.values()}
+
+
+@cache
+def _table(keywords: frozenset[str]) -> dict[str, Callable[[Reading, Json], None]]:
+    """Return the readers of a dialect's keywords."""
+    return {k: f for k, f in _READERS.items() if k in keywords}
+
 
 _NOTHING: Final = Facts()
 _FALSE_FACTS: Final = only(0)
@@ -459,12 +453,14 @@ def read(documents: Documents, node: Node, enforced: Callable[[str], bool]) -> t
         if not isinstance(schema, bool):
             raise InvalidSource(f"a schema is an object or a boolean, not {kind_of(schema)}", where=node.pointer())
         return (_NOTHING if schema else _FALSE_FACTS), [], 0
+    dialect = node.resource.dialect
+    if dialect.left_out:  # keywords look at each other, so those that mean nothing must not be there
+        schema = {k: v for k, v in schema.items() if k not in dialect.left_out}
     reading = Reading(documents, node, schema, enforced)
-    dialect = reading.dialect
     if dialect.ref_hides_siblings and "$ref" in schema:
         _ref(reading, schema["$ref"])
         return reading.facts, reading.parts, 0
-    table = _TABLES[dialect.name]
+    table = _table(dialect.keywords)
     for keyword, value in schema.items():
         reader = table.get(keyword)
         if reader is not None:

@@ -87,7 +87,7 @@ class Lowering:
         self._refuse = refuse
         self._narrow = narrow
         self._tick = tick
-        self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, counted_items, tick)
+        self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, pieces.possible, counted_items, tick)
         self._rules: dict[Goal, RuleId] = {}
         self._meant: dict[tuple[Conjunction, ...], RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}

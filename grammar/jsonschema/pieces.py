@@ -45,6 +45,7 @@ from .scalars import (
     character_language,
     common_multiple,
     language_of,
+    left_out,
     number_is_inhabited,
     number_meets,
     string_accepts,
@@ -115,7 +116,16 @@ Piece = ValuesPiece | NumberPiece | StringPiece | ArrayPiece | ObjectPiece
 
 
 class Pieces:
-    """The pieces of the goals of one compilation."""
+    """The pieces of the goals of one compilation.
+
+    Of some formats only a part is known, and what is left out is in no piece, nor in one of the opposite.  Such pieces say
+    what may be written; but not that something is impossible, which is what the algebra wants to know about two branches
+    of ``oneOf``.  That is asked of *wide* pieces, in which what is left out is in both.
+
+    Attributes:
+        narrowed: whether something was left out so far.
+
+    """
 
     def __init__(
         self,
@@ -128,8 +138,9 @@ class Pieces:
         counted_items: int,
         broken_rules: int,
         tick: Callable[[], None],
+        wide: bool = False,
     ) -> None:
-        """Take the algebra, the user's own formats as patterns, and limits."""
+        """Take the algebra, the user's own formats as patterns, and limits; ``wide`` ones leave nothing out."""
         self.algebra = algebra
         self._patterns = patterns
         self._float_is_fraction = float_is_fraction
@@ -144,7 +155,11 @@ class Pieces:
         self._asking: dict[Goal, int] = {}
         self._rests_on = 1 << 30
         self._guesses = 0
-        algebra.types_of = self.types_of
+        self.narrowed = False
+        self._wide = wide
+        self._wider: Pieces | None = None
+        if not wide:
+            algebra.types_of = self.types_of
 
     # -- building -----------------------------------------------------------------------------
 
@@ -278,11 +293,21 @@ class Pieces:
             if f.max_length is not None:
                 high = f.max_length if high is None else min(high, f.max_length)
             for s in f.strings:
-                if s.kind == "format" and s.text in self._patterns:
-                    s = StringFact("match", self._patterns[s.text], s.holds)
+                if s.kind == "format":
+                    s = self._format(s)
                 facts[s] = None
             excluded.update((v, None) for v in f.not_enum if isinstance(v, str))
         return StringSpec(low, high, tuple(facts), tuple(excluded))
+
+    def _format(self, fact: StringFact) -> StringFact:
+        """Say what a format asks for: where only a part of it is known, this part, and of its opposite as well."""
+        if fact.text in self._patterns:
+            return StringFact("match", self._patterns[fact.text], fact.holds)
+        if left_out(fact.text):
+            self.narrowed = True
+            if fact.holds == self._wide:
+                return StringFact("bound", fact.text, fact.holds)
+        return fact
 
     def _object(self, conjunction: Conjunction, refusals: list[Refusal]) -> ObjectPiece:
         low, high = 0, None
@@ -317,7 +342,7 @@ class Pieces:
 
     def breaking(self, f: Facts, name: str) -> tuple[Obligation, ...]:
         """Return the obligations by meeting one of which the value of a member breaks facts about it."""
-        if f.names != ALWAYS and not self.holds(name, f.names):
+        if f.names != ALWAYS and self.holds(name, opposite(f.names)):
             return (ALWAYS,)
         return opposites(said_about(f, name))
 
@@ -429,12 +454,40 @@ class Pieces:
             self._rests_on = min(self._rests_on, outer)
         return answer
 
+    def possible(self, goal: Goal) -> bool:
+        """Tell whether some value may meet a goal, counting those that are never produced."""
+        return self.inhabited(goal) or (self.narrowed and self._widened().inhabited(goal))
+
+    def _widened(self) -> Pieces:
+        if self._wide:
+            return self
+        if self._wider is None:
+            self._wider = Pieces(
+                self.algebra,
+                self._patterns,
+                float_is_fraction=self._float_is_fraction,
+                key_classes=self._key_classes,
+                members=self._members,
+                counted_items=self._counted_items,
+                broken_rules=self.broken_rules,
+                tick=self._tick,
+                wide=True,
+            )
+        return self._wider
+
     def contradicts_itself(self, goal: Goal) -> bool:
         """Tell whether the literal values that a goal speaks of leave none; unlike ``inhabited`` it assumes nothing."""
         return not self.algebra.agree(goal)
 
     def types_of(self, goal: Goal) -> int:
-        """Return the types of the values that meet a goal (what is refused is taken to hold)."""
+        """Return the types of the values that may meet a goal, also of those that are never produced.
+
+        What is refused is taken to hold.
+        """
+        types = self._types_of(goal)
+        return types | self._widened().types_of(goal) if self.narrowed and not self._wide and types != ANY else types
+
+    def _types_of(self, goal: Goal) -> int:
         if goal == FALSE_GOAL or self._inhabited.get(goal) is False:
             return 0
         types = 0
@@ -462,7 +515,7 @@ class Pieces:
 
     def _array_is_inhabited(self, piece: ArrayPiece) -> bool:
         if piece.contains:
-            product = ArrayProduct(piece, self.inhabited, self._counted_items, self._tick)
+            product = ArrayProduct(piece, self.inhabited, self.possible, self._counted_items, self._tick)
             return product.has_length(piece.low, piece.high)
         low = piece.low
         if piece.high is not None and low > piece.high:
@@ -548,8 +601,10 @@ class Pieces:
             if not self.holds(v, f.prefix[i] if i < len(f.prefix) else f.rest):
                 return False
         for c in f.contains:
-            count = sum(self.holds(v, c.obligation) for v in value[c.start :])
-            if count < c.least or (c.most is not None and count > c.most):
+            met = sum(self.holds(v, c.obligation) for v in value[c.start :])
+            if met < c.least:
+                return False
+            if c.most is not None and sum(not self.holds(v, opposite(c.obligation)) for v in value[c.start :]) > c.most:
                 return False
         return True
 

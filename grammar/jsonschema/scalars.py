@@ -14,7 +14,7 @@ from ..ir import ByteAutomaton
 from ..regular import numbers
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes, json_string_body
-from ..regular.formats import format_dfa, format_length
+from ..regular.formats import KNOWN_FORMATS, format_bound, format_dfa, format_left_out, format_length
 from .facts import Facts, StringFact
 from .values import is_multiple
 
@@ -51,20 +51,27 @@ def character_language(fact: StringFact) -> CharDfa:
         dfa = CharDfa.from_regex(fact.text, dialect="ecma", search=True)
     elif fact.kind == "match":
         dfa = CharDfa.from_regex(fact.text, dialect="ecma", search=False)
+    elif fact.kind == "bound":
+        dfa = format_bound(fact.text)
     else:
         known = format_dfa(fact.text)
         if known is None:
             msg = f"format {fact.text!r} is not known here"
             raise LookupError(msg)
-        low, high = format_length(fact.text)
-        dfa = known if (not low and high is None) or fact.holds else known & CharDfa.from_length(low, high)
+        # a length is counted beside the automaton, which cannot be negated; all strings are not too many for wide pieces
+        counted = format_length(fact.text) != (0, None)
+        dfa = CharDfa.nothing() if counted and not fact.holds else known
     return dfa if fact.holds else ~dfa
 
 
-@lru_cache(1024)
 def known_format(name: str) -> bool:
     """Tell whether a format is one that can be enforced."""
-    return format_dfa(name) is not None
+    return name in KNOWN_FORMATS
+
+
+def left_out(name: str) -> str:
+    """Say which strings of a format are never produced; an empty string where there are none."""
+    return format_left_out(name) if name in KNOWN_FORMATS else ""
 
 
 @lru_cache(8192)

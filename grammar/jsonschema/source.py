@@ -16,11 +16,12 @@ from ..report import Report, ReportEntry, Status
 from .algebra import Algebra, Goal, goal_of
 from .arrays import ArrayPiece
 from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
-from .document import Documents, Registry, exact_numbers
-from .facts import ALWAYS, ANY, NEVER, Refusal
+from .document import Documents, exact_numbers
+from .facts import ALWAYS, NEVER, Refusal
+from .library import Library, Registry
 from .lower import Lowering
 from .pieces import ObjectPiece, Pieces
-from .scalars import known_format, warm_up
+from .scalars import known_format, left_out, warm_up
 from .surface import Whitespace
 
 _WHITESPACE: Final = ("compact", "bounded", "any")
@@ -60,7 +61,8 @@ class JsonSchema:
     Attributes:
         schema: a dict, a boolean, JSON text, or a pydantic model class.
         dialect: ``draft4``, ``draft6``, ``draft7``, ``2019-09``, ``2020-12`` or a metaschema URI; by default
-            ``$schema`` decides, else the forms that the schema uses.
+            ``$schema`` decides, else the forms that the schema uses.  Other documents are read in what their own
+            ``$schema`` says, and where it says nothing, as the document that refers to them.
         registry: the documents that remote references point to: a mapping from URI to document, or a
             ``referencing.Registry``.  Nothing is ever fetched.
         whitespace: ``bounded`` (one space, or a newline and at most 40 blanks, where ``json.dumps`` puts them),
@@ -97,7 +99,7 @@ class JsonSchema:
         _one_of("escapes", self.escapes, _ESCAPES)
         _one_of("on_unsupported", self.on_unsupported, ("error", "widen"))
         if self.dialect is not None:
-            dialect_named(self.dialect)
+            dialect_named(self.dialect, Library(self.registry).dialect)
         if self.formats is not None and self.formats is not False and not isinstance(self.formats, Mapping):
             raise InvalidSource("formats must be None, False or a mapping from name to regular expression")
 
@@ -179,11 +181,12 @@ class _Compilation:
         warm_up()
         self.ends: float = monotonic() + self.limits.deadline if again is None else again.ends
         document = source.document()
+        library = Library(source.registry)
         if source.dialect is not None:
-            self.dialect, self.why = dialect_named(source.dialect), "chosen by the caller"
+            self.dialect, self.why = dialect_named(source.dialect, library.dialect), "chosen by the caller"
         else:
-            self.dialect, self.why = detect(document)
-        self.documents = Documents(document, self.dialect, source.registry, forced=source.dialect is not None)
+            self.dialect, self.why = detect(document, library.dialect)
+        self.documents = Documents(document, self.dialect, library, forced=source.dialect is not None)
         self.algebra = Algebra(
             self.documents, self.enforced, self.limits.alternatives, self.tick, coarse=again is not None
         )
@@ -206,6 +209,11 @@ class _Compilation:
             return False
         return (formats is not None and name in formats) or known_format(name)
 
+    def _narrowed(self, name: str) -> bool:
+        """Tell whether strings of an asserted format are left out."""
+        formats = self.source.formats
+        return bool(left_out(name)) and not (isinstance(formats, Mapping) and name in formats)
+
     def tick(self) -> None:
         """Raise ``LimitExceeded`` past the deadline."""
         if monotonic() > self.ends:
@@ -224,9 +232,10 @@ class _Compilation:
         )  # fmt: skip
         if not self.pieces.inhabited(goal):
             where = self._culprit(goal)
-            raise Unsatisfiable(
-                "no value satisfies this schema", where=where, hint="its constraints contradict each other"
-            )
+            hint = "its constraints contradict each other"
+            if self.pieces.possible(goal):
+                hint = "all that do are strings that their formats leave out here"
+            raise Unsatisfiable("no value satisfies this schema", where=where, hint=hint)
         whitespace = self.source.whitespace
         assert not isinstance(whitespace, int)  # noqa: S101  (checked by the source)
         lowering = Lowering(
@@ -242,17 +251,11 @@ class _Compilation:
             tick=self.tick,
         )
         grammar = lowering.lower(goal)
-        if self.documents.assumed_static:  # a document that was loaded later may have declared the anchor again
-            names = self.documents.dynamic_names()
-            for name, where in self.documents.assumed_static.items():
-                if names.get(name, 0) > 1:
-                    reason = f"several resources declare the dynamic anchor {name!r}"
-                    self._refuse(goal, Refusal(ANY, where.rpartition("/")[2], where, reason))
         statuses = {e.status for e in self.events}
         report = Report(
             dialect=f"{self.dialect.name} ({self.why})",
             sound="refused" not in statuses,
-            complete="narrowed" not in statuses,
+            complete="narrowed" not in statuses and not self.pieces.narrowed,
             live=not lowering.unproven,
             budget="bound" if lowering.registers else "exact",
             collect=self._entries,
@@ -347,8 +350,13 @@ class _Compilation:
                 f"format {value!r} is not asserted" if self.source.formats is False else f"unknown format {value!r}",
                 "not enforced; formats={name: regex} enforces it",
             )
+        if keyword == "format" and isinstance(value, str) and keyword in dialect.keywords and self._narrowed(value):
+            return ReportEntry(pointer, keyword, "narrowed", f"left out: {left_out(value)}", "they are never produced")
         if keyword in dialect.keywords:
             return ReportEntry(pointer, keyword, "exact")
+        if keyword in dialect.left_out:
+            reason = f"the metaschema {dialect.metaschema!r} leaves its vocabulary out"
+            return ReportEntry(pointer, keyword, "annotation", reason, "not enforced")
         if keyword in ANNOTATIONS:
             return ReportEntry(pointer, keyword, "annotation", "asserts nothing")
         hint = dialect.hint(keyword)

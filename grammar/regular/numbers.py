@@ -10,7 +10,7 @@ residue modulo a common multiple.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 from math import lcm
 from typing import NamedTuple
@@ -19,6 +19,9 @@ import numpy as np
 
 from ..errors import InvalidSource, LimitExceeded
 from ..ir import ByteAutomaton
+
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""The arithmetic of bounds: the default context rounds to 28 digits, even where it only negates."""
 
 MAX_RESIDUE = 4096
 MAX_DIGITS = 400  # of a bound: far beyond what a double can hold (309)
@@ -228,7 +231,7 @@ def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
 def _scaled(multiple: Decimal) -> tuple[int, int]:
     if multiple <= 0:
         raise InvalidSource(f"multipleOf must be greater than 0, not {multiple}")
-    _, digits, exponent = multiple.normalize().as_tuple()
+    _, digits, exponent = EXACT.normalize(multiple).as_tuple()
     whole = int("".join(map(str, digits)))
     return whole * 10 ** max(0, int(exponent)), max(0, -int(exponent))
 
@@ -276,10 +279,10 @@ def _numbers(
         free = 1
     # a minus sign, then the range turned round; "-0" spells 0, which integers never do
     if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
-        above = None if low is None else _bound(-low, inclusive=not exclusive_low)
+        above = None if low is None else _bound(EXACT.minus(low), inclusive=not exclusive_low)
         below = None
         if high is not None and (high < 0 or (high == 0 and exclusive_high)):
-            below = _bound(-high, inclusive=not exclusive_high)
+            below = _bound(EXACT.minus(high), inclusive=not exclusive_high)
         if integer and below is None:
             below = _bound(zero, inclusive=False)
         negative, finals, _ = _magnitudes(_Range(below, above, residues, integer), free)
@@ -387,4 +390,4 @@ def literal_number(value: Decimal | int) -> bytes:
     """The plain text of one number: no exponent, no trailing zeros of the fraction, never ``-0``."""
     if isinstance(value, int) or value == value.to_integral_value():
         return str(int(value)).encode()
-    return format(value.normalize(), "f").encode()
+    return format(EXACT.normalize(value), "f").encode()
