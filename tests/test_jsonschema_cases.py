@@ -432,7 +432,6 @@ def test_errors_say_where(schema: Any, error: type[Exception], where: str) -> No
     ("options", "error"),
     [
         ({"whitespace": "loose"}, InvalidSource),
-        ({"whitespace": 2}, Unsupported),
         ({"property_order": "random"}, InvalidSource),
         ({"escapes": "none"}, InvalidSource),
         ({"dialect": "draft9"}, InvalidSource),

@@ -22,6 +22,7 @@ from .algebra import TRUE_GOAL, Goal
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .demands import Plan
+from .depth import Heights, height_of
 from .dialect import Json
 from .facts import ARRAY, Refusal
 from .objects import DemandWriter, ObjectWriter
@@ -30,6 +31,7 @@ from .scalars import (
     NumberSpec,
     StringSpec,
     any_body,
+    digits_lose,
     key_body,
     number_literal,
     number_text,
@@ -59,9 +61,13 @@ class Lowering:
     def __init__(
         self,
         pieces: Pieces,
-        whitespace: Whitespace,
+        whitespace: Whitespace | int,
         escapes: Escapes,
         *,
+        heights: Heights,
+        max_depth: int | None,
+        depth_rules: int,
+        max_digits: tuple[int, int] | None,
         any_order: bool,
         whole_floats: bool,
         counted_members: int,
@@ -73,6 +79,7 @@ class Lowering:
         """Take the pieces, the surface, and what to do about a refusal that matters."""
         self.grammar = Grammar()
         self.surface = Surface(self.grammar, whitespace)
+        self._heights = heights
         self.registers = False
         self.unproven: list[Goal] = []
         self._pieces = pieces
@@ -83,16 +90,23 @@ class Lowering:
         self._refuse = refuse
         self._narrow = narrow
         self._tick = tick
-        self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, counted_items, tick)
-        self._rules: dict[Goal, RuleId] = {}
+        self._max_depth = max_depth
+        self._depth_rules = depth_rules
+        self._copies = 0
+        self._arrays = ArrayWriter(self.surface, self.value, self._inhabited, counted_items, tick)
+        self._rules: dict[tuple[Goal, int | None], RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}
-        self._todo: list[tuple[RuleId, Goal]] = []
+        self._todo: list[tuple[RuleId, Goal, int | None]] = []
         self._rest: RuleId | None = None
-        self._surface_key = (whitespace, escapes)
-        self._dicts: dict[int, RuleId] = {}
+        self._max_digits = max_digits
+        self._surface_key: tuple[Hashable, ...] = (whitespace, escapes)
+        if max_digits is not None:
+            self._surface_key += (max_digits,)
+        self._dicts: dict[tuple[int, int | None], RuleId] = {}
 
     def lower(self, goal: Goal) -> Grammar:
-        """Write the rules of a goal and of all that it needs; the goal must be inhabited."""
+        """Write the rules of a goal and of all that it needs; the goal must be inhabited, within ``max_depth``."""
+        self.surface.depth = 0
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()
@@ -113,16 +127,57 @@ class Lowering:
     # -- values -------------------------------------------------------------------------------
 
     def value(self, goal: Goal) -> RuleId:
-        """Return the rule of a goal; its body is written later."""
-        rule = self._rules.get(goal)
+        """Return the rule of a goal inside of the present container; its body is written later."""
+        depth = self._matters(goal)
+        rule = self._rules.get((goal, depth))
         if rule is None:
             rule = self._scalar(goal)
             if rule is None:
-                key = ("json-value", *self._surface_key) if goal == TRUE_GOAL else None
-                rule = self.grammar.rule(key=key, origin=self._origin(goal))
-                self._todo.append((rule, goal))
-            self._rules[goal] = rule
+                rule = self.grammar.rule(key=self._shared_key("json-value", goal, depth), origin=self._origin(goal))
+                self._todo.append((rule, goal, depth))
+                self._count_copy(depth)
+            self._rules[goal, depth] = rule
         return rule
+
+    def _matters(self, goal: Goal) -> int | None:
+        """Return the present depth where the rule of a goal depends on it, else ``None``."""
+        depth = self.surface.depth
+        if depth is None or (self._max_depth is None and self.surface.indent is None):
+            return None
+        highest = self._heights.greatest(goal)
+        if self.surface.indent is not None and highest > 0:
+            return depth
+        return None if self._max_depth is None or depth + highest <= self._max_depth else depth
+
+    def _shared_key(self, name: str, goal: Goal, depth: int | None) -> Hashable | None:
+        """Return the key of a rule of any value, array or object; rules of other goals have none."""
+        if goal != TRUE_GOAL:
+            return None
+        key: tuple[Hashable, ...] = (name, *self._surface_key)
+        if depth is None:
+            return key
+        return *key, depth if self.surface.indent is not None else None, self._room(depth)
+
+    def _count_copy(self, depth: int | None) -> None:
+        if depth is None:
+            return
+        self._copies += 1
+        if self._copies > self._depth_rules:
+            raise LimitExceeded(
+                "an exact indent or max_depth needs too many rules, as each depth has its own",
+                limit="depth_rules",
+                value=self._depth_rules,
+                hint="lower max_depth, or raise SchemaLimits.depth_rules",
+            )
+
+    def _room(self, depth: int | None) -> int | None:
+        """Return how many containers may still be opened at a depth; ``None`` is no limit."""
+        return None if depth is None or self._max_depth is None else self._max_depth - depth
+
+    def _inhabited(self, goal: Goal) -> bool:
+        """Tell whether a goal has a value inside of the present container."""
+        room = self._room(self.surface.depth)
+        return self._pieces.inhabited(goal) if room is None else self._heights.fits(goal, room)
 
     def _origin(self, goal: Goal) -> str | None:
         if not goal:
@@ -139,11 +194,16 @@ class Lowering:
         if isinstance(piece, StringPiece):
             return self._string(piece.spec)
         if isinstance(piece, NumberPiece):
-            return self._number(piece.spec)
+            return self._number(piece.spec, goal)
         return None
 
-    def _define(self, rule: RuleId, goal: Goal) -> None:
-        pieces = [p for p in self._pieces.of(goal) if self._pieces.piece_is_inhabited(p)]
+    def _define(self, rule: RuleId, goal: Goal, depth: int | None) -> None:
+        room = self._room(depth)
+        if room is None:
+            pieces = [p for p in self._pieces.of(goal) if self._pieces.piece_is_inhabited(p)]
+        else:
+            pieces = [p for p in self._pieces.of(goal) if self._heights.piece_fits(p, room)]
+        self.surface.depth = None if depth is None else depth + 1
         for piece in pieces:
             for refusal in piece.refusals:
                 self._refuse(goal, refusal)
@@ -161,23 +221,21 @@ class Lowering:
         called: set[RuleId] = set()
         for piece in pieces:
             if isinstance(piece, ValuesPiece):
-                self._values(a, START, piece.values, end)
+                self._values(a, START, [v for v in piece.values if room is None or height_of(v) <= room], end)
                 continue
             if isinstance(piece, StringPiece):
                 target = self._string(piece.spec)
             elif isinstance(piece, NumberPiece):
-                target = self._number(piece.spec)
+                target = self._number(piece.spec, goal)
             else:
-                target = self._container_rule(goal, piece)
+                target = self._container_rule(goal, piece, depth)
             if target not in called:
                 called.add(target)
                 a.call(START, target, end)
 
-    def _container_rule(self, goal: Goal, piece: ArrayPiece | ObjectPiece) -> RuleId:
-        key = None
-        if goal == TRUE_GOAL:
-            key = ("json-array" if isinstance(piece, ArrayPiece) else "json-object", *self._surface_key)
-        rule = self.grammar.rule(key=key, origin=self._origin(goal))
+    def _container_rule(self, goal: Goal, piece: ArrayPiece | ObjectPiece, depth: int | None) -> RuleId:
+        name = "json-array" if isinstance(piece, ArrayPiece) else "json-object"
+        rule = self.grammar.rule(key=self._shared_key(name, goal, depth), origin=self._origin(goal))
         a = Automaton()
         self.grammar.define(rule, a)
         self._container(a, piece, goal)
@@ -233,7 +291,7 @@ class Lowering:
             a.literal(source, text, end)
             a.epsilon(end, target)
             if self._escapes == "all":
-                self._zeros(a, end, target, point=b"." not in text)
+                self._zeros(a, end, target, len(text.partition(b".")[2]))
 
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
@@ -243,6 +301,8 @@ class Lowering:
             return
         brackets = (b"[", b"]") if isinstance(value, list) else (b"{", b"}")
         here = a.state()
+        if not value:
+            self.surface.opened(a, here, a.state(), brackets[1], target, more=False)
         a.literal(source, brackets[0], here)
         items = [(None, v) for v in value] if isinstance(value, list) else list(value.items())
         for i, (key, v) in enumerate(items):
@@ -259,15 +319,18 @@ class Lowering:
                 self.surface.colon(a, named, behind)
                 inside = behind
             here = a.state()
-            self._literal(a, inside, v, here)
-        self.surface.after(a, here)
-        self.surface.close(a, here, brackets[1], target)
+            with self.surface.deeper():
+                self._literal(a, inside, v, here)
+        if value:
+            self.surface.after(a, here)
+            self.surface.close(a, here, brackets[1], target)
 
     def _dict(self, value: dict[str, Json]) -> RuleId:
         """Return the rule of a written-out object whose members come in any order."""
-        rule = self._dicts.get(id(value))
+        depth = None if self.surface.indent is None else self.surface.depth
+        rule = self._dicts.get((id(value), depth))
         if rule is None:
-            rule = self._dicts[id(value)] = self.grammar.rule()
+            rule = self._dicts[id(value), depth] = self.grammar.rule()
             a = Automaton()
             self.grammar.define(rule, a)
             members: list[tuple[str, Goal | None, bool]] = [(name, None, True) for name in value]
@@ -336,7 +399,12 @@ class Lowering:
 
         return self._shared(key, build)
 
-    def _number(self, spec: NumberSpec) -> RuleId:
+    def _number(self, spec: NumberSpec, goal: Goal) -> RuleId:
+        if digits_lose(spec):
+            assert spec.digits is not None  # noqa: S101  (else nothing is lost)
+            whole, places = spec.digits
+            reason = f"only numbers of at most {whole} digits before the point and {places} behind it are written"
+            self._narrow(goal, "max_digits", reason)
         zeros = spec.whole and self._escapes == "all" and self._whole_floats
 
         def build(a: Automaton) -> None:
@@ -344,26 +412,31 @@ class Lowering:
             a.embed(START, number_text(spec), end)
             a.accept(end)
             if zeros:
-                self._zeros(a, end, end, point=True)
+                self._zeros(a, end, end, 0)
 
         return self._shared(("number", spec, zeros), build)
 
-    @staticmethod
-    def _zeros(a: Automaton, source: StateIndex, target: StateIndex, *, point: bool) -> None:
-        """Allow zeros that say nothing behind a number, with the point before them."""
-        zeros = a.state()
-        if point:
+    def _zeros(self, a: Automaton, source: StateIndex, target: StateIndex, places: int) -> None:
+        """Allow zeros that say nothing behind a number with so many places behind its point."""
+        room = None if self._max_digits is None else self._max_digits[1] - places
+        if room is not None and room <= 0:
+            return
+        if not places:
             dot = a.state()
             a.byte_range(source, _POINT, _POINT, dot)
             source = dot
-        a.byte_range(source, _ZERO, _ZERO, zeros)
-        a.byte_range(zeros, _ZERO, _ZERO, zeros)
-        a.epsilon(zeros, target)
+        for _ in range(room or 1):
+            zeros = a.state()
+            a.byte_range(source, _ZERO, _ZERO, zeros)
+            a.epsilon(zeros, target)
+            source = zeros
+        if room is None:
+            a.byte_range(source, _ZERO, _ZERO, source)
 
     # -- objects ------------------------------------------------------------------------------
 
     def _object(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
-        inhabited = self._pieces.inhabited
+        inhabited = self._inhabited
         if piece.broken:
             self._object_breaking(a, piece, goal)
             return
@@ -421,7 +494,9 @@ class Lowering:
 
     def _object_breaking(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
         """Write an object some member of which must break what is said about members."""
-        plan = self._pieces.plan(piece, final=True)
+        room = self._room(self.surface.depth)
+        judge = None if room is None else self._heights.judge(room)
+        plan = self._pieces.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
         if self._any_order:
             plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]
