@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
-from ..errors import InvalidSource
+from ..errors import InvalidSource, Unsupported
+from ..regular.syntax import parse
 from .dialect import DIALECTS, Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
+    STRING,
     TYPES,
     Contains,
     Facts,
@@ -191,7 +194,21 @@ def _max_length(r: Reading, value: Json) -> None:
 
 
 def _pattern(r: Reading, value: Json) -> None:
-    r.facts.strings += (StringFact("pattern", r.text("pattern", value)),)
+    pattern = r.text("pattern", value)
+    try:
+        _parsed(pattern)
+    except Unsupported as e:
+        r.refuse(STRING, "pattern", e.message.strip())
+    except InvalidSource as e:
+        raise InvalidSource(e.message, where=r.node.pointer("pattern"), hint=e.hint) from None
+    else:
+        r.facts.strings += (StringFact("pattern", pattern),)
+
+
+@lru_cache(4096)
+def _parsed(pattern: str) -> None:
+    """Read a pattern for its errors only: they are known here with their place, and the automaton is built if it is needed."""
+    parse(pattern, "ecma")
 
 
 def _format(r: Reading, value: Json) -> None:
@@ -250,6 +267,11 @@ def _properties(r: Reading, value: Json) -> None:
 def _pattern_properties(r: Reading, value: Json) -> None:
     if not isinstance(value, dict):
         raise r.wrong("patternProperties", "an object of schemas", value)
+    for pattern in value:
+        try:
+            _parsed(pattern)
+        except (InvalidSource, Unsupported) as e:  # which keys it is about is unknown, so it cannot be left out either
+            raise type(e)(e.message, where=r.node.pointer("patternProperties", pattern), hint=e.hint) from None
     r.facts.patterns = tuple((p, r.child(sub, "patternProperties", p)) for p, sub in value.items())
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from ..errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..ir import Grammar
 from ..regular.encode import Escapes
+from ..regular.syntax import parse
 from ..report import Report, ReportEntry, Status
 from .algebra import Algebra, Goal, goal_of
 from .arrays import ArrayPiece
@@ -82,9 +83,10 @@ class JsonSchema:
         escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all`` (every spelling of a character, and zeros
             behind the point of a number).
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
-            end) adds more, ``False`` asserts none.
+            end) adds more and replaces known ones, ``False`` asserts none.
         on_unsupported: ``error`` raises ``Unsupported``; ``widen`` leaves the keyword out and sets
-            ``report.sound = False``.
+            ``report.sound = False``.  A reference to a document that is not here, and a key of ``patternProperties`` that
+            is no regular language, are errors all the same: what they are about is not known.
         limits: see ``SchemaLimits``.
 
     Raises ``InvalidSource`` for an option that does not exist, ``Unsupported`` for one that is not there yet.
@@ -126,6 +128,16 @@ class JsonSchema:
             dialect_named(self.dialect)
         if self.formats is not None and self.formats is not False and not isinstance(self.formats, Mapping):
             raise InvalidSource("formats must be None, False or a mapping from name to regular expression")
+        for name, pattern in (self.formats or {}).items():
+            if not isinstance(pattern, str):
+                raise InvalidSource(
+                    f"a format is a regular expression as text, not {type(pattern).__name__}",
+                    where=f"formats[{name!r}]",
+                )
+            try:
+                parse(pattern, "ecma")
+            except (InvalidSource, Unsupported) as e:
+                raise type(e)(e.message, where=f"formats[{name!r}]", hint=e.hint) from None
 
     def digits(self) -> tuple[int, int] | None:
         """Return ``max_digits`` as a pair."""
