@@ -23,7 +23,7 @@ Number = Decimal | int
 MAX_EXPONENT_DIGITS: Final = 3
 """Where digits are limited: enough for every double (their exponents go from -324 to 308)."""
 
-_MAX_EXPONENT: Final = 1000
+MAX_EXPONENT: Final = 1000
 """Decimal exponents beyond this are refused: their digits would be written out."""
 
 
@@ -200,8 +200,8 @@ class NumberSpec:
 
 def exact(value: Number) -> Fraction:
     """Return a decimal as a fraction; raise ``LimitExceeded`` where its exponent is absurd."""
-    if isinstance(value, Decimal) and value and abs(value.adjusted()) > _MAX_EXPONENT:
-        raise LimitExceeded(f"{value} has an exponent beyond {_MAX_EXPONENT}", limit="exponent", value=_MAX_EXPONENT)
+    if isinstance(value, Decimal) and value and abs(value.adjusted()) > MAX_EXPONENT:
+        raise LimitExceeded(f"{value} has an exponent beyond {MAX_EXPONENT}", limit="exponent", value=MAX_EXPONENT)
     return Fraction(value)
 
 
