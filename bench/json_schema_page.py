@@ -102,6 +102,7 @@ def limit_table() -> str:
         ("max_bound_digits", MAX_DIGITS, "digits of a numeric bound, before and behind the point together"),
         ("exponent", MAX_EXPONENT, "decimal exponent of a number in the schema"),
         ("max_residue", MAX_RESIDUE, "residues of a number with `multipleOf`: `0.01` has 1, `7` has 7, `0.35` has 35"),
+        ("count", 10**12, "a lower bound on characters, items or members; a greater upper bound is none"),
         ("recursion", 1000, "nesting of the schema: Python's `sys.getrecursionlimit()`, a few calls for each level"),
     ]
     lines += [f"| `{name}` | {value:,} | {text} |" for name, value, text in fixed]

@@ -220,6 +220,7 @@ class Lowering:
         a.accept(end)
         called: set[RuleId] = set()
         for piece in pieces:
+            self._tick()
             if isinstance(piece, ValuesPiece):
                 self._values(a, START, [v for v in piece.values if room is None or height_of(v) <= room], end)
                 continue

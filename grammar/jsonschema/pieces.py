@@ -143,6 +143,7 @@ class Pieces:
         self._memo: dict[Goal, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
         self._asking: dict[Goal, int] = {}
+        self._identities: dict[int, tuple[object, set[object]]] = {}
         self._rests_on = 1 << 30
         self._guesses = 0
         algebra.types_of = self.types_of
@@ -265,6 +266,8 @@ class Pieces:
                 elif b == high and b is not None:
                     b_open = b_open or high_open
             spec = NumberSpec(whole, a, b, a_open, b_open, multiple, tuple(avoid), self._max_digits)
+            if holes:
+                self._tick()
             if number_is_inhabited(spec):
                 yield NumberPiece(spec, refusals)
 
@@ -525,9 +528,9 @@ class Pieces:
         bit = type_bit(value, float_is_fraction=self._float_is_fraction)
         if not f.types & bit:
             return False
-        if f.enum is not None and identity(value) not in {identity(v) for v in f.enum}:
+        if f.enum is not None and identity(value) not in self._identities_of(f.enum):
             return False
-        if f.not_enum and identity(value) in {identity(v) for v in f.not_enum}:
+        if f.not_enum and identity(value) in self._identities_of(f.not_enum):
             return False
         if isinstance(value, str):
             return string_accepts(self._string((f,)), value)
@@ -538,6 +541,13 @@ class Pieces:
         if bit & NUMBER and isinstance(value, int | Number):
             return number_meets(value, f)
         return True
+
+    def _identities_of(self, values: list[Json] | tuple[Json, ...]) -> set[object]:
+        """Return the identities of listed values; each of a long list is asked about, so they are computed once."""
+        known = self._identities.get(id(values))
+        if known is None or known[0] is not values:
+            known = self._identities[id(values)] = values, {identity(v) for v in values}
+        return known[1]
 
     def _array_meets(self, value: list[Json], f: Facts) -> bool:
         if len(value) < f.min_items or (f.max_items is not None and len(value) > f.max_items):

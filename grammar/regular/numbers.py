@@ -77,7 +77,10 @@ def _bound(value: Decimal, *, inclusive: bool) -> _Bound:
     fraction = fraction.rstrip("0")
     if len(whole) + len(fraction) > MAX_DIGITS:
         raise LimitExceeded(
-            f"a numeric bound has {len(whole) + len(fraction)} digits", limit="max_bound_digits", value=MAX_DIGITS
+            f"a numeric bound has {len(whole) + len(fraction)} digits",
+            limit="max_bound_digits",
+            value=MAX_DIGITS,
+            hint=f"round it to {MAX_DIGITS} digits, or leave it out",
         )
     return _Bound(whole.lstrip("0"), fraction, inclusive)
 
