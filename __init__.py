@@ -30,7 +30,7 @@ from .grammar.errors import (  # noqa: E402
     Unsatisfiable,
     Unsupported,
 )
-from .grammar.jsonschema import JsonSchema  # noqa: E402
+from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "Law",
     "LimitExceeded",
     "MaskSampler",
+    "SchemaLimits",
     "Session",
     "StaleState",
     "SyntagmaError",

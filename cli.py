@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .automata.vocabulary import Vocabulary
     from .engine.extract import Example
     from .engine.model import LanguageModel
-    from .grammar.report import Report, Status
+    from .grammar.jsonschema import JsonSchema
+    from .grammar.report import Report, ReportEntry, Status
     from .integrations.demo import Outcome
 
 # Heavy modules (Numba, torch, transformers) are imported inside the commands, so that --help is instant.
@@ -51,12 +52,19 @@ out = Console()
 err = Console(stderr=True)
 
 
-class Whitespace(StrEnum):
-    """Blanks between JSON tokens."""
+class Order(StrEnum):
+    """Order of the members of an object."""
 
-    compact = "compact"
-    bounded = "bounded"
+    schema = "schema"
     any = "any"
+
+
+class Escapes(StrEnum):
+    """Spellings of characters in strings."""
+
+    canonical = "canonical"
+    ascii = "ascii"
+    all = "all"
 
 
 SchemaOption = Annotated[
@@ -71,6 +79,56 @@ TokensOption = Annotated[
 TemperatureOption = Annotated[float, typer.Option(min=0.0, help="0 takes the most likely allowed token.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws, for temperatures above 0.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Documents decoded together.")]
+
+
+# Options on how texts look, which every command that compiles a schema takes; see JsonSchema.
+WhitespaceOption = Annotated[
+    str, typer.Option("--whitespace", help='"compact", "bounded", "any", or a number: the indent of json.dumps.')
+]
+OrderOption = Annotated[Order, typer.Option("--property-order", help="Members as in the schema, or in any order.")]
+EscapesOption = Annotated[Escapes, typer.Option("--escapes", help="Spellings of characters in strings.")]
+DepthOption = Annotated[int | None, typer.Option("--max-depth", min=0, help="Containers open at once.")]
+DigitsOption = Annotated[
+    str | None, typer.Option("--max-digits", help="Digits before and behind the point of a number: 20, or 15,6.")
+]
+DialectOption = Annotated[
+    str | None, typer.Option("--dialect", help="draft4, draft6, draft7, 2019-09 or 2020-12; detected if absent.")
+]
+
+
+def _source(
+    path: Path,
+    *,
+    dialect: str | None,
+    whitespace: str,
+    property_order: Order,
+    escapes: Escapes,
+    max_depth: int | None,
+    max_digits: str | None,
+    widen: bool = False,
+) -> JsonSchema:
+    """Make a source of a schema's file and the options of the command line."""
+    from .grammar.jsonschema import JsonSchema
+
+    digits: int | tuple[int, int] | None = None
+    if max_digits is not None:
+        try:
+            whole, *places = (int(part) for part in max_digits.split(","))
+        except ValueError:
+            raise InvalidSource(
+                f"{max_digits!r} is not a number of digits", where="--max-digits", hint="write 20, or 15,6"
+            ) from None
+        digits = (whole, *places) if places else whole  # type: ignore[assignment]  # its length is checked with its values
+    return JsonSchema(
+        _read_schema(path),
+        dialect=dialect,
+        whitespace=int(whitespace) if whitespace.isdecimal() else whitespace,  # type: ignore[arg-type]  # checked there
+        property_order=property_order.value,
+        escapes=escapes.value,
+        max_depth=max_depth,
+        max_digits=digits,
+        on_unsupported="widen" if widen else "error",
+    )
 
 
 def _load_model(name: str) -> LanguageModel:
@@ -126,14 +184,19 @@ def _main(
 
 
 @app.command()
-def generate(
+def generate(  # noqa: PLR0917 - typer makes options of them all
     schema: SchemaOption,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The request; standard input if absent.")] = None,
     model: ModelOption = "smollm2",
     max_tokens: TokensOption = 512,
     temperature: TemperatureOption = 0.0,
     seed: SeedOption = 0,
-    whitespace: Annotated[Whitespace, typer.Option(help="Blanks that the JSON text may have.")] = Whitespace.bounded,
+    whitespace: WhitespaceOption = "bounded",
+    property_order: OrderOption = Order.schema,
+    escapes: EscapesOption = Escapes.canonical,
+    max_depth: DepthOption = None,
+    max_digits: DigitsOption = None,
+    dialect: DialectOption = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Continue the prompt as it stands, without a chat template.")
     ] = False,
@@ -145,13 +208,22 @@ def generate(
       syntagma generate --schema person.json --prompt "Invent a character for a novel."
 
       echo "Name three rivers in Europe." | syntagma generate -s rivers.json --temperature 0.8 --seed 7
+
+      syntagma generate -s person.json -p "Invent a person." --whitespace 2 --max-digits 9,2
     """
     from .engine.compile import compile as compile_source
     from .engine.generate import stream
-    from .grammar.jsonschema import JsonSchema
 
     text = sys.stdin.read() if prompt is None else prompt
-    source = JsonSchema(_read_schema(schema), whitespace=whitespace.value)
+    source = _source(
+        schema,
+        dialect=dialect,
+        whitespace=whitespace,
+        property_order=property_order,
+        escapes=escapes,
+        max_depth=max_depth,
+        max_digits=max_digits,
+    )
     language_model = _load_model(model)
     constraint = compile_source(source, language_model.vocab)
     chat = [{"role": "user", "content": text}]
@@ -188,6 +260,11 @@ def extract(  # noqa: PLR0917 - typer makes options of them all
     seed: SeedOption = 0,
     batch_size: BatchOption = 8,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Do failed rows of the output again.")] = False,
+    property_order: OrderOption = Order.schema,
+    escapes: EscapesOption = Escapes.canonical,
+    max_depth: DepthOption = None,
+    max_digits: DigitsOption = None,
+    dialect: DialectOption = None,
 ) -> None:
     """Extract one record from each document, valid by the schema, as JSON lines.
 
@@ -202,10 +279,17 @@ def extract(  # noqa: PLR0917 - typer makes options of them all
       syntagma extract -s ad.json ads/*.txt -o ads.jsonl --examples worked.jsonl --batch-size 16
     """
     from .engine.extract import Extractor
-    from .grammar.jsonschema import JsonSchema
     from .integrations.batch import Output, extract_rows, read_documents
 
-    source = JsonSchema(_read_schema(schema), whitespace="compact")
+    source = _source(
+        schema,
+        dialect=dialect,
+        whitespace="compact",  # a row is one line
+        property_order=property_order,
+        escapes=escapes,
+        max_depth=max_depth,
+        max_digits=max_digits,
+    )
     rows = read_documents(documents)
     worked = () if examples is None else _read_examples(examples)
     target = Output(output, retry_errors=retry_errors)
@@ -263,10 +347,16 @@ _STYLE: dict[Status, str] = {
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0917 - typer makes options of them all
     schema: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File with a JSON Schema.")],
     every: Annotated[bool, typer.Option("--all", help="List the exact keywords and annotations as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    whitespace: WhitespaceOption = "bounded",
+    property_order: OrderOption = Order.schema,
+    escapes: EscapesOption = Escapes.canonical,
+    max_depth: DepthOption = None,
+    max_digits: DigitsOption = None,
+    dialect: DialectOption = None,
 ) -> None:
     """Say what is guaranteed of each keyword of a schema; nothing is ignored in silence.
 
@@ -274,6 +364,7 @@ def check(
     checked when the value closes. annotation: asserts nothing. refused: not supported.
 
     Exit status: 0 if all of it is exact, 1 if something is weaker, 2 if something is refused or invalid.
+    Keywords and formats that are not known assert nothing, so they are listed and do not count.
 
     [bold]Examples[/bold]
 
@@ -282,11 +373,23 @@ def check(
       syntagma check schema.json --all
 
       syntagma check schema.json --json | jq .sound
+
+      syntagma check schema.json --whitespace 2 --max-depth 8
     """
-    from .grammar.jsonschema import JsonSchema, compile_schema
+    from .grammar.jsonschema import compile_schema
 
     # Widened, so that the report lists everything that is refused and not only the first of it.
-    _, report = compile_schema(JsonSchema(_read_schema(schema), on_unsupported="widen"))
+    source = _source(
+        schema,
+        dialect=dialect,
+        whitespace=whitespace,
+        property_order=property_order,
+        escapes=escapes,
+        max_depth=max_depth,
+        max_digits=max_digits,
+        widen=True,
+    )
+    _, report = compile_schema(source)
     counts = Counter(entry.status for entry in report.entries)
     if as_json:
         sys.stdout.write(json.dumps(_report_data(report), indent=2, ensure_ascii=False) + "\n")
@@ -319,10 +422,15 @@ def _report_data(report: Report) -> dict[str, object]:
     }
 
 
+def _is_telling(entry: ReportEntry) -> bool:
+    """Whether a reader may have expected something else of a keyword: it is weaker, or it does nothing although it looks so."""
+    return entry.status not in {"exact", "annotation"} or bool(entry.consequence)
+
+
 def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> None:
-    shown = [entry for entry in report.entries if every or entry.status not in {"exact", "annotation"}]
+    shown = [entry for entry in report.entries if every or _is_telling(entry)]
     if shown:
-        table = Table("where", "keyword", "status", "why, and what it means", box=None, pad_edge=False)
+        table = Table("where", "keyword", "status", "why, and what it means", box=SIMPLE_HEAD, pad_edge=False)
         for entry in shown:
             words = "; ".join(part for part in (entry.reason, entry.consequence) if part)
             status = f"[{_STYLE[entry.status]}]{entry.status}[/]"
@@ -345,7 +453,7 @@ def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> No
 
 
 @app.command()
-def explain(
+def explain(  # noqa: PLR0917 - typer makes options of them all
     schema: SchemaOption,
     text: Annotated[str, typer.Option("--text", "-t", help="The text so far.")] = "",
     following: Annotated[str | None, typer.Option("--next", "-n", help="Text that is to come next.")] = None,
@@ -355,7 +463,12 @@ def explain(
     tokenizer: Annotated[
         str | None, typer.Option(help="tokenizer.json, .gguf, SentencePiece .model, tekken.json, or a folder with one.")
     ] = None,
-    whitespace: Annotated[Whitespace, typer.Option(help="As in generate.")] = Whitespace.bounded,
+    whitespace: WhitespaceOption = "bounded",
+    property_order: OrderOption = Order.schema,
+    escapes: EscapesOption = Escapes.canonical,
+    max_depth: DepthOption = None,
+    max_digits: DigitsOption = None,
+    dialect: DialectOption = None,
 ) -> None:
     """Say what may come after a text, or why a continuation is not allowed, in terms of your schema.
 
@@ -371,13 +484,20 @@ def explain(
     """
     from .automata.vocabulary import Vocabulary
     from .engine.compile import compile as compile_source
-    from .grammar.jsonschema import JsonSchema
 
     if token is not None and following is not None:
         raise InvalidSource("--token and --next exclude each other", where="--token")
     if token is not None and tokenizer is None:
         raise InvalidSource("a token id means nothing without its tokenizer", where="--token", hint="pass --tokenizer")
-    source = JsonSchema(_read_schema(schema), whitespace=whitespace.value)
+    source = _source(
+        schema,
+        dialect=dialect,
+        whitespace=whitespace,
+        property_order=property_order,
+        escapes=escapes,
+        max_depth=max_depth,
+        max_digits=max_digits,
+    )
     over_bytes = compile_source(source, _byte_vocabulary())
     whole = text.encode() + (following or "").encode()
     if not _readable(over_bytes, whole, len(text.encode())):

@@ -431,3 +431,60 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, stdin=subprocess.DEVNULL, text=True)
     assert done.returncode == 2
     assert "Usage: syntagma check" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "status"),
+    [
+        ({"type": "integer"}, [], 0),
+        ({"minlength": 3, "format": "no-such"}, [], 0),
+        ({"items": {"type": "integer"}}, ["--max-depth", 9], 1),
+        ({"type": "array", "items": {"type": "integer"}}, ["--max-depth", 1], 0),
+        ({}, ["--whitespace", 2], 1),
+        ({"type": "number"}, ["--max-digits", "15,6"], 1),
+        ({"required": ["a"], "maxProperties": 2, "properties": {"b": {}}}, ["--property-order", "any"], 1),
+        ({"pattern": r"(a)\1"}, [], 2),
+        ({"type": "object", "required": ["a"], "properties": {"a": False}}, [], 2),
+        ({"type": "array"}, ["--max-depth", 0], 2),
+        ({"exclusiveMinimum": True, "minimum": 1}, ["--dialect", "draft7"], 2),
+        ({}, ["--whitespace", "loose"], 2),
+        ({}, ["--max-digits", "many"], 2),
+        ({}, ["--max-digits", "1,2,3"], 2),
+        ({}, ["--dialect", "draft9"], 2),
+    ],
+)
+def test_the_status_of_check(run: Any, tmp_path: Path, content: Any, options: list[Any], status: int) -> None:
+    """0 if all is exact, 1 if something is weaker, 2 if something is refused or invalid; with or without --json."""
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    for more in ([], ["--json"], ["--all"]):
+        assert run("check", path, *options, *more)[0] == status
+
+
+def test_check_shows_what_only_looks_like_an_assertion(run: Any, tmp_path: Path) -> None:
+    """Misspelt keywords and unknown formats are listed with a hint, although they do not change the status."""
+    path = tmp_path / "s.json"
+    path.write_text('{"minlength": 3, "format": "no-such", "title": "t", "nullable": true}', encoding="utf-8")
+    text = run("check", path)[1]
+    assert "did you mean 'minLength'?" in text
+    assert "unknown format 'no-such'" in text
+    assert "OpenAPI 3.0" in text
+    assert "title" not in text
+
+
+def test_explain_under_an_indent_and_limits(run: Any, schema: Path) -> None:
+    """The options on how texts look are those of the source: what must come next is a line of the indent."""
+    text = run("explain", "-s", schema, "-t", "{", "--whitespace", 3)[1]
+    assert r"""what must come next: '\n   "age": '""" in text
+    assert run("explain", "-s", schema, "-t", '{"kind"', "--property-order", "any")[0] == 0
+    assert run("explain", "-s", schema, "-t", '{"age":123', "--max-digits", 2)[0] == 1
+    assert run("explain", "-s", schema, "-t", "{", "--max-depth", 0)[0] == 2
+
+
+def test_generate_writes_the_layout_that_is_asked_for(run: Any, schema: Path, model: Path) -> None:
+    """With an indent the text is what ``json.dumps`` writes."""
+    options = ["--whitespace", 4, "--escapes", "ascii", "--max-digits", 2]
+    status, text, _ = run("generate", "-s", schema, "-p", "hello", "-m", model, "--max-tokens", 90, *options)
+    value = json.loads(text)
+    assert (status, text) == (0, json.dumps(value, indent=4) + "\n")
+    assert value["age"] < 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import re
 import shlex
@@ -22,7 +23,7 @@ from syntagma.engine.model import LanguageModel
 from syntagma.integrations import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md")
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
 
@@ -100,6 +101,17 @@ def test_the_quickstart_does_what_it_says() -> None:
     """Its examples run in the order of the page, and every value that it shows is the one that comes out."""
     names = run_examples("docs/quickstart.md", {})
     assert isinstance(names["person"], names["Person"])
+
+
+def test_the_page_on_json_schema_does_what_it_says() -> None:
+    """Every option has an example, and what it shows is what comes out; no model is needed for it."""
+    run_examples("docs/json-schema.md", {})
+    page = (ROOT / "docs/json-schema.md").read_text(encoding="utf-8")
+    options = [field.name for field in dataclasses.fields(sg.JsonSchema) if field.name not in {"schema", "dialect"}]
+    for option in options:
+        section = page.partition(f"\n### {option}\n")[2].partition("\n##")[0]
+        assert f"{option}=" in section
+        assert "```python" in section, f"{option} has no example"
 
 
 @pytest.mark.model
@@ -181,7 +193,7 @@ PROGRAMS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
 def test_every_block_has_a_language() -> None:
     """A block without one would be left out of the tests above."""
     languages = {(page, block.line): block.language for page in PAGES for block in blocks(page)}
-    assert set(languages.values()) == {"python", "sh", "text"}, languages
+    assert set(languages.values()) == {"json", "python", "sh", "text"}, languages
 
 
 def test_the_readme_lists_the_extras() -> None:

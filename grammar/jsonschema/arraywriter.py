@@ -62,10 +62,7 @@ class ArrayWriter:
             a.literal(START, b"[", opened, OP_NONE | begins)
         else:
             a.literal(START, b"[", opened, OP_SET | begins, pair)
-        surface.gap(a, opened, first)
-        if low == 0:
-            surface_end = first
-            a.literal(surface_end, b"]", end)
+        surface.opened(a, opened, first, b"]", end if low == 0 else None, more=high != 0)
         if high == 0:
             return
         here = first
@@ -180,10 +177,8 @@ class _ProductWriter:
                 )
             else:
                 a.literal(START, b"[", opened, OP_NONE | self._begins)
-            surface.gap(a, opened, first)
-            if empty:
-                a.literal(first, b"]", self._end)
-                empty = False
+            surface.opened(a, opened, first, b"]", self._end if empty else None, more=bool(slacks))
+            empty = False
             if slacks:
                 a.epsilon(first, self._item(0, slack))
         while self._todo:

@@ -34,6 +34,17 @@ _DRAFT2019: Final = _DRAFT7 | frozenset(
 _DRAFT2020: Final = (_DRAFT2019 - {"$recursiveRef", "additionalItems"}) | {"prefixItems", "$dynamicRef"}
 
 
+_FOREIGN: Final[Mapping[str, str]] = {
+    "nullable": "OpenAPI 3.0; write {'type': [..., 'null']}",
+    "discriminator": "OpenAPI; give each branch of 'oneOf' a 'const'",
+    "divisibleBy": "draft 3; it is 'multipleOf' now",
+    "extends": "draft 3; it is 'allOf' now",
+    "disallow": "draft 3; it is 'not' now",
+    "optional": "draft 2; list the required members in 'required'",
+}
+"""Keywords of other languages that look like assertions, with what to write here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One draft.
@@ -66,6 +77,8 @@ class Dialect:
         elsewhere = [d.name for d in DIALECTS.values() if keyword in d.keywords]
         if elsewhere:
             return f"{keyword!r} belongs to {', '.join(elsewhere)}; this schema is read as {self.name}"
+        if keyword in _FOREIGN:
+            return f"{keyword!r} belongs to {_FOREIGN[keyword]}"
         close = get_close_matches(keyword.lstrip("_$").lower(), [k.lower() for k in self.keywords], 1, 0.85)
         if close:
             meant = next(k for k in self.keywords if k.lower() == close[0])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
-from ..errors import InvalidSource
-from .dialect import Dialect, Json
+from ..errors import InvalidSource, LimitExceeded, Unsupported
+from ..regular.syntax import parse
+from .dialect import DIALECTS, Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
+    STRING,
     TYPES,
     Contains,
     Facts,
@@ -70,11 +72,24 @@ class Reading:
 
     def count(self, keyword: str, value: Json) -> int:
         """Check a non-negative integer."""
-        if isinstance(value, Decimal) and value == value.to_integral_value() and value.adjusted() < _MAX_DIGITS:
-            value = int(value)
+        if isinstance(value, Decimal) and value == value.to_integral_value() and value >= 0:
+            value = int(value) if value.adjusted() < _MAX_DIGITS else _MAX_COUNT + 1
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self.wrong(keyword, "an integer of at least 0", value)
+        if value > _MAX_COUNT and not keyword.startswith("max"):
+            raise LimitExceeded(
+                f"{keyword!r} asks for more than {_MAX_COUNT}",
+                limit="count",
+                value=_MAX_COUNT,
+                where=self.node.pointer(keyword),
+                hint="no text is so long",
+            )
         return value
+
+    def most(self, keyword: str, value: Json) -> int | None:
+        """Check an upper bound; one that no text can reach is none."""
+        count = self.count(keyword, value)
+        return None if count > _MAX_COUNT else count
 
     def number(self, keyword: str, value: Json) -> Decimal | int:
         """Check a number."""
@@ -101,8 +116,11 @@ class Reading:
         return tuple(dict.fromkeys(v for v in value if isinstance(v, str)))
 
 
-_MAX_DIGITS: Final = 12
-"""A count written as a decimal with more digits than this is no count of anything."""
+_MAX_COUNT: Final = 10**12
+"""More than any text holds, and less than what the machine's counters take for no bound (``UNBOUNDED``)."""
+
+_MAX_DIGITS: Final = 13
+"""A count written as a decimal with more digits than this is beyond ``_MAX_COUNT``, and its digits are not written out."""
 
 
 def _type(r: Reading, value: Json) -> None:
@@ -183,11 +201,25 @@ def _min_length(r: Reading, value: Json) -> None:
 
 
 def _max_length(r: Reading, value: Json) -> None:
-    r.facts.max_length = r.count("maxLength", value)
+    r.facts.max_length = r.most("maxLength", value)
 
 
 def _pattern(r: Reading, value: Json) -> None:
-    r.facts.strings += (StringFact("pattern", r.text("pattern", value)),)
+    pattern = r.text("pattern", value)
+    try:
+        _parsed(pattern)
+    except Unsupported as e:
+        r.refuse(STRING, "pattern", e.message.strip())
+    except InvalidSource as e:
+        raise InvalidSource(e.message, where=r.node.pointer("pattern"), hint=e.hint) from None
+    else:
+        r.facts.strings += (StringFact("pattern", pattern),)
+
+
+@lru_cache(4096)
+def _parsed(pattern: str) -> None:
+    """Read a pattern for its errors only: they are known here with their place, and the automaton is built if it is needed."""
+    parse(pattern, "ecma")
 
 
 def _format(r: Reading, value: Json) -> None:
@@ -216,7 +248,7 @@ def _min_items(r: Reading, value: Json) -> None:
 
 
 def _max_items(r: Reading, value: Json) -> None:
-    r.facts.max_items = r.count("maxItems", value)
+    r.facts.max_items = r.most("maxItems", value)
 
 
 def _unique_items(r: Reading, value: Json) -> None:
@@ -231,7 +263,7 @@ def _contains(r: Reading, value: Json) -> None:
         if "minContains" in r.schema:
             least = r.count("minContains", r.schema["minContains"])
         if "maxContains" in r.schema:
-            most = r.count("maxContains", r.schema["maxContains"])
+            most = r.most("maxContains", r.schema["maxContains"])
     if least > 0 or most is not None:
         r.facts.contains = (Contains(r.child(value, "contains"), least, most),)
 
@@ -246,6 +278,11 @@ def _properties(r: Reading, value: Json) -> None:
 def _pattern_properties(r: Reading, value: Json) -> None:
     if not isinstance(value, dict):
         raise r.wrong("patternProperties", "an object of schemas", value)
+    for pattern in value:
+        try:
+            _parsed(pattern)
+        except (InvalidSource, Unsupported) as e:  # which keys it is about is unknown, so it cannot be left out either
+            raise type(e)(e.message, where=r.node.pointer("patternProperties", pattern), hint=e.hint) from None
     r.facts.patterns = tuple((p, r.child(sub, "patternProperties", p)) for p, sub in value.items())
 
 
@@ -262,7 +299,7 @@ def _min_properties(r: Reading, value: Json) -> None:
 
 
 def _max_properties(r: Reading, value: Json) -> None:
-    r.facts.max_props = r.count("maxProperties", value)
+    r.facts.max_props = r.most("maxProperties", value)
 
 
 def _property_names(r: Reading, value: Json) -> None:

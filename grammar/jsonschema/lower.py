@@ -23,6 +23,7 @@ from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .counting import Counting
 from .demands import Plan
+from .depth import Heights, height_of
 from .dialect import Json
 from .facts import Refusal
 from .objects import DemandWriter, ObjectWriter
@@ -31,6 +32,7 @@ from .scalars import (
     NumberSpec,
     StringSpec,
     any_body,
+    digits_lose,
     key_body,
     number_literal,
     number_text,
@@ -62,9 +64,13 @@ class Lowering:
     def __init__(
         self,
         pieces: Pieces,
-        whitespace: Whitespace,
+        whitespace: Whitespace | int,
         escapes: Escapes,
         *,
+        heights: Heights,
+        max_depth: int | None,
+        depth_rules: int,
+        max_digits: tuple[int, int] | None,
         any_order: bool,
         whole_floats: bool,
         counted_members: int,
@@ -76,6 +82,7 @@ class Lowering:
         """Take the pieces, the surface, and what to do about a refusal that matters."""
         self.grammar = Grammar()
         self.surface = Surface(self.grammar, whitespace)
+        self._heights = heights
         self.registers = False
         self.unproven: list[Goal] = []
         self._pieces = pieces
@@ -87,18 +94,25 @@ class Lowering:
         self._refuse = refuse
         self._narrow = narrow
         self._tick = tick
-        self._arrays = ArrayWriter(self.surface, self.value, pieces.inhabited, pieces.possible, counted_items, tick)
-        self._rules: dict[Goal, RuleId] = {}
-        self._meant: dict[tuple[Conjunction, ...], RuleId] = {}
+        self._max_depth = max_depth
+        self._depth_rules = depth_rules
+        self._copies = 0
+        self._arrays = ArrayWriter(self.surface, self.value, self._inhabited, pieces.possible, counted_items, tick)
+        self._rules: dict[tuple[Goal, int | None], RuleId] = {}
+        self._meant: dict[tuple[tuple[Conjunction, ...], int | None], RuleId] = {}
         self._keyed: dict[Hashable, RuleId] = {}
-        self._containers: dict[int, RuleId] = {}
-        self._todo: list[tuple[RuleId, Goal, Container | None]] = []
+        self._containers: dict[tuple[int, int | None], RuleId] = {}
+        self._todo: list[tuple[RuleId, Goal, Container | None, int | None]] = []
         self._rest: RuleId | None = None
-        self._surface_key = (whitespace, escapes)
-        self._dicts: dict[int, RuleId] = {}
+        self._max_digits = max_digits
+        self._surface_key: tuple[Hashable, ...] = (whitespace, escapes)
+        if max_digits is not None:
+            self._surface_key += (max_digits,)
+        self._dicts: dict[tuple[int, int | None], RuleId] = {}
 
     def lower(self, goal: Goal) -> Grammar:
-        """Write the rules of a goal and of all that it needs; the goal must be inhabited."""
+        """Write the rules of a goal and of all that it needs; the goal must be inhabited, within ``max_depth``."""
+        self.surface.depth = 0
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()
@@ -119,26 +133,67 @@ class Lowering:
     # -- values -------------------------------------------------------------------------------
 
     def value(self, goal: Goal) -> RuleId:
-        """Return the rule of a goal; its body is written later."""
-        rule = self._rules.get(goal)
+        """Return the rule of a goal inside of the present container; its body is written later."""
+        depth = self._matters(goal)
+        rule = self._rules.get((goal, depth))
         if rule is None:
-            meaning = self._pieces.algebra.meaning(goal)
+            meaning = self._pieces.algebra.meaning(goal), depth
             rule = self._meant.get(meaning)
             if rule is None:
-                if meaning == ((),):
+                if meaning[0] == ((),):
                     goal = TRUE_GOAL
-                rule = self._meant[meaning] = self._written(goal)
-            self._rules[goal] = rule
+                rule = self._meant[meaning] = self._written(goal, depth)
+            self._rules[goal, depth] = rule
         return rule
 
-    def _written(self, goal: Goal) -> RuleId:
+    def _written(self, goal: Goal, depth: int | None) -> RuleId:
         pieces = self._pieces.of(goal)
         if len(pieces) == 1 and not isinstance(pieces[0], ValuesPiece) and not pieces[0].refusals:
-            return self._piece(goal, pieces[0])
-        key = ("json-value", *self._surface_key) if goal == TRUE_GOAL else None
-        rule = self.grammar.rule(key=key, origin=self._origin(goal))
-        self._todo.append((rule, goal, None))
+            return self._piece(goal, pieces[0], depth)
+        rule = self.grammar.rule(key=self._shared_key("json-value", goal, depth), origin=self._origin(goal))
+        self._todo.append((rule, goal, None, depth))
+        self._count_copy(depth)
         return rule
+
+    def _matters(self, goal: Goal) -> int | None:
+        """Return the present depth where the rule of a goal depends on it, else ``None``."""
+        depth = self.surface.depth
+        if depth is None or (self._max_depth is None and self.surface.indent is None):
+            return None
+        highest = self._heights.greatest(goal)
+        if self.surface.indent is not None and highest > 0:
+            return depth
+        return None if self._max_depth is None or depth + highest <= self._max_depth else depth
+
+    def _shared_key(self, name: str, goal: Goal, depth: int | None) -> Hashable | None:
+        """Return the key of a rule of any value, array or object; rules of other goals have none."""
+        if goal != TRUE_GOAL:
+            return None
+        key: tuple[Hashable, ...] = (name, *self._surface_key)
+        if depth is None:
+            return key
+        return *key, depth if self.surface.indent is not None else None, self._room(depth)
+
+    def _count_copy(self, depth: int | None) -> None:
+        if depth is None:
+            return
+        self._copies += 1
+        if self._copies > self._depth_rules:
+            raise LimitExceeded(
+                "an exact indent or max_depth needs too many rules, as each depth has its own",
+                limit="depth_rules",
+                value=self._depth_rules,
+                hint="lower max_depth, or raise SchemaLimits.depth_rules",
+            )
+
+    def _room(self, depth: int | None) -> int | None:
+        """Return how many containers may still be opened at a depth; ``None`` is no limit."""
+        return None if depth is None or self._max_depth is None else self._max_depth - depth
+
+    def _inhabited(self, goal: Goal) -> bool:
+        """Tell whether a goal has a value inside of the present container."""
+        room = self._room(self.surface.depth)
+        return self._pieces.inhabited(goal) if room is None else self._heights.fits(goal, room)
 
     def _origin(self, goal: Goal) -> str | None:
         if not goal:
@@ -146,28 +201,33 @@ class Lowering:
         node = self._pieces.algebra.documents.nodes[goal[0] >> 1]
         return node.pointer() if node.path or node.parent is None else None
 
-    def _piece(self, goal: Goal, piece: StringPiece | NumberPiece | Container) -> RuleId:
+    def _piece(self, goal: Goal, piece: StringPiece | NumberPiece | Container, depth: int | None) -> RuleId:
         """Return the rule of a piece, the same for all goals that have it."""
         if isinstance(piece, StringPiece):
             return self._string(piece.spec)
         if isinstance(piece, NumberPiece):
-            return self._number(piece.spec)
-        rule = self._containers.get(id(piece))
+            return self._number(piece.spec, goal)
+        rule = self._containers.get((id(piece), depth))
         if rule is None:
-            key = None
-            if goal == TRUE_GOAL:
-                key = ("json-array" if isinstance(piece, ArrayPiece) else "json-object", *self._surface_key)
-            rule = self._containers[id(piece)] = self.grammar.rule(key=key, origin=self._origin(goal))
-            self._todo.append((rule, goal, piece))
+            name = "json-array" if isinstance(piece, ArrayPiece) else "json-object"
+            rule = self.grammar.rule(key=self._shared_key(name, goal, depth), origin=self._origin(goal))
+            self._containers[id(piece), depth] = rule
+            self._todo.append((rule, goal, piece, depth))
+            self._count_copy(depth)
         return rule
 
-    def _define(self, rule: RuleId, goal: Goal, container: Container | None) -> None:
+    def _define(self, rule: RuleId, goal: Goal, container: Container | None, depth: int | None) -> None:
         a = Automaton()
         self.grammar.define(rule, a)
+        self.surface.depth = None if depth is None else depth + 1
         if container is not None:
             self._container(a, container, goal)
             return
-        pieces = [p for p in self._pieces.of(goal) if self._pieces.piece_is_inhabited(p)]
+        room = self._room(depth)
+        if room is None:
+            pieces = [p for p in self._pieces.of(goal) if self._pieces.piece_is_inhabited(p)]
+        else:
+            pieces = [p for p in self._pieces.of(goal) if self._heights.piece_fits(p, room)]
         for piece in pieces:
             for refusal in piece.refusals:
                 self._refuse(goal, refusal)
@@ -175,10 +235,11 @@ class Lowering:
         a.accept(end)
         called: set[RuleId] = set()
         for piece in pieces:
+            self._tick()
             if isinstance(piece, ValuesPiece):
-                self._values(a, START, piece.values, end)
+                self._values(a, START, [v for v in piece.values if room is None or height_of(v) <= room], end)
                 continue
-            target = self._piece(goal, piece)
+            target = self._piece(goal, piece, depth)
             if target not in called:
                 called.add(target)
                 a.call(START, target, end)
@@ -251,7 +312,7 @@ class Lowering:
             a.literal(source, text, end)
             a.epsilon(end, target)
             if self._escapes == "all":
-                self._zeros(a, end, target, point=b"." not in text)
+                self._zeros(a, end, target, len(text.partition(b".")[2]))
 
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
@@ -261,6 +322,8 @@ class Lowering:
             return
         brackets = (b"[", b"]") if isinstance(value, list) else (b"{", b"}")
         here = a.state()
+        if not value:
+            self.surface.opened(a, here, a.state(), brackets[1], target, more=False)
         a.literal(source, brackets[0], here)
         items = [(None, v) for v in value] if isinstance(value, list) else list(value.items())
         for i, (key, v) in enumerate(items):
@@ -277,15 +340,18 @@ class Lowering:
                 self.surface.colon(a, named, behind)
                 inside = behind
             here = a.state()
-            self._literal(a, inside, v, here)
-        self.surface.after(a, here)
-        self.surface.close(a, here, brackets[1], target)
+            with self.surface.deeper():
+                self._literal(a, inside, v, here)
+        if value:
+            self.surface.after(a, here)
+            self.surface.close(a, here, brackets[1], target)
 
     def _dict(self, value: dict[str, Json]) -> RuleId:
         """Return the rule of a written-out object whose members come in any order."""
-        rule = self._dicts.get(id(value))
+        depth = None if self.surface.indent is None else self.surface.depth
+        rule = self._dicts.get((id(value), depth))
         if rule is None:
-            rule = self._dicts[id(value)] = self.grammar.rule()
+            rule = self._dicts[id(value), depth] = self.grammar.rule()
             a = Automaton()
             self.grammar.define(rule, a)
             members: list[tuple[str, Goal | None, bool]] = [(name, None, True) for name in value]
@@ -354,7 +420,12 @@ class Lowering:
 
         return self._shared(key, build)
 
-    def _number(self, spec: NumberSpec) -> RuleId:
+    def _number(self, spec: NumberSpec, goal: Goal) -> RuleId:
+        if digits_lose(spec):
+            assert spec.digits is not None  # noqa: S101  (else nothing is lost)
+            whole, places = spec.digits
+            reason = f"only numbers of at most {whole} digits before the point and {places} behind it are written"
+            self._narrow(goal, "max_digits", reason)
         zeros = spec.whole and self._escapes == "all" and self._whole_floats
 
         def build(a: Automaton) -> None:
@@ -363,27 +434,32 @@ class Lowering:
             a.accept(end)
             if zeros:
                 behind = a.state()
-                self._zeros(a, end, behind, point=True)
+                self._zeros(a, end, behind, 0)
                 a.accept(behind)
 
         return self._shared(("number", spec, zeros), build)
 
-    @staticmethod
-    def _zeros(a: Automaton, source: StateIndex, target: StateIndex, *, point: bool) -> None:
-        """Allow zeros that say nothing behind a number, with the point before them."""
-        zeros = a.state()
-        if point:
+    def _zeros(self, a: Automaton, source: StateIndex, target: StateIndex, places: int) -> None:
+        """Allow zeros that say nothing behind a number with so many places behind its point."""
+        room = None if self._max_digits is None else self._max_digits[1] - places
+        if room is not None and room <= 0:
+            return
+        if not places:
             dot = a.state()
             a.byte_range(source, _POINT, _POINT, dot)
             source = dot
-        a.byte_range(source, _ZERO, _ZERO, zeros)
-        a.byte_range(zeros, _ZERO, _ZERO, zeros)
-        a.epsilon(zeros, target)
+        for _ in range(room or 1):
+            zeros = a.state()
+            a.byte_range(source, _ZERO, _ZERO, zeros)
+            a.epsilon(zeros, target)
+            source = zeros
+        if room is None:
+            a.byte_range(source, _ZERO, _ZERO, source)
 
     # -- objects ------------------------------------------------------------------------------
 
     def _object(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
-        inhabited = self._pieces.inhabited
+        inhabited = self._inhabited
         if piece.broken:
             self._object_breaking(a, piece, goal)
             return
@@ -435,7 +511,9 @@ class Lowering:
 
     def _object_breaking(self, a: Automaton, piece: ObjectPiece, goal: Goal) -> None:
         """Write an object some member of which must break what is said about members."""
-        plan = self._pieces.plan(piece, final=True)
+        room = self._room(self.surface.depth)
+        judge = None if room is None else self._heights.judge(room)
+        plan = self._pieces.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
         if self._any_order:
             plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]

@@ -69,18 +69,15 @@ class ObjectWriter:
         opened = a.state()
         a.literal(START, b"{", opened)
         if n == 0 and not self._classes:
-            inside = a.state()
-            surface.gap(a, opened, inside)
-            a.literal(inside, b"}", self._end)
+            surface.opened(a, opened, a.state(), b"}", self._end, more=False)
             return
         starts = [a.state() for _ in range(n + 1)]
         if empty:
             inside = a.state()
-            surface.gap(a, opened, inside)
-            a.literal(inside, b"}", self._end)
+            surface.opened(a, opened, inside, b"}", self._end)
             a.epsilon(inside, starts[0])
         else:
-            surface.gap(a, opened, starts[0])
+            surface.opened(a, opened, starts[0], b"}", None)
         for i, (name, goal, needed) in enumerate(members):
             behind = a.state()
             self._member(starts[i], name, goal, behind)
@@ -140,10 +137,9 @@ class ObjectWriter:
 
         opened, inside = a.state(), a.state()
         a.literal(START, b"{", opened)
-        surface.gap(a, opened, inside)
-        if low == 0 and not needed[0]:
-            a.literal(inside, b"}", self._end)
-        if may_begin(0, 0):
+        more = may_begin(0, 0)
+        surface.opened(a, opened, inside, b"}", self._end if low == 0 and not needed[0] else None, more=more)
+        if more:
             a.epsilon(inside, start(0, 0))
         while todo:
             i, c = todo.pop()
@@ -177,11 +173,9 @@ class ObjectWriter:
             a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
         else:
             a.literal(START, b"{", opened)
-        surface.gap(a, opened, inside)
+        surface.opened(a, opened, inside, b"}", self._end if low == 0 and not needed else None)
         starts = [a.state() for _ in range(max(most, 1))] if high is not None else [a.state() for _ in range(most + 1)]
         a.epsilon(inside, starts[0])
-        if low == 0 and not needed:
-            a.literal(inside, b"}", self._end)
         for c, start in enumerate(starts):
             behind = a.state()
             self._any_key(start, behind)
@@ -231,7 +225,8 @@ class ObjectWriter:
         if goal is not None:
             self._a.call(source, self._l.value(goal), target)
         elif self._values is not None:
-            self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
+            with self._l.surface.deeper():
+                self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
 
     def _comma(self, source: StateIndex, target: StateIndex) -> None:
         comma = self._a.state()
@@ -294,10 +289,9 @@ class DemandWriter(ObjectWriter):
 
         opened, inside = a.state(), a.state()
         a.literal(START, b"{", opened)
-        l.surface.gap(a, opened, inside)
-        if plan.empty:
-            a.literal(inside, b"}", self._end)
-        if plan.alive(0, 0, 0):
+        more = plan.alive(0, 0, 0)
+        l.surface.opened(a, opened, inside, b"}", self._end if plan.empty else None, more=more)
+        if more:
             a.epsilon(inside, start(0, 0, 0))
         while todo:
             i, count, met = todo.pop()
@@ -354,7 +348,7 @@ class DemandWriter(ObjectWriter):
             a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
         else:
             a.literal(START, b"{", opened)
-        l.surface.gap(a, opened, start(0, 0))
+        l.surface.opened(a, opened, start(0, 0), b"}", None)
         while todo:
             count, met = todo.pop()
             counted = min(count + 1, plan.most)

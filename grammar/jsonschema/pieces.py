@@ -16,7 +16,7 @@ from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .arrays import ArrayPiece, ArrayProduct, array_piece
-from .demands import Plan, plan_of
+from .demands import Judge, Plan, plan_of
 from .dialect import Json
 from .facts import (
     ALWAYS,
@@ -137,6 +137,7 @@ class Pieces:
         members: int,
         counted_items: int,
         broken_rules: int,
+        max_digits: tuple[int, int] | None,
         tick: Callable[[], None],
         wide: bool = False,
     ) -> None:
@@ -148,11 +149,13 @@ class Pieces:
         self._members = members
         self._counted_items = counted_items
         self.broken_rules = broken_rules
+        self._max_digits = max_digits
         self._tick = tick
         self._memo: dict[Goal, list[Piece]] = {}
         self._split_up: dict[Conjunction, list[Piece]] = {}
         self._inhabited: dict[Goal, bool] = {FALSE_GOAL: False, (): True}
         self._asking: dict[Goal, int] = {}
+        self._identities: dict[int, tuple[object, set[object]]] = {}
         self._rests_on = 1 << 30
         self._guesses = 0
         self.narrowed = False
@@ -280,7 +283,9 @@ class Pieces:
                     b, b_open = high, high_open
                 elif b == high and b is not None:
                     b_open = b_open or high_open
-            spec = NumberSpec(whole, a, b, a_open, b_open, multiple, tuple(avoid))
+            spec = NumberSpec(whole, a, b, a_open, b_open, multiple, tuple(avoid), self._max_digits)
+            if holes:
+                self._tick()
             if number_is_inhabited(spec):
                 yield NumberPiece(spec, refusals)
 
@@ -414,7 +419,7 @@ class Pieces:
                 language = language | CharDfa.from_strings(v for v in piece.values if isinstance(v, str))
         return language
 
-    def plan(self, piece: ObjectPiece, *, final: bool) -> Plan | None:
+    def plan(self, piece: ObjectPiece, *, final: bool, judge: Judge | None = None) -> Plan | None:
         """Return how the members of a piece can break what some of them must; ``None`` if they cannot.
 
         ``final`` says that no question is open, so that what seems empty is.
@@ -422,7 +427,7 @@ class Pieces:
         classes = self.key_classes(piece)
         ways = [(n, g, needed, [self.breaking(f, n) for f in piece.broken]) for n, g, needed in piece.members]
         others = [(c, c.breaking) for c in classes]
-        return plan_of(piece, ways, others, self, final=final)
+        return plan_of(piece, ways, others, judge or self, final=final)
 
     # -- emptiness ----------------------------------------------------------------------------
 
@@ -505,29 +510,29 @@ class Pieces:
         """Return the goals that are known to be empty."""
         return [g for g, answer in self._inhabited.items() if not answer and g != FALSE_GOAL]
 
-    def piece_is_inhabited(self, piece: Piece) -> bool:
-        """Tell whether some value is of this piece."""
+    def piece_is_inhabited(self, piece: Piece, judge: Judge | None = None) -> bool:
+        """Tell whether some value is of this piece; ``judge`` knows which goals of what is inside have a value."""
         if isinstance(piece, ArrayPiece):
-            return self._array_is_inhabited(piece)
+            return self._array_is_inhabited(piece, (judge or self).inhabited)
         if isinstance(piece, ObjectPiece):
-            return self._object_is_inhabited(piece)
+            return self._object_is_inhabited(piece, judge)
         return True
 
-    def _array_is_inhabited(self, piece: ArrayPiece) -> bool:
+    def _array_is_inhabited(self, piece: ArrayPiece, inhabited: Callable[[Goal], bool]) -> bool:
         if piece.contains:
-            product = ArrayProduct(piece, self.inhabited, self.possible, self._counted_items, self._tick)
+            product = ArrayProduct(piece, inhabited, self.possible, self._counted_items, self._tick)
             return product.has_length(piece.low, piece.high)
         low = piece.low
         if piece.high is not None and low > piece.high:
             return False
         for i in range(min(low, len(piece.prefix))):
-            if not self.inhabited(piece.prefix[i]):
+            if not inhabited(piece.prefix[i]):
                 return False
         if piece.unique and low > 1:
             strings = self.strings_of(piece.rest)
             if strings is not None and strings.is_finite() and len(list(strings.strings(low))) < low:
                 return False
-        return low <= len(piece.prefix) or self.inhabited(piece.rest)
+        return low <= len(piece.prefix) or inhabited(piece.rest)
 
     def strings_of(self, goal: Goal) -> CharDfa | None:
         """Return the values of a goal as a language, ``None`` where some of them are no strings or it takes too many states."""
@@ -547,15 +552,16 @@ class Pieces:
             return None
         return language
 
-    def _object_is_inhabited(self, piece: ObjectPiece) -> bool:
+    def _object_is_inhabited(self, piece: ObjectPiece, judge: Judge | None) -> bool:
+        inhabited = (judge or self).inhabited
         if piece.broken:
-            plan = self.plan(piece, final=False)
+            plan = self.plan(piece, final=False, judge=judge)
             return plan is not None and plan.inhabited()
         needed = 0
         for _, goal, required in piece.members:
             if required:
                 needed += 1
-                if not self.inhabited(goal):
+                if not inhabited(goal):
                     return False
         if piece.high is not None and needed > piece.high:
             return False
@@ -563,9 +569,9 @@ class Pieces:
             return True
         if piece.high is not None and piece.low > piece.high:
             return False
-        if any(self.inhabited(c.goal) for c in self.key_classes(piece)):
+        if any(inhabited(c.goal) for c in self.key_classes(piece)):
             return True
-        return piece.low <= sum(1 for _, goal, required in piece.members if required or self.inhabited(goal))
+        return piece.low <= sum(1 for _, goal, required in piece.members if required or inhabited(goal))
 
     # -- values -------------------------------------------------------------------------------
 
@@ -578,9 +584,9 @@ class Pieces:
         bit = type_bit(value, float_is_fraction=self._float_is_fraction)
         if not f.types & bit:
             return False
-        if f.enum is not None and identity(value) not in {identity(v) for v in f.enum}:
+        if f.enum is not None and identity(value) not in self._identities_of(f.enum):
             return False
-        if f.not_enum and identity(value) in {identity(v) for v in f.not_enum}:
+        if f.not_enum and identity(value) in self._identities_of(f.not_enum):
             return False
         if isinstance(value, str):
             return string_accepts(self._string((f,)), value)
@@ -591,6 +597,13 @@ class Pieces:
         if bit & NUMBER and isinstance(value, int | Number):
             return number_meets(value, f)
         return True
+
+    def _identities_of(self, values: list[Json] | tuple[Json, ...]) -> set[object]:
+        """Return the identities of listed values; each of a long list is asked about, so they are computed once."""
+        known = self._identities.get(id(values))
+        if known is None or known[0] is not values:
+            known = self._identities[id(values)] = values, {identity(v) for v in values}
+        return known[1]
 
     def _array_meets(self, value: list[Json], f: Facts) -> bool:
         if len(value) < f.min_items or (f.max_items is not None and len(value) > f.max_items):

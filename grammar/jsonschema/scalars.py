@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -20,7 +20,10 @@ from .values import is_multiple
 
 Number = Decimal | int
 
-_MAX_EXPONENT: Final = 1000
+MAX_EXPONENT_DIGITS: Final = 3
+"""Where digits are limited: enough for every double (their exponents go from -324 to 308)."""
+
+MAX_EXPONENT: Final = 1000
 """Decimal exponents beyond this are refused: their digits would be written out."""
 
 
@@ -182,7 +185,10 @@ def key_body(dfa: CharDfa, escapes: Escapes) -> ByteAutomaton:
 
 @dataclass(frozen=True, slots=True)
 class NumberSpec:
-    """A set of numbers: integers only or all, between bounds, multiples of something and not of other things."""
+    """A set of numbers: integers only or all, between bounds, multiples of something and not of other things.
+
+    ``digits`` limits how many stand before and behind the point.
+    """
 
     whole: bool
     low: Number | None = None
@@ -191,12 +197,18 @@ class NumberSpec:
     high_open: bool = False
     multiple: Number | None = None
     avoid: tuple[Number, ...] = ()
+    digits: tuple[int, int] | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether every number is meant, exponents included."""
+        return not self.whole and self.low is self.high is self.multiple is None and not self.avoid
 
 
 def exact(value: Number) -> Fraction:
     """Return a decimal as a fraction; raise ``LimitExceeded`` where its exponent is absurd."""
-    if isinstance(value, Decimal) and value and abs(value.adjusted()) > _MAX_EXPONENT:
-        raise LimitExceeded(f"{value} has an exponent beyond {_MAX_EXPONENT}", limit="exponent", value=_MAX_EXPONENT)
+    if isinstance(value, Decimal) and value and abs(value.adjusted()) > MAX_EXPONENT:
+        raise LimitExceeded(f"{value} has an exponent beyond {MAX_EXPONENT}", limit="exponent", value=MAX_EXPONENT)
     return Fraction(value)
 
 
@@ -230,6 +242,7 @@ def decimal(value: Fraction) -> Number:
 @lru_cache(4096)
 def number_is_inhabited(spec: NumberSpec) -> bool:
     """Tell whether some number meets the spec."""
+    spec = _without_digits(spec)
     step = None if spec.multiple is None else exact(spec.multiple)
     if spec.whole:
         step = Fraction(1) if step is None else _least_common_multiple(step, Fraction(1))
@@ -256,6 +269,47 @@ def number_is_inhabited(spec: NumberSpec) -> bool:
     return any(all((n * step / m).denominator > 1 for m in avoid) for n in range(first, last + 1))
 
 
+def _without_digits(spec: NumberSpec) -> NumberSpec:
+    """Say with bounds and a multiple what ``digits`` says about values."""
+    if spec.digits is None or spec.free:  # 0 is a number of any number of digits
+        return replace(spec, digits=None)
+    whole, places = spec.digits
+    end = 10**whole
+    low, high = spec.low, spec.high
+    multiple = spec.multiple
+    if not spec.whole:
+        least = Decimal((0, (1,), -places))
+        multiple = least if multiple is None else common_multiple((multiple, least))
+    below, above = low is None or low <= -end, high is None or high >= end
+    return replace(
+        spec,
+        low=-end if below else low,
+        low_open=below or spec.low_open,
+        high=end if above else high,
+        high_open=above or spec.high_open,
+        multiple=multiple,
+        digits=None,
+    )
+
+
+@lru_cache(4096)
+def digits_lose(spec: NumberSpec) -> bool:
+    """Tell whether ``digits`` keeps some number from being written."""
+    if spec.digits is None:
+        return False
+    if spec.free:
+        return True
+    whole, places = spec.digits
+    end = 10**whole
+    plain = replace(spec, digits=None)
+    large = plain if spec.low is not None and spec.low >= end else replace(plain, low=end, low_open=False)
+    small = plain if spec.high is not None and spec.high <= -end else replace(plain, high=-end, high_open=False)
+    if number_is_inhabited(large) or number_is_inhabited(small):
+        return True
+    fine = replace(plain, avoid=(*spec.avoid, Decimal((0, (1,), -places))))
+    return not spec.whole and number_is_inhabited(fine)
+
+
 def number_meets(value: Number, f: Facts) -> bool:
     """Tell whether a number meets what facts say about numbers."""
     if f.low is not None and (value < f.low or (f.low_open and value == f.low)):
@@ -269,7 +323,7 @@ def number_meets(value: Number, f: Facts) -> bool:
 def number_text(spec: NumberSpec) -> ByteAutomaton:
     """Return the texts of a set of numbers."""
     build = numbers.integer if spec.whole else numbers.number
-    return build(
+    part = build(
         spec.low,
         spec.high,
         exclusive_low=spec.low_open,
@@ -277,6 +331,7 @@ def number_text(spec: NumberSpec) -> ByteAutomaton:
         multiple_of=spec.multiple,
         not_multiple_of=spec.avoid,
     )
+    return part if spec.digits is None else numbers.with_digits(part, *spec.digits, MAX_EXPONENT_DIGITS)
 
 
 @lru_cache(4096)

@@ -12,9 +12,11 @@ from typing import Final, Literal
 from ..errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..ir import Grammar
 from ..regular.encode import Escapes
+from ..regular.syntax import parse
 from ..report import Report, ReportEntry, Status
 from .algebra import Algebra, Goal, goal_of
 from .arrays import ArrayPiece
+from .depth import ENDLESS, Heights
 from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
 from .document import Documents, exact_numbers
 from .facts import ALWAYS, NEVER, Refusal
@@ -22,10 +24,16 @@ from .library import Library, Registry
 from .lower import Lowering
 from .pieces import ObjectPiece, Pieces
 from .scalars import known_format, left_out, warm_up
-from .surface import Whitespace
+from .surface import MAX_INDENT, Whitespace
 
 _WHITESPACE: Final = ("compact", "bounded", "any")
 _ESCAPES: Final = ("canonical", "ascii", "all")
+
+INDENT_DEPTH: Final = 32
+"""``max_depth`` of an exact indent where values nest without a limit: no document that a person indents is deeper."""
+
+_MAX_DIGITS: Final = 400
+"""As of a bound (``numbers.MAX_DIGITS``): far beyond what a double can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class SchemaLimits:
         members: keys of a finite pattern that are written out as optional members.
         counted_members: members times bound, where ``minProperties`` or ``maxProperties`` has to be counted, times two for
             every rule that some member must break.
+        depth_rules: rules that an exact indent or ``max_depth`` copies for each depth.
         broken_rules: rules that one member may break, of those that some member must (its value is read once for each
             set of them).
         counted_items: states times kinds of items, where ``contains`` has to be counted.
@@ -50,6 +59,7 @@ class SchemaLimits:
     members: int = 64
     counted_members: int = 20_000
     counted_items: int = 20_000
+    depth_rules: int = 20_000
     broken_rules: int = 8
     deadline: float = 2.0
 
@@ -66,14 +76,19 @@ class JsonSchema:
         registry: the documents that remote references point to: a mapping from URI to document, or a
             ``referencing.Registry``.  Nothing is ever fetched.
         whitespace: ``bounded`` (one space, or a newline and at most 40 blanks, where ``json.dumps`` puts them),
-            ``compact`` (none) or ``any``.
+            ``compact`` (none), ``any``, or the number of an indent: exactly the layout of ``json.dumps(value, indent=n)``.
+            Where values nest without a limit, an indent has ``max_depth=32`` unless another one is given.
+        max_depth: containers that may be open at once (``None``: any number); no prefix leads to where more are needed.
+        max_digits: digits that a number may have before and behind its point, one number for both or a pair (``None``: any
+            number); an exponent then has at most 3.  Values that the schema lists are written as they are.
         property_order: ``schema``: members in the order of ``properties``, other keys behind them; ``any``: in any order.
         escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all`` (every spelling of a character, and zeros
             behind the point of a number).
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
-            end) adds more, ``False`` asserts none.
+            end) adds more and replaces known ones, ``False`` asserts none.
         on_unsupported: ``error`` raises ``Unsupported``; ``widen`` leaves the keyword out and sets
-            ``report.sound = False``.
+            ``report.sound = False``.  A reference to a document that is not here, and a key of ``patternProperties`` that
+            is no regular language, are errors all the same: what they are about is not known.
         limits: see ``SchemaLimits``.
 
     Raises ``InvalidSource`` for an option that does not exist, ``Unsupported`` for one that is not there yet.
@@ -84,6 +99,8 @@ class JsonSchema:
     dialect: str | None = field(default=None, kw_only=True)
     registry: Registry | Mapping[str, Json] | None = field(default=None, kw_only=True)
     whitespace: Whitespace | int = field(default="bounded", kw_only=True)
+    max_depth: int | None = field(default=None, kw_only=True)
+    max_digits: int | tuple[int, int] | None = field(default=None, kw_only=True)
     property_order: Literal["schema", "any"] = field(default="schema", kw_only=True)
     escapes: Escapes = field(default="canonical", kw_only=True)
     formats: Mapping[str, str] | Literal[False] | None = field(default=None, kw_only=True)
@@ -92,9 +109,20 @@ class JsonSchema:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if isinstance(self.whitespace, int) and not isinstance(self.whitespace, bool):
-            raise Unsupported("an exact indent is not supported yet", hint="use whitespace='bounded'")
-        _one_of("whitespace", self.whitespace, _WHITESPACE)
+        if not _is_count(self.whitespace, 0, MAX_INDENT):
+            _one_of("whitespace", self.whitespace, (*_WHITESPACE, f"an indent from 0 to {MAX_INDENT}"))
+        if self.max_depth is not None and not _is_count(self.max_depth, 0, ENDLESS - 1):
+            raise InvalidSource(
+                f"max_depth={self.max_depth!r} is not a number of containers", hint="0 allows scalars only"
+            )
+        digits = self.digits()
+        if digits is not None and not (
+            len(digits) == 2 and _is_count(digits[0], 1, _MAX_DIGITS) and _is_count(digits[1], 0, _MAX_DIGITS)
+        ):
+            raise InvalidSource(
+                f"max_digits={self.max_digits!r} is not a number of digits, nor a pair of them",
+                hint=f"from 1 to {_MAX_DIGITS} before the point, from 0 to {_MAX_DIGITS} behind it",
+            )
         _one_of("property_order", self.property_order, ("schema", "any"))
         _one_of("escapes", self.escapes, _ESCAPES)
         _one_of("on_unsupported", self.on_unsupported, ("error", "widen"))
@@ -102,6 +130,22 @@ class JsonSchema:
             dialect_named(self.dialect, Library(self.registry).dialect)
         if self.formats is not None and self.formats is not False and not isinstance(self.formats, Mapping):
             raise InvalidSource("formats must be None, False or a mapping from name to regular expression")
+        for name, pattern in (self.formats or {}).items():
+            if not isinstance(pattern, str):
+                raise InvalidSource(
+                    f"a format is a regular expression as text, not {type(pattern).__name__}",
+                    where=f"formats[{name!r}]",
+                )
+            try:
+                parse(pattern, "ecma")
+            except (InvalidSource, Unsupported) as e:
+                raise type(e)(e.message, where=f"formats[{name!r}]", hint=e.hint) from None
+
+    def digits(self) -> tuple[int, int] | None:
+        """Return ``max_digits`` as a pair."""
+        return (
+            self.max_digits if self.max_digits is None or isinstance(self.max_digits, tuple) else (self.max_digits,) * 2
+        )
 
     def document(self) -> Json:
         """Return the schema as a JSON value with exact numbers."""
@@ -132,12 +176,16 @@ def _loads(text: str | bytes | bytearray) -> Json:
     return value
 
 
+def _is_count(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
 def _one_of(option: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InvalidSource(f"{option}={value!r} is not an option", hint=f"choose one of {', '.join(choices)}")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Event:
     pointer: str
     keyword: str
@@ -177,7 +225,7 @@ class _Compilation:
         """Take the source; ``again`` is a first try that had too many alternatives."""
         self.source = source
         self.limits = source.limits or SchemaLimits()
-        self.events: list[_Event] = []
+        self.events: dict[_Event, None] = {}  # once each: what is written for several depths is said for each
         warm_up()
         self.ends: float = monotonic() + self.limits.deadline if again is None else again.ends
         document = source.document()
@@ -199,6 +247,7 @@ class _Compilation:
             members=self.limits.members,
             counted_items=self.limits.counted_items,
             broken_rules=self.limits.broken_rules,
+            max_digits=source.digits(),
             tick=self.tick,
         )
 
@@ -235,13 +284,18 @@ class _Compilation:
             hint = "its constraints contradict each other"
             if self.pieces.possible(goal):
                 hint = "all that do are strings that their formats leave out here"
+            if self.source.max_digits is not None:
+                hint += f", or numbers need more than max_digits={self.source.max_digits}"
             raise Unsatisfiable("no value satisfies this schema", where=where, hint=hint)
-        whitespace = self.source.whitespace
-        assert not isinstance(whitespace, int)  # noqa: S101  (checked by the source)
+        heights = Heights(self.pieces, self.tick)
         lowering = Lowering(
             self.pieces,
-            whitespace,
+            self.source.whitespace,
             self.source.escapes,
+            heights=heights,
+            max_depth=self._depth_limit(goal, heights),
+            depth_rules=self.limits.depth_rules,
+            max_digits=self.source.digits(),
             any_order=self.source.property_order == "any",
             whole_floats=self.dialect.name != "draft4",
             counted_members=self.limits.counted_members,
@@ -263,6 +317,25 @@ class _Compilation:
         )
         return grammar, report
 
+    def _depth_limit(self, goal: Goal, heights: Heights) -> int | None:
+        """Return how many containers may be open at once, and report where that loses values; ``None`` is no limit."""
+        limit, option = self.source.max_depth, "max_depth"
+        if limit is None and isinstance(self.source.whitespace, int) and heights.greatest(goal) >= ENDLESS:
+            limit, option = INDENT_DEPTH, f"whitespace={self.source.whitespace} without max_depth"
+        if limit is None:
+            return None
+        if not heights.fits(goal, limit):
+            raise Unsatisfiable(
+                f"every value of this schema has more than {limit} containers open at once",
+                where=self._place(goal),
+                hint=f"raise max_depth (in force: {limit}, from {option})",
+            )
+        if heights.greatest(goal) > limit:
+            place = goal if heights.recursive is None else heights.recursive
+            reason = f"only values with at most {limit} containers open at once are written ({option})"
+            self._narrow(place, "max_depth", reason)
+        return limit
+
     def _refuse(self, goal: Goal, refusal: Refusal) -> None:
         where = refusal.where or self._place(goal)
         if self.source.on_unsupported == "error":
@@ -271,12 +344,12 @@ class _Compilation:
                 where=where,
                 hint="take it out of the schema, or pass on_unsupported='widen' to leave it unenforced",
             )
-        self.events.append(
-            _Event(where, refusal.keyword, "refused", refusal.reason, "texts that violate it are not excluded")
-        )
+        event = _Event(where, refusal.keyword, "refused", refusal.reason, "texts that violate it are not excluded")
+        self.events[event] = None
 
     def _narrow(self, goal: Goal, keyword: str, reason: str) -> None:
-        self.events.append(_Event(self._place(goal), keyword, "narrowed", reason, "the others are never produced"))
+        event = _Event(self._place(goal), keyword, "narrowed", reason, "the others are never produced")
+        self.events[event] = None
 
     def _place(self, goal: Goal) -> str:
         return self.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
@@ -311,7 +384,7 @@ class _Compilation:
     def _entries(self) -> list[ReportEntry]:
         out: list[ReportEntry] = []
         special = {(e.pointer, e.keyword): e for e in self.events}
-        said: set[int] = set()
+        said: set[_Event] = set()
         listed: set[tuple[str, str]] = set()
         for node in self.algebra.nodes_read:
             schema = node.schema
@@ -326,14 +399,12 @@ class _Compilation:
                 listed.add((pointer, keyword))
                 event = special.get((pointer, keyword)) or special.get((node.pointer(), keyword))
                 if event is not None:
-                    said.add(id(event))
+                    said.add(event)
                     out.append(ReportEntry(pointer, keyword, event.status, event.reason, event.consequence))
                 else:
                     out.append(self._entry(pointer, keyword, value, dialect, hidden=hidden and keyword != "$ref"))
         out += [
-            ReportEntry(e.pointer, e.keyword, e.status, e.reason, e.consequence)
-            for e in self.events
-            if id(e) not in said
+            ReportEntry(e.pointer, e.keyword, e.status, e.reason, e.consequence) for e in self.events if e not in said
         ]
         return out
 

@@ -51,9 +51,7 @@ def write_unique(
         a.literal(START, b"[", opened, OP_SET, pair)
     else:
         a.literal(START, b"[", opened)
-    surface.gap(a, opened, first)
-    if low == 0:
-        a.literal(first, b"]", end)
+    surface.opened(a, opened, first, b"]", end if low == 0 else None, more=high != 0)
     if high == 0:
         return
 

@@ -80,7 +80,10 @@ def _bound(value: Decimal, *, inclusive: bool) -> _Bound:
     fraction = fraction.rstrip("0")
     if len(whole) + len(fraction) > MAX_DIGITS:
         raise LimitExceeded(
-            f"a numeric bound has {len(whole) + len(fraction)} digits", limit="max_bound_digits", value=MAX_DIGITS
+            f"a numeric bound has {len(whole) + len(fraction)} digits",
+            limit="max_bound_digits",
+            value=MAX_DIGITS,
+            hint=f"round it to {MAX_DIGITS} digits, or leave it out",
         )
     return _Bound(whole.lstrip("0"), fraction, inclusive)
 
@@ -175,7 +178,7 @@ def _accepts(state: _State, limits: _Range) -> bool:
     return limits.residues.allow(residue)
 
 
-Edge = tuple[int, int, int]
+Edge = tuple[int, int, int, int]  # source, lowest byte, highest byte, target
 
 
 def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
@@ -196,14 +199,14 @@ def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
             if following not in number:
                 number[following] = first + len(number)
                 work.append(following)
-            edges.append((number[state], ord(symbol), number[following]))
+            edges.append((number[state], ord(symbol), ord(symbol), number[following]))
     return edges, accepting, first + len(number)
 
 
 def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
     """The automaton of the states that are reachable from 0 and can reach acceptance; digits merged into ranges."""
     back: dict[int, list[int]] = {}
-    for source, _, target in edges:
+    for source, _, _, target in edges:
         back.setdefault(target, []).append(source)
     useful = set(accepting)
     work = list(accepting)
@@ -215,11 +218,11 @@ def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
     useful.add(0)
     number = {state: i for i, state in enumerate(sorted(useful))}
     ranges: list[list[int]] = []
-    for source, symbol, target in sorted(e for e in edges if e[0] in useful and e[2] in useful):
+    for source, low, high, target in sorted(e for e in edges if e[0] in useful and e[3] in useful):
         last = ranges[-1] if ranges else None
-        row = [number[source], symbol, symbol, number[target]]
-        if last is not None and last[0] == row[0] and last[3] == row[3] and last[2] == symbol - 1:
-            last[2] = symbol
+        row = [number[source], low, high, number[target]]
+        if last is not None and last[0] == row[0] and last[3] == row[3] and last[2] == low - 1:
+            last[2] = high
         else:
             ranges.append(row)
     table = np.array(ranges, np.int64).reshape(-1, 4)
@@ -286,7 +289,7 @@ def _numbers(
         if integer and below is None:
             below = _bound(zero, inclusive=False)
         negative, finals, _ = _magnitudes(_Range(below, above, residues, integer), free)
-        edges = [*edges, (0, ord("-"), free), *negative]
+        edges = [*edges, (0, ord("-"), ord("-"), free), *negative]
         accepting = accepting | finals
     return _trimmed(edges, accepting)
 
@@ -384,6 +387,38 @@ def number(
         return _free_number()
     avoid = tuple(map(Decimal, not_multiple_of))
     return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False)
+
+
+def with_digits(part: ByteAutomaton, whole: int, fraction: int, exponent: int) -> ByteAutomaton:
+    """The texts of an automaton of numbers with no more digits than given, before the point, behind it and in the exponent.
+
+    Costs time and states in proportion to the states of ``part`` times the digits that it can read.
+    """
+    most = (whole, fraction, exponent)
+    out: dict[int, list[tuple[int, int, int]]] = {}
+    for q, low, high, t in zip(
+        part.source.tolist(), part.low.tolist(), part.high.tolist(), part.target.tolist(), strict=True
+    ):
+        out.setdefault(q, []).append((low, high, t))
+    number = {(0, 0, 0): 0}
+    work = [(0, 0, 0)]  # state of the part, which run of digits, how many digits of it
+    edges: list[tuple[int, int, int, int]] = []
+    for q, run, count in work:
+        for low, high, t in out.get(q, ()):
+            if ord("0") <= low <= ord("9"):
+                following = (t, run, count + 1)
+            elif low == ord("."):
+                following = (t, 1, 0)
+            else:  # a sign, or the letter of an exponent
+                following = (t, 2 if chr(low) in "eE" else run, 0)
+            if following[2] > most[following[1]]:
+                continue
+            if following not in number:
+                number[following] = len(number)
+                work.append(following)
+            edges.append((number[q, run, count], low, high, number[following]))
+    accepting = {i for (q, _, _), i in number.items() if part.accepting[q]}
+    return _trimmed(edges, accepting)
 
 
 def literal_number(value: Decimal | int) -> bytes:

@@ -1,0 +1,185 @@
+"""What is done with each keyword, as data.
+
+The table in the documentation is made of it (``bench/json_schema_page.py``), and tests hold it to the code: every keyword
+of every dialect has a row, every weaker status has a schema in which it occurs, and no other keyword is ever refused or
+narrowed.  So who makes a keyword exact deletes a line here, and who refuses something new adds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..report import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Weaker:
+    """A case in which a keyword is less than exact.
+
+    Attributes:
+        status: what it is then.
+        case: when, in words.
+        schema: a schema in which the report says so.
+        options: the options of ``JsonSchema`` that it takes.
+
+    """
+
+    status: Status
+    case: str
+    schema: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One row: a keyword, a remark on what it means here, and the cases in which it is not exact."""
+
+    keyword: str
+    remark: str = ""
+    weaker: tuple[Weaker, ...] = ()
+
+
+_STRINGS: Final = {"type": "array", "items": {"type": "string"}}
+_TWO_ANCHORS: Final = {
+    "$id": "http://x.test/a",
+    "$dynamicAnchor": "n",
+    "$dynamicRef": "#n",
+    "$defs": {"b": {"$id": "b", "$dynamicAnchor": "n"}},
+}
+_TWO_RECURSIVE: Final = {
+    "$schema": "https://json-schema.org/draft/2019-09/schema",
+    "$id": "http://x.test/a",
+    "$recursiveAnchor": True,
+    "items": {"$recursiveRef": "#"},
+    "$defs": {"b": {"$id": "b", "$recursiveAnchor": True}},
+    "properties": {"x": {"$ref": "b"}},
+}
+
+COVERAGE: Final = (
+    Coverage("type", "1.0 is an integer, except in draft 4"),
+    Coverage("enum", "values are written as they are listed, once for each value"),
+    Coverage("const", "as `enum` with one value"),
+    Coverage("minimum", "compared as exact decimals; a number with any bound is written without an exponent"),
+    Coverage("maximum", "as `minimum`"),
+    Coverage("exclusiveMinimum", "a boolean beside `minimum` in draft 4, a number since"),
+    Coverage("exclusiveMaximum", "as `exclusiveMinimum`"),
+    Coverage("multipleOf", "exact decimals, so 0.01 has no rounding"),
+    Coverage("minLength", "in characters (code points), not bytes"),
+    Coverage("maxLength", "as `minLength`"),
+    Coverage(
+        "pattern",
+        "ECMA 262 with Unicode, found anywhere in the string; look-around and word boundaries included",
+        (Weaker("refused", "back-references, and look-ahead or end anchors inside a look-behind", {"pattern": r"(a)\1"}),),
+    ),
+    Coverage(
+        "format",
+        "the formats listed below are asserted, and those in `formats=`",
+        (Weaker("annotation", "of any other name, and all with `formats=False`", {"format": "no-such-format"}),),
+    ),
+    Coverage("prefixItems"),
+    Coverage("items", "a list of schemas up to 2019-09"),
+    Coverage("additionalItems", "beside a list of `items`"),
+    Coverage("minItems"),
+    Coverage("maxItems"),
+    Coverage(
+        "uniqueItems",
+        "no item comes twice, and no comma where every possible item is used",
+        (
+            Weaker("refused", "items that are not all strings", {"type": "array", "uniqueItems": True}),
+            Weaker("refused", 'strings under `escapes="all"`', {**_STRINGS, "uniqueItems": True}, {"escapes": "all"}),
+            Weaker("refused", "beside `prefixItems`", {**_STRINGS, "prefixItems": [{}], "uniqueItems": True}),
+            Weaker("refused", "beside `contains`", {**_STRINGS, "contains": {"maxLength": 2}, "uniqueItems": True}),
+            Weaker("refused", "negated", {**_STRINGS, "not": {"uniqueItems": True}}),
+        ),
+    ),
+    Coverage("contains"),
+    Coverage("minContains"),
+    Coverage("maxContains"),
+    Coverage(
+        "unevaluatedItems",
+        "beside every applicator; `contains` evaluates since 2020-12",
+        (
+            Weaker(
+                "refused",
+                "in a branch of a schema with `unevaluatedProperties`",
+                {
+                    "unevaluatedProperties": False,
+                    "allOf": [{"anyOf": [{"prefixItems": [True]}, {"minItems": 3}], "unevaluatedItems": False}],
+                },
+            ),
+        ),
+    ),
+    Coverage("properties", 'members come in this order, unless `property_order="any"`'),
+    Coverage("patternProperties", 'a pattern that is no regular language is an error, even under `on_unsupported="widen"`'),
+    Coverage("additionalProperties", "other keys come behind the declared ones, none twice"),
+    Coverage("propertyNames", "where few names are possible, no comma where all are used"),
+    Coverage("required"),
+    Coverage("minProperties"),
+    Coverage(
+        "maxProperties",
+        "",
+        (
+            Weaker(
+                "narrowed",
+                "`property_order=\"any\"` beside required members: they come in the schema's order",
+                {"required": ["a"], "properties": {"a": {}, "b": {}}, "maxProperties": 2},
+                {"property_order": "any"},
+            ),
+            Weaker(
+                "narrowed",
+                '`property_order="any"` beside negated statements about members: as above',
+                {
+                    "type": "object",
+                    "additionalProperties": {"enum": [1, 2]},
+                    "maxProperties": 2,
+                    "allOf": [
+                        {"not": {"patternProperties": {"^a": {"const": 1}}}},
+                        {"not": {"propertyNames": {"maxLength": 2}}},
+                    ],
+                },
+                {"property_order": "any"},
+            ),
+        ),
+    ),
+    Coverage("dependencies", "each entry a list of names or a schema"),
+    Coverage("dependentRequired"),
+    Coverage("dependentSchemas"),
+    Coverage("unevaluatedProperties", "beside every applicator"),
+    Coverage("allOf"),
+    Coverage("anyOf"),
+    Coverage("oneOf", "branches that overlap get the negation of each other"),
+    Coverage(
+        "not",
+        "of every keyword, but `uniqueItems`",
+        (
+            Weaker(
+                "narrowed",
+                '`property_order="any"` and a statement about finitely many keys: one is kept for the member that breaks it',
+                {
+                    "type": "object",
+                    "propertyNames": {"pattern": "^[a-z]{3}$"},
+                    "additionalProperties": {"enum": [1, 2]},
+                    "not": {"additionalProperties": {"const": 1}},
+                },
+                {"property_order": "any"},
+            ),
+        ),
+    ),
+    Coverage("if"),
+    Coverage("then", "beside `if`"),
+    Coverage("else", "beside `if`"),
+    Coverage("$ref", "recursion included; a remote document must be in `registry=`, and nothing is fetched"),
+    Coverage(
+        "$dynamicRef",
+        "",
+        (Weaker("refused", "where several resources declare the anchor", _TWO_ANCHORS),),
+    ),
+    Coverage(
+        "$recursiveRef",
+        "",
+        (Weaker("refused", "where several resources say `$recursiveAnchor`", _TWO_RECURSIVE),),
+    ),
+)  # fmt: skip
+"""The assertions and applicators, in the order of the table; ``ANNOTATIONS`` are the rest."""
