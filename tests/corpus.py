@@ -723,7 +723,10 @@ def _each_kernel(session: Session, state: int) -> tuple[Bits, Bits]:
     if not store.byte_complete:
         alive &= [bool(s) and session.fits(s, UNBOUNDED - 1) for s in states.tolist()]
     tokens, spelled = alive[number].reshape(2, -1)
-    some = {*np.random.default_rng(state).integers(vocab.size, size=64).tolist(), *np.flatnonzero(tokens != spelled)[:64].tolist()}
+    some = {
+        *np.random.default_rng(state).integers(vocab.size, size=64).tolist(),
+        *np.flatnonzero(tokens != spelled)[:64].tolist(),
+    }
     for token in some:
         text = vocab.tokens[token]
         assert (session.advance(state, token) != 0) == tokens[token], token

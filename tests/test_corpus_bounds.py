@@ -13,7 +13,6 @@ from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary
 from syntagma.grammar.errors import SyntagmaError
 
-
 LIMITS = 50
 """States compared with a mere limit, of one search."""
 

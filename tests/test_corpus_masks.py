@@ -61,7 +61,9 @@ def check_classes(session: Session, tokens: list[int]) -> None:
         if here not in {0, there}:  # 0: cut, as it cannot be spelled to an end
             for other in (here, there):
                 known[other] = known.get(other) or seen(session, other)
-            assert known[here] == known[there], f"a class falls apart after {tokens}, tokens {token} and {classes.representative[number]}"
+            assert known[here] == known[there], (
+                f"a class falls apart after {tokens}, tokens {token} and {classes.representative[number]}"
+            )
 
 
 def seen(session: Session, state: int) -> tuple[bytes, bool, int]:

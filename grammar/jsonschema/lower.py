@@ -344,7 +344,9 @@ class Lowering:
             a.embed(START, number_text(spec), end)
             a.accept(end)
             if zeros:
-                self._zeros(a, end, end, point=True)
+                whole = a.state()  # not the end again: one point a number
+                self._zeros(a, end, whole, point=True)
+                a.accept(whole)
 
         return self._shared(("number", spec, zeros), build)
 
