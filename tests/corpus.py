@@ -382,8 +382,23 @@ def _as_python(schema: Any) -> Any:
     return result
 
 
+SPACES = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""ECMA's white space, of which Python's flag leaves what is ASCII."""
+
+
 def _ascii(pattern: str) -> str:
-    return f"(?a){pattern}"
+    """The pattern with digits and letters of ASCII, and ECMA's white space (but for what is not it, within a class)."""
+    parts: list[str] = []
+    inside = False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part == r"\s":
+            parts.append(SPACES if inside else f"[{SPACES}]")
+        elif part == r"\S" and not inside:
+            parts.append(f"[^{SPACES}]")
+        else:
+            inside = part == "[" or (inside and part != "]")
+            parts.append(part)
+    return "(?a)" + "".join(parts)
 
 
 def _number(text: str) -> Decimal | int:

@@ -90,6 +90,14 @@ def test_the_laws_hold_with_real_tokenizers(vocabulary: str) -> None:
     assert walk(HAND["closed record"], vocab, "closed", walks=1, steps=8, most=0) > 0
 
 
+def test_the_judge_reads_patterns_as_ecma_does() -> None:
+    """White space is Unicode's, digits are ASCII's."""
+    judge = Judge({"type": "string", "pattern": r"^[\w\s-]+\s\S\d$"})
+    assert judge.problem('"a\u2008-\ufeffx1"'.encode()) is None
+    assert judge.problem('"a\u2008-\ufeffx\u0661"'.encode()) is not None
+    assert judge.problem('"a\u2008-\ufeff\u30001"'.encode()) is not None
+
+
 def test_the_report_says_exact_only_of_minima() -> None:
     """Where the report calls the bound exact, it is the least number of tokens."""
     names = [f"{i:03d}-" + "abcdefgh" * 3 for i in range(120)]
