@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -435,19 +436,25 @@ class _Checker:
             place = _Place(session.start, ())
             law = f"the verdict on {text!r} is that of accepts()"
             self.expect(f"{law}, by advance_bytes", place, verdict, end != 0 and session.is_accepting(end))
-            by_text: dict[bytes, list[int]] = {}
-            for token in self.by_bytes:
-                by_text.setdefault(self.texts[token] or b"", []).append(token)
-            longest = max(map(len, by_text))
             for _ in range(4):
-                tokens = self.cut(text, by_text, longest)
+                tokens = self.cut(text)
                 if tokens is not None:
                     state = session.advance_tokens(session.start, tokens)
                     have = state != 0 and session.is_accepting(state)
                     self.expect(f"{law}, in these tokens", _Place(state, tokens), verdict, have)
 
-    def cut(self, text: bytes, by_text: dict[bytes, list[int]], longest: int) -> tuple[int, ...] | None:
+    @cached_property
+    def by_text(self) -> dict[bytes, list[int]]:
+        """The tokens of each text."""
+        by_text: dict[bytes, list[int]] = {}
+        for token in self.by_bytes:
+            by_text.setdefault(self.texts[token] or b"", []).append(token)
+        return by_text
+
+    def cut(self, text: bytes) -> tuple[int, ...] | None:
         """The text in tokens, cut at random; None if it ran into a spot that no token spells."""
+        by_text = self.by_text
+        longest = max(map(len, by_text))
         tokens: list[int] = []
         at = 0
         while at < len(text):

@@ -20,6 +20,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jsonschema
 import numpy as np
@@ -30,6 +31,8 @@ from jsonschema_specifications import REGISTRY
 
 from syntagma.automata.classes import token_classes
 from syntagma.automata.constraint import Constraint, Session
+from syntagma.automata.layout import UNBOUNDED
+from syntagma.automata.masks import advance_bytes, advance_many
 from syntagma.automata.vocabulary import Vocabulary
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -149,13 +152,24 @@ HAND: dict[str, Any] = {
 """Schemas by hand: every feature of the machine that JSON Schema reaches, in sizes that searches can cover."""
 
 
+DEAR = {
+    "Snowplow---sp_137_Normalized": "first bounds with budgets take half a minute and 1.5 GB: open objects of strings with lengths",
+}
+"""Real schemas that the tests leave out, and why; ``bench/walks.py`` walks over them."""
+
+
 def real_schemas(count: int, *, seed: int) -> dict[str, Any]:
-    """A fixed sample of the real schemas by name, or a skip where they are not."""
+    """A fixed sample of the real schemas by name, without ``DEAR``, or a skip where they are not."""
     if not REAL_SCHEMAS.exists():
         pytest.skip(f"the real schemas are not beside this checkout: {REAL_SCHEMAS.name}")
     everything = _all_real()
     names = random.Random(seed).sample(sorted(everything), count)
-    return {name: json.loads(everything[name])["schema"] for name in names}
+    return {name: json.loads(everything[name])["schema"] for name in names if name not in DEAR}
+
+
+def share(schemas: dict[str, Any], number: int, of: int) -> dict[str, Any]:
+    """Every ``of``-th of the schemas: workers that run the shares side by side share the load."""
+    return dict(list(schemas.items())[number::of])
 
 
 @cache
@@ -214,9 +228,13 @@ def pieces(count: int) -> list[bytes]:
     return sorted(p for p in found if len(p) > 1)
 
 
+STORE_CAP = 1 << 28
+"""Bytes of tables: what hundreds of schemas left behind is freed with the last of them, and a worker stays small."""
+
+
 def _with_ends(tokens: list[bytes]) -> Vocabulary:
     n = len(tokens)
-    return Vocabulary([*tokens, None, None, None], eos_ids=[n], pad_ids=[n + 2])
+    return Vocabulary([*tokens, None, None, None], eos_ids=[n], pad_ids=[n + 2], store_cap=STORE_CAP)
 
 
 @cache
@@ -364,8 +382,23 @@ def _as_python(schema: Any) -> Any:
     return result
 
 
+SPACES = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""ECMA's white space, of which Python's flag leaves what is ASCII."""
+
+
 def _ascii(pattern: str) -> str:
-    return f"(?a){pattern}"
+    """The pattern with digits and letters of ASCII, and ECMA's white space (but for what is not it, within a class)."""
+    parts: list[str] = []
+    inside = False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part == r"\s":
+            parts.append(SPACES if inside else f"[{SPACES}]")
+        elif part == r"\S" and not inside:
+            parts.append(f"[^{SPACES}]")
+        else:
+            inside = part == "[" or (inside and part != "]")
+            parts.append(part)
+    return "(?a)" + "".join(parts)
 
 
 def _number(text: str) -> Decimal | int:
@@ -428,6 +461,18 @@ class Walk:
     tokens: list[int]
 
 
+_known_kinds: WeakKeyDictionary[Vocabulary, tuple[npt.NDArray[np.int64], Bits]] = WeakKeyDictionary()
+
+
+def _kinds(vocab: Vocabulary) -> tuple[npt.NDArray[np.int64], Bits]:
+    """The first byte of each token, and whether it has a mark of JSON; once for a vocabulary."""
+    if vocab not in _known_kinds:
+        texts = [t or b"\0" for t in vocab.tokens]
+        marks = np.array([not MARKS.isdisjoint(t) for t in texts])
+        _known_kinds[vocab] = np.array([t[0] for t in texts], np.int64), marks
+    return _known_kinds[vocab]
+
+
 class Walker:
     """Walks over a constraint, checking on the way what can be checked cheaply."""
 
@@ -438,7 +483,8 @@ class Walker:
         self.vocab = constraint.vocab
         self.eos = list(self.vocab.eos_ids)
         self.exact = constraint.store.bounds.is_exact(constraint.rule_start)
-        self.used: defaultdict[int, int] = defaultdict(int)
+        self.used = np.zeros(self.vocab.size, np.int64)
+        self.first, self.marks = _kinds(self.vocab)
 
     def allowed(self, session: Session, state: int, budget: int | None = None) -> Bits:
         """The mask as one bool a token."""
@@ -487,25 +533,20 @@ class Walker:
         """One of the tokens."""
         if style == "effects":
             classes = token_classes(session.store, state)
-            known = dict(zip(classes.tokens.tolist(), classes.class_of.tolist(), strict=True))
-            groups: defaultdict[int, list[int]] = defaultdict(list)
-            for token in tokens.tolist():
-                groups[known.get(token, -1)].append(token)
-            choices = self.rng.choice([groups[k] for k in sorted(groups)])
+            group = np.full(self.vocab.size, -1)
+            group[classes.tokens] = classes.class_of
+            tokens = self.part(tokens, group[tokens])
         elif style == "bytes":
-            by_first: defaultdict[int, list[int]] = defaultdict(list)
-            for token in tokens.tolist():
-                by_first[(self.vocab.tokens[token] or b"\0")[0]].append(token)
-            choices = by_first[self.rng.choice(sorted(by_first))]
-            least = min(self.used[t] for t in choices)
-            choices = [t for t in choices if self.used[t] == least]
+            tokens = self.part(tokens, self.first[tokens])
+            tokens = tokens[self.used[tokens] == self.used[tokens].min()]
         elif style == "marks":
-            texts = self.vocab.tokens
-            marks = [t for t in tokens.tolist() if not MARKS.isdisjoint(texts[t] or b"")]
-            choices = marks if marks and self.rng.random() < 0.7 else tokens.tolist()
-        else:
-            return int(tokens[self.rng.randrange(len(tokens))])
-        return self.rng.choice(choices)
+            marks = tokens[self.marks[tokens]]
+            tokens = marks if len(marks) and self.rng.random() < 0.7 else tokens
+        return int(tokens[self.rng.randrange(len(tokens))])
+
+    def part(self, tokens: npt.NDArray[np.int64], kind: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The tokens of one kind, each kind as likely as any other."""
+        return tokens[kind == self.rng.choice(np.unique(kind).tolist())]
 
     def is_dear(self, session: Session, state: int) -> bool:
         """Whether a mask under a budget takes seconds: where each of many tokens leads to a state of its own."""
@@ -610,16 +651,112 @@ class Walker:
 # ---- truth by trying ----------------------------------------------------------------------------------------
 
 
-def brute_force(session: Session, state: int) -> tuple[set[int], set[int]]:
+PLAIN = 4096
+"""Of at most so many tokens each is advanced by the public calls; of more, the kernels below those calls are run, and some public calls."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a vocabulary in the order of their bytes: behind each text come those that it begins.
+
+    Attributes:
+        parent: the place of the longest text that begins this one, -1 if there is none.
+        rest: the bytes behind the parent's.
+        end: the place of the next text that this one does not begin.
+        tokens: the ids that spell it; none for single bytes that are no token.
+
+    """
+
+    parent: list[int]
+    rest: list[npt.NDArray[np.uint8]]
+    end: list[int]
+    tokens: list[list[int]]
+
+    @classmethod
+    def of(cls, vocab: Vocabulary) -> Texts:
+        """The texts of a vocabulary, and every byte that a text begins with."""
+        ids: dict[bytes, list[int]] = {}
+        for token, text in enumerate(vocab.tokens):
+            if text:
+                ids.setdefault(text, []).append(token)
+                ids.setdefault(text[:1], [])
+        texts = sorted(ids)
+        parent, rest, end, open_ = [], [], [len(texts)] * len(texts), list[int]()
+        for at, text in enumerate(texts):
+            while open_ and not text.startswith(texts[open_[-1]]):
+                end[open_.pop()] = at
+            parent.append(open_[-1] if open_ else -1)
+            rest.append(np.frombuffer(text[len(texts[open_[-1]]) if open_ else 0 :], np.uint8))
+            open_.append(at)
+        return cls(parent, rest, end, [ids[text] for text in texts])
+
+
+_texts: WeakKeyDictionary[Vocabulary, Texts] = WeakKeyDictionary()
+
+
+def brute_force(session: Session, state: int) -> tuple[Bits, Bits]:
     """The allowed tokens of a state, found by advancing each token, and each token's bytes."""
-    by_token: set[int] = set()
-    by_bytes: set[int] = set()
-    for token, text in enumerate(session.vocab.tokens):
-        if session.advance(state, token):
-            by_token.add(token)
-        if text is not None and session.advance_bytes(state, text):
-            by_bytes.add(token)
-    return by_token, by_bytes
+    return _each_call(session, state) if session.vocab.size <= PLAIN else _each_kernel(session, state)
+
+
+def _each_call(session: Session, state: int) -> tuple[Bits, Bits]:
+    texts = session.vocab.tokens
+    by_token = [session.advance(state, token) != 0 for token in range(len(texts))]
+    by_bytes = [text is not None and session.advance_bytes(state, text) != 0 for text in texts]
+    return np.array(by_token), np.array(by_bytes)
+
+
+def _each_kernel(session: Session, state: int) -> tuple[Bits, Bits]:
+    """The same, of many tokens: one call for all of them, and bytes are read on from where the longest token that begins them led.
+
+    Whether a text can be completed is a matter of the state behind it, so it is asked once of each state.
+    """
+    vocab, store = session.vocab, session.store
+    by_token = np.empty(vocab.size, np.int64)
+    by_bytes = np.zeros(vocab.size, np.int64)
+    if vocab not in _texts:
+        _texts[vocab] = Texts.of(vocab)
+    texts = _texts[vocab]
+    with store.lock:
+        a = store.arena.a
+        code = advance_many(a, np.full(vocab.size, state), np.arange(vocab.size), by_token)
+        assert code == 0, code
+        reached = [0] * len(texts.rest)
+        at = 0
+        while at < len(reached):
+            parent = texts.parent[at]
+            after = int(advance_bytes(a, state if parent < 0 else reached[parent], texts.rest[at]))
+            assert after >= 0, after
+            if after == 0:
+                at = texts.end[at]  # nor do the texts that this one begins lead anywhere
+                continue
+            reached[at] = after
+            by_bytes[texts.tokens[at]] = after
+            at += 1
+    states, number = np.unique(np.concatenate((by_token, by_bytes)), return_inverse=True)
+    alive = states != 0
+    if not store.byte_complete:
+        alive &= [bool(s) and session.fits(s, UNBOUNDED - 1) for s in states.tolist()]
+    tokens, spelled = alive[number].reshape(2, -1)
+    some = {
+        *np.random.default_rng(state).integers(vocab.size, size=64).tolist(),
+        *np.flatnonzero(tokens != spelled)[:64].tolist(),
+    }
+    for token in some:
+        text = vocab.tokens[token]
+        assert (session.advance(state, token) != 0) == tokens[token], token
+        assert text is None or (session.advance_bytes(state, text) != 0) == spelled[token], token
+    return tokens, spelled
+
+
+def _successors(session: Session, state: int, tokens: npt.NDArray[np.int64]) -> list[int]:
+    """The states after the tokens, each once, of which an end can be spelled."""
+    after = np.empty(len(tokens), np.int64)
+    with session.store.lock:
+        code = advance_many(session.store.arena.a, np.full(len(tokens), state), tokens, after)
+        assert code == 0, code
+    states = [s for s in np.unique(after).tolist() if s]
+    return states if session.store.byte_complete else [s for s in states if session.fits(s, UNBOUNDED - 1)]
 
 
 def least_tokens(session: Session, start: int, most_advances: int) -> dict[int, tuple[int, bool]]:
@@ -630,7 +767,7 @@ def least_tokens(session: Session, start: int, most_advances: int) -> dict[int, 
 
     """
     vocab = session.vocab
-    tokens = [t for t, text in enumerate(vocab.tokens) if text is not None and t not in vocab.eos_ids]
+    tokens = np.array([t for t, text in enumerate(vocab.tokens) if text is not None and t not in vocab.eos_ids])
     depth_of = {start: 0}
     layers = [[start]]
     before: defaultdict[int, list[int]] = defaultdict(list)
@@ -639,7 +776,7 @@ def least_tokens(session: Session, start: int, most_advances: int) -> dict[int, 
         left -= len(layers[-1]) * len(tokens)
         following: list[int] = []
         for state in layers[-1]:
-            for after in {session.advance(state, t) for t in tokens} - {0}:
+            for after in _successors(session, state, tokens):
                 if after not in depth_of:
                     depth_of[after] = len(layers)
                     following.append(after)

@@ -6,12 +6,15 @@ import random
 from typing import Any
 
 import pytest
-from corpus import HAND, STYLES, Walker, least_tokens, real_schemas, vocabulary_named
+from corpus import HAND, STYLES, Walker, least_tokens, real_schemas, share, vocabulary_named
 
 import syntagma as sg
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary
 from syntagma.grammar.errors import SyntagmaError
+
+LIMITS = 50
+"""States compared with a mere limit, of one search."""
 
 
 def compiled(schema: Any, vocab: Vocabulary, *, whitespace: Any = "bounded") -> Constraint | None:
@@ -23,7 +26,10 @@ def compiled(schema: Any, vocab: Vocabulary, *, whitespace: Any = "bounded") -> 
 
 
 def compare(schema: Any, vocab: Vocabulary, seed: str, *, starts: int, advances: int) -> tuple[int, int]:
-    """Bounds against a search from some states of walks; returns how many states had a known minimum, how many a lower limit."""
+    """Bounds against a search from some states of walks; returns how many states had a known minimum, how many a lower limit.
+
+    All minima are compared, and of the states of which only a limit is known, mostly tens of thousands of keys, some.
+    """
     constraint = compiled(schema, vocab, whitespace="compact" if len(seed) % 2 else "bounded")
     if constraint is None:
         return 0, 0
@@ -37,7 +43,12 @@ def compare(schema: Any, vocab: Vocabulary, seed: str, *, starts: int, advances:
                 path = walker.walk(session, STYLES[number % len(STYLES)], 12).tokens
                 path = path[: max(0, len(path) - walker.rng.randint(0, 6))]
                 start = session.advance_tokens(session.start, path)
-            for state, (least, known) in least_tokens(session, start, advances).items():
+            found = least_tokens(session, start, advances)
+            limited = [state for state, (_, known) in found.items() if not known]
+            few = set(walker.rng.sample(limited, min(LIMITS, len(limited))))
+            for state, (least, known) in found.items():
+                if not known and state not in few:
+                    continue
                 bound = session.finish_bound(state)
                 if not known:
                     limits += 1
@@ -82,24 +93,26 @@ def test_every_budget_from_the_bound_up_is_kept(name: str, vocabulary: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("vocabulary", ["tiny", "tiny holed"])
-def test_bounds_of_real_schemas_are_what_a_search_finds(vocabulary: str) -> None:
+def test_bounds_of_real_schemas_are_what_a_search_finds(vocabulary: str, number: int) -> None:
     """Thousands of states of real schemas and of those by hand have the bound that the search says."""
     vocab = vocabulary_named(vocabulary)
-    schemas = {**HAND, **real_schemas(120, seed=13)}
-    found = [compare(schemas[name], vocab, name, starts=5, advances=60_000) for name in schemas]
+    schemas = share({**HAND, **real_schemas(120, seed=13)}, number, 3)
+    found = [compare(schemas[name], vocab, name, starts=4, advances=20_000) for name in schemas]
     minima, limits = (sum(column) for column in zip(*found, strict=True))
-    print(f"{vocabulary}: {minima} minima, {limits} limits")  # noqa: T201 - for those who ask for it (pytest -s)
-    assert minima > 3000
+    print(f"{vocabulary}, share {number}: {minima} minima, {limits} limits")  # noqa: T201 - for those who ask for it (pytest -s)
+    assert minima > 1500
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(2))
 @pytest.mark.parametrize("vocabulary", ["small", "holed", "smollm2"])
-def test_budgets_of_real_schemas_are_kept(vocabulary: str) -> None:
+def test_budgets_of_real_schemas_are_kept(vocabulary: str, number: int) -> None:
     """The same for real schemas, and with a real tokenizer that lacks bytes."""
     vocab = vocabulary_named(vocabulary)
-    count, walks = (20, 1) if vocabulary == "smollm2" else (80, 4)
-    schemas = {**HAND, **real_schemas(count, seed=14)}
+    count, walks = (40, 1) if vocabulary == "smollm2" else (80, 4)
+    schemas = share({**HAND, **real_schemas(count, seed=14)}, number, 2)
     done = sum(check_budgets(schemas[name], vocab, name, walks=walks, most=120) for name in schemas)
-    print(f"{vocabulary}: {done} walks")  # noqa: T201 - for those who ask for it (pytest -s)
-    assert done > 100
+    print(f"{vocabulary}, share {number}: {done} walks")  # noqa: T201 - for those who ask for it (pytest -s)
+    assert done > 100 * walks

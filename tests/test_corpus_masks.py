@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpus import HAND, STYLES, Walker, brute_force, real_schemas, small, vocabulary_named
+from corpus import HAND, STYLES, Walker, brute_force, real_schemas, share, small, vocabulary_named
 
 import syntagma as sg
 from syntagma.automata.classes import token_classes
@@ -40,13 +40,14 @@ def check_mask(session: Session, tokens: list[int]) -> None:
     """The mask behind some tokens against brute force; padding and special tokens included."""
     vocab = session.vocab
     state = session.advance_tokens(session.start, tokens)
-    bits = np.unpackbits(session.mask(state).view(np.uint8), bitorder="little")
-    allowed = set(np.flatnonzero(bits).tolist())
+    allowed = np.unpackbits(session.mask(state).view(np.uint8), bitorder="little")[: vocab.size] != 0
     by_token, by_bytes = brute_force(session, state)
-    assert allowed == by_token, f"mask and advance differ after {tokens}: {sorted(allowed ^ by_token)[:8]}"
-    ends = set(vocab.eos_ids if session.is_accepting(state) else ())
-    assert by_token - by_bytes == ends, f"tokens and their bytes differ after {tokens}"
-    assert not by_bytes - by_token, f"tokens and their bytes differ after {tokens}"
+    wrong = np.flatnonzero(allowed != by_token)
+    assert not len(wrong), f"mask and advance differ after {tokens}: {wrong[:8].tolist()}"
+    ends = list(vocab.eos_ids if session.is_accepting(state) else ())
+    wrong = np.setdiff1d(np.flatnonzero(by_token != by_bytes), ends)
+    assert not len(wrong), f"tokens and their bytes differ after {tokens}: {wrong[:8].tolist()}"
+    assert by_token[ends].all()
 
 
 def check_classes(session: Session, tokens: list[int]) -> None:
@@ -54,11 +55,15 @@ def check_classes(session: Session, tokens: list[int]) -> None:
     state = session.advance_tokens(session.start, tokens)
     classes = token_classes(session.store, state)
     after = [session.advance(state, token) for token in classes.representative.tolist()]
+    known: dict[int, tuple[bytes, bool, int]] = {}
     for token, number in zip(classes.tokens.tolist(), classes.class_of.tolist(), strict=True):
         here, there = session.advance(state, token), after[number]
         if here not in {0, there}:  # 0: cut, as it cannot be spelled to an end
-            same = seen(session, here) == seen(session, there)
-            assert same, f"a class falls apart after {tokens}, tokens {token} and {classes.representative[number]}"
+            for other in (here, there):
+                known[other] = known.get(other) or seen(session, other)
+            assert known[here] == known[there], (
+                f"a class falls apart after {tokens}, tokens {token} and {classes.representative[number]}"
+            )
 
 
 def seen(session: Session, state: int) -> tuple[bytes, bool, int]:
@@ -137,24 +142,33 @@ def test_masks_of_real_tokenizers_are_brute_force(vocabulary: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("vocabulary", ["small", "holed"])
-def test_thousands_of_masks_of_real_schemas(vocabulary: str) -> None:
+def test_thousands_of_masks_of_real_schemas(vocabulary: str, number: int) -> None:
     """Thousands of states of real schemas and of those by hand, every token tried at each."""
     vocab = vocabulary_named(vocabulary)
-    schemas = {**HAND, **real_schemas(150, seed=11)}
+    schemas = share({**HAND, **real_schemas(150, seed=11)}, number, 4)
     compared = sum(compare(schemas[name], vocab, name, states=25, walks=3) for name in schemas)
-    print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
-    assert compared > (3000 if vocabulary == "small" else 1500)
+    print(f"{vocabulary}, share {number}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
+    assert compared > 750
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vocabulary", ["deepseek", "qwen", "tekken", "smollm2", "sentencepiece"])
-def test_hundreds_of_masks_of_real_tokenizers(vocabulary: str) -> None:
-    """Hundreds of states with 128k tokens, and a few with each other kind of tokenizer, every token tried at each."""
+@pytest.mark.parametrize("number", range(2))
+def test_hundreds_of_masks_of_a_large_tokenizer(number: int) -> None:
+    """Hundreds of states of real schemas and of those by hand with 128k tokens, every token tried at each."""
+    vocab = vocabulary_named("deepseek")
+    schemas = share({**HAND, **real_schemas(30, seed=12)}, number, 2)
+    compared = sum(compare(schemas[name], vocab, name, states=5, walks=2, steps=20) for name in schemas)
+    print(f"deepseek, share {number}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
+    assert compared > 120
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vocabulary", ["qwen", "tekken", "smollm2", "sentencepiece"])
+def test_masks_of_every_kind_of_tokenizer(vocabulary: str) -> None:
+    """States of the schemas by hand with each other kind of tokenizer, every token tried at each."""
     vocab = vocabulary_named(vocabulary)
-    many = vocabulary == "deepseek"
-    schemas = {**HAND, **real_schemas(20, seed=12)} if many else dict(list(HAND.items())[::3])
-    states = 4 if many else 1
-    compared = sum(compare(schemas[name], vocab, name, states=states, walks=2, steps=20) for name in schemas)
+    compared = sum(compare(HAND[name], vocab, name, states=2, walks=1, steps=20) for name in HAND)
     print(f"{vocabulary}: {compared} states")  # noqa: T201 - a figure for those who ask for it (pytest -s)
-    assert compared >= (150 if many else 8)
+    assert compared > 45

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpus import HAND, REAL_TOKENIZERS, STYLES, Judge, Unjudged, Walker, real_schemas, tiny, vocabulary_named
+from corpus import HAND, REAL_TOKENIZERS, STYLES, Judge, Unjudged, Walker, real_schemas, share, tiny, vocabulary_named
 
 import syntagma as sg
 from syntagma.automata.conformance import check_constraint
@@ -19,10 +19,10 @@ from syntagma.automata.vocabulary import Vocabulary
 from syntagma.grammar.errors import SyntagmaError
 
 
-def walk(schema: Any, vocab: Vocabulary, seed: str, *, walks: int, steps: int, most: int = 120) -> int:
-    """Walks in all styles, free and under budgets at the bound and twice it; returns how many texts were judged and valid."""
+def walk(schema: Any, vocab: Vocabulary, seed: str, *, walks: int, steps: int, most: int = 120, **options: Any) -> int:
+    """Walks in all styles, free and under budgets at the bound, one above and twice it; returns how many texts were judged and valid."""
     try:
-        constraint = sg.compile(sg.JsonSchema(schema), vocab)
+        constraint = sg.compile(sg.JsonSchema(schema, **options), vocab)
     except SyntagmaError:
         return 0
     assert constraint.report is not None
@@ -32,7 +32,7 @@ def walk(schema: Any, vocab: Vocabulary, seed: str, *, walks: int, steps: int, m
     valid = 0
     for number in range(walks):
         for style in STYLES:
-            for budget in (None, bound, 2 * bound + number):
+            for budget in (None, bound, bound + 1, 2 * bound + number):
                 if budget is not None and budget > most:
                     continue
                 with constraint.session() as session:
@@ -45,6 +45,8 @@ def walk(schema: Any, vocab: Vocabulary, seed: str, *, walks: int, steps: int, m
                     problem = judge.problem(text)
                 except Unjudged:
                     continue
+                if options.get("escapes") == "all" and problem is not None and "repeated key" in problem:
+                    continue  # two spellings of a key are not told apart: docs/architecture.md, Effects
                 assert problem is None, (problem, text, tokens)
                 valid += 1
     return valid
@@ -88,6 +90,14 @@ def test_the_laws_hold_with_real_tokenizers(vocabulary: str) -> None:
     assert walk(HAND["closed record"], vocab, "closed", walks=1, steps=8, most=0) > 0
 
 
+def test_the_judge_reads_patterns_as_ecma_does() -> None:
+    """White space is Unicode's, digits are ASCII's."""
+    judge = Judge({"type": "string", "pattern": r"^[\w\s-]+\s\S\d$"})
+    assert judge.problem('"a\u2008-\ufeffx1"'.encode()) is None
+    assert judge.problem('"a\u2008-\ufeffx\u0661"'.encode()) is not None
+    assert judge.problem('"a\u2008-\ufeff\u30001"'.encode()) is not None
+
+
 def test_the_report_says_exact_only_of_minima() -> None:
     """Where the report calls the bound exact, it is the least number of tokens."""
     names = [f"{i:03d}-" + "abcdefgh" * 3 for i in range(120)]
@@ -127,7 +137,7 @@ def test_the_laws_hold_for_the_corpus(vocabulary: str) -> None:
     """The shipped function finds nothing on all schemas by hand and some real ones, with each of five tokenizers."""
     vocab = vocabulary_named(vocabulary)
     checked = 0
-    for name, schema in {**HAND, **real_schemas(5, seed=15)}.items():
+    for name, schema in {**HAND, **real_schemas(10, seed=15)}.items():
         try:
             constraint = sg.compile(sg.JsonSchema(schema), vocab)
         except SyntagmaError:
@@ -137,32 +147,52 @@ def test_the_laws_hold_for_the_corpus(vocabulary: str) -> None:
             constraint, texts_of(VALUES[:2]), rng=np.random.default_rng(len(name)), steps=3 if exact else 1
         )
         checked += 1
-    assert checked > 25
+    assert checked > 30
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(2))
 @pytest.mark.parametrize("vocabulary", ["small", "tiny holed"])
-def test_the_laws_hold_for_real_schemas(vocabulary: str) -> None:
+def test_the_laws_hold_for_real_schemas(vocabulary: str, number: int) -> None:
     """The shipped function finds nothing on real schemas with small vocabularies, every token tried at every state."""
     vocab = vocabulary_named(vocabulary)
     checked = 0
-    for name, schema in {**HAND, **real_schemas(60, seed=16)}.items():
+    for name, schema in share({**HAND, **real_schemas(60, seed=16)}, number, 2).items():
         try:
             constraint = sg.compile(sg.JsonSchema(schema), vocab)
         except SyntagmaError:
             continue
         check_constraint(constraint, texts_of(VALUES), rng=np.random.default_rng(len(name)), steps=16)
         checked += 1
-    assert checked > 40
+    assert checked > 25
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("vocabulary", ["small", "holed", "smollm2"])
-def test_walks_of_real_schemas_end_in_valid_documents(vocabulary: str) -> None:
-    """Thousands of walks over real schemas; one of the tokenizers is real and lacks bytes."""
+def test_walks_of_real_schemas_end_in_valid_documents(vocabulary: str, number: int) -> None:
+    """Thousands of walks over 300 real schemas; one of the tokenizers is real and lacks bytes."""
     vocab = vocabulary_named(vocabulary)
-    count, walks = (8, 1) if vocabulary == "smollm2" else (120, 2)
-    schemas = real_schemas(count, seed=17)
-    valid = sum(walk(schemas[name], vocab, name, walks=walks, steps=25) for name in schemas)
-    print(f"{vocabulary}: {valid} walks")  # noqa: T201 - for those who ask for it (pytest -s)
-    assert valid > 4 * count * walks
+    large = vocabulary == "smollm2"
+    schemas = share(real_schemas(60 if large else 300, seed=17), number, 3)
+    valid = sum(walk(schemas[name], vocab, name, walks=1, steps=20) for name in schemas)
+    print(f"{vocabulary}, share {number}: {valid} walks")  # noqa: T201 - for those who ask for it (pytest -s)
+    assert valid > 9 * len(schemas)
+
+
+SPELLINGS = [
+    ("small", {"property_order": "any"}),
+    ("small", {"escapes": "all"}),
+    ("holed", {"property_order": "any", "escapes": "all"}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("vocabulary", "options"), SPELLINGS, ids=str)
+def test_walks_in_other_spellings_end_in_valid_documents(vocabulary: str, options: dict[str, str]) -> None:
+    """The same where members come in any order, and where characters are spelled in every way."""
+    vocab = vocabulary_named(vocabulary)
+    schemas = {**HAND, **real_schemas(30, seed=18)}
+    valid = sum(walk(schemas[name], vocab, name, walks=1, steps=12, most=24, **options) for name in schemas)
+    print(f"{vocabulary}, {options}: {valid} walks")  # noqa: T201 - for those who ask for it (pytest -s)
+    assert valid > 4 * len(schemas)

@@ -380,6 +380,16 @@ def test_escapes_are_decoded_before_they_are_compared() -> None:
     assert not build({"properties": {"a": {"type": "integer"}}}).accepts(rb'{"\u0061":1}')
 
 
+def test_whole_numbers_with_zeros_have_one_point() -> None:
+    """With every spelling allowed, zeros may stand behind a whole number and its point, and no second point behind them."""
+    for schema in ({"type": "integer"}, {"type": "integer", "multipleOf": 5, "minimum": 0}, {"const": 10}):
+        oracle = build(schema, escapes="all")
+        for text in (b"10", b"10.0", b"10.00"):
+            assert oracle.accepts(text)
+        for text in (b"10.", b"10.0.0", b"10.00.000"):
+            assert not oracle.accepts(text)
+
+
 def test_numbers_of_the_schema_are_exact_decimals() -> None:
     """A bound that no float can hold is kept, from text and from ``Decimal``."""
     for schema in (

@@ -433,9 +433,9 @@ class Lowering:
             a.embed(START, number_text(spec), end)
             a.accept(end)
             if zeros:
-                behind = a.state()
-                self._zeros(a, end, behind, 0)
-                a.accept(behind)
+                whole = a.state()  # not the end again: one point a number
+                self._zeros(a, end, whole, 0)
+                a.accept(whole)
 
         return self._shared(("number", spec, zeros), build)
 
