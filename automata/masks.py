@@ -27,7 +27,9 @@ N_WALKS = lay.S + 158192
 MAX_WALKS = 8192
 STACK = lay.S + 800000  # the configurations of such a walk, one a level
 STACK_CAP = 200000
-LEVEL = lay.S + 760000  # of each level: where its configuration begins, how many entries, whether a run was cut above it
+LEVEL = (
+    lay.S + 760000
+)  # of each level: where its configuration begins, how many entries, whether a run was cut above it
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
 KEYS_IN_TOKEN = (

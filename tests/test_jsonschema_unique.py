@@ -81,7 +81,8 @@ VALUES: dict[str, dict[str, Any]] = {
     "open records": {"items": {"type": "object", "additionalProperties": TRUTH}},
     "anything": {},
     "arrays of arrays": {
-        "items": {"type": "array", "items": TRUTH, "uniqueItems": True, "maxItems": 2}, "minItems": 2,
+        "items": {"type": "array", "items": TRUTH, "uniqueItems": True, "maxItems": 2},
+        "minItems": 2,
     },
     "a prefix": {"prefixItems": [{"type": "string"}, {"enum": ["a", "b"]}], "items": {"type": "null"}, "minItems": 2},
     "contains": {"contains": {"const": "a"}, "items": {"type": "string", "maxLength": 1}, "minItems": 2},

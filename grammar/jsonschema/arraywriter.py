@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..ir import ITEM_BEGIN, ITEM_END, OP_COUNT, OP_NONE, OP_SET, OP_TEST, START, UNBOUNDED, Automaton, RuleId, StateIndex
+from ..ir import (
+    ITEM_BEGIN,
+    ITEM_END,
+    OP_COUNT,
+    OP_NONE,
+    OP_SET,
+    OP_TEST,
+    START,
+    UNBOUNDED,
+    Automaton,
+    RuleId,
+    StateIndex,
+)
 from .algebra import Goal
 from .arrays import ArrayPiece, ArrayProduct
 from .surface import Surface
@@ -147,7 +159,14 @@ class _ProductWriter:
     """One array's product as an automaton."""
 
     def __init__(
-        self, writer: ArrayWriter, a: Automaton, piece: ArrayPiece, product: ArrayProduct, *, counted: bool, tested: bool
+        self,
+        writer: ArrayWriter,
+        a: Automaton,
+        piece: ArrayPiece,
+        product: ArrayProduct,
+        *,
+        counted: bool,
+        tested: bool,
     ) -> None:
         self._w = writer
         self._a = a

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import InvalidSource, LimitExceeded, Unsupported
 from ..regular.syntax import parse
-from .dialect import DIALECTS, Dialect, Json
+from .dialect import Dialect, Json
 from .document import Documents, Node, kind_of
 from .facts import (
     ALWAYS,
