@@ -39,6 +39,7 @@ EXPONENT = 1 << 40  # of a number's last symbol, plus EXPONENT_ZERO plus the exp
 EXPONENT_ZERO = 1 << 39
 MOST_EXPONENT = 1 << 38
 MOST_ZEROS = 100
+MOST_DIGITS = 13
 
 NEST = 1 << 62  # of a register: a record (register of this activation, register of the one around)
 CARRIED = -2  # of a link: the caller's register travels with the callee's
@@ -79,11 +80,11 @@ def open_value(a, scope, below, chain):
 
 
 @njit(cache=True, nogil=True)
-def put_value(a, scope, open, value):
+def put_value(a, scope, top, value):
     """The open value after a complete value was read in its innermost container."""
     if value < 0:
         return np.int64(-1)
-    p = HP + open + lay.HEADER
+    p = HP + top + lay.HEADER
     below = a[p]
     return open_value(a, scope, below, append_symbol(a, scope, a[p + 1], value))
 
@@ -131,9 +132,9 @@ def without_escape(a, chain):
 
 
 @njit(cache=True, nogil=True)
-def read_in_string(a, scope, open, c):
+def read_in_string(a, scope, top, c):
     """The open value after a byte of its innermost string."""
-    p = HP + open + lay.HEADER
+    p = HP + top + lay.HEADER
     below = a[p]
     chain = a[p + 1]
     base = without_escape(a, chain)
@@ -279,26 +280,36 @@ def object_value(a, scope, chain):
 
 @njit(cache=True, nogil=True)
 def says_nothing(a, chain, c):
-    """Whether a byte of a number is a zero that need not be remembered, so that a search through spellings comes to an end.
+    """Whether a digit of a number need not be remembered, so that a search through spellings comes to an end.
 
-    These are the first zeros of an exponent, and those of a fraction behind ``MOST_ZEROS`` others in a row: two numbers that differ
-    only in how many more there are count as one.
+    These are the digits of an exponent of zero, the first zeros of any exponent, and digits behind ``MOST_DIGITS`` others there; and the
+    zeros of a fraction behind ``MOST_ZEROS`` others in a row.  Two numbers that differ only in how many more there are count as one.
     """
-    if c != 48:
+    if c < 48 or c > 57:
         return False
-    last = symbol_of(a, chain)
-    if last == 0x65 or last == 0x45 or ((last == 0x2B or last == 0x2D) and a[HP + chain + lay.HEADER] != ROOT_ATOM):
-        return True
+    digits = np.int64(0)  # of the part that the text ends with
+    zeros = np.int64(0)  # those of them at the end
+    part = np.int64(0)  # what stands before them: the point, the exponent's letter or sign
+    exponent = False
+    nonzero = False  # a digit before the exponent
     here = chain
-    for _ in range(MOST_ZEROS):
-        if here <= LAST_ROOT or symbol_of(a, here) != 48:
-            return False
-        here = a[HP + here + lay.HEADER]
     while here > LAST_ROOT:
-        if symbol_of(a, here) == 0x2E:
-            return True
+        symbol = symbol_of(a, here)
         here = a[HP + here + lay.HEADER]
-    return False
+        if 48 <= symbol <= 57:
+            if part == 0:
+                zeros += symbol == 48 and zeros == digits
+                digits += 1
+            nonzero |= symbol != 48
+            continue
+        if symbol == 0x65 or symbol == 0x45:
+            exponent = True
+            nonzero = False
+        if part == 0:
+            part = symbol
+    if exponent:
+        return not nonzero or (digits == 0 and c == 48) or digits >= MOST_DIGITS
+    return part == 0x2E and c == 48 and zeros >= MOST_ZEROS
 
 
 @njit(cache=True, nogil=True)
@@ -308,46 +319,46 @@ def ends_atom(c):
 
 
 @njit(cache=True, nogil=True)
-def close_atom(a, scope, open):
+def close_atom(a, scope, top):
     """The open value with the number or literal complete that its text ends with, if it does."""
-    p = HP + open + lay.HEADER
+    p = HP + top + lay.HEADER
     if kind_of(a, a[p + 1]) != ROOT_ATOM:
-        return open
+        return top
     below = a[p]
     return put_value(a, scope, below, number_value(a, scope, a[p + 1]))
 
 
 @njit(cache=True, nogil=True)
-def read_value(a, scope, open, c):
+def read_value(a, scope, top, c):
     """The open value after one more byte of a JSON text; -1 with H_ERROR set."""
-    p = HP + open + lay.HEADER
+    p = HP + top + lay.HEADER
     kind = kind_of(a, a[p + 1])
     if kind == ROOT_STRING:
-        return read_in_string(a, scope, open, c)
+        return read_in_string(a, scope, top, c)
     if kind == ROOT_ATOM:
         if not ends_atom(c):
             if says_nothing(a, a[p + 1], c):
-                return open
+                return top
             below = a[p]
             return open_value(a, scope, below, append_symbol(a, scope, a[p + 1], c))
-        open = close_atom(a, scope, open)
-        if open < 0:
-            return open
-        p = HP + open + lay.HEADER
+        top = close_atom(a, scope, top)
+        if top < 0:
+            return top
+        p = HP + top + lay.HEADER
     if c <= 0x20 or c == 0x2C or c == 0x3A or (kind_of(a, a[p + 1]) == ROOT_ITEM and ends_atom(c)):
-        return open
+        return top
     below = a[p]
     if c == 0x5D:
         return put_value(a, scope, below, a[p + 1])
     if c == 0x7D:
         return put_value(a, scope, below, object_value(a, scope, a[p + 1]))
     if c == 0x22:
-        return open_value(a, scope, open, np.int64(ROOT_STRING))
+        return open_value(a, scope, top, np.int64(ROOT_STRING))
     if c == 0x5B:
-        return open_value(a, scope, open, np.int64(ROOT_ARRAY))
+        return open_value(a, scope, top, np.int64(ROOT_ARRAY))
     if c == 0x7B:
-        return open_value(a, scope, open, np.int64(ROOT_OBJECT))
-    return open_value(a, scope, open, append_symbol(a, scope, np.int64(ROOT_ATOM), c))
+        return open_value(a, scope, top, np.int64(ROOT_OBJECT))
+    return open_value(a, scope, top, append_symbol(a, scope, np.int64(ROOT_ATOM), c))
 
 
 @njit(cache=True, nogil=True)
@@ -420,10 +431,10 @@ def member_of(a, members, key):
 
 
 @njit(cache=True, nogil=True)
-def may_become(a, open, value):
+def may_become(a, top, value):
     """Whether an open value can still become a value, whatever the grammar; says yes where it is nested too deeply to tell."""
     n = np.int64(0)
-    here = open
+    here = top
     while here != 0:
         if n >= MAX_LEVELS:
             return True
@@ -614,10 +625,7 @@ def remember_one(a, scope, register, c):
     text = register & HASH_MASK
     if text == 0:
         return register
-    if is_value(a, text):
-        text = read_value(a, scope, text, c)
-    else:
-        text = intern_pair(a, scope, lay.KIND_TEXT, text, c)
+    text = read_value(a, scope, text, c) if is_value(a, text) else intern_pair(a, scope, lay.KIND_TEXT, text, c)
     return ((register >> 31) << 31) | text if text >= 0 else np.int64(-1)
 
 

@@ -107,7 +107,7 @@ def test_unique_values_keep_every_law(name: str, surface: str) -> None:
     assert constraint.report is not None
     assert constraint.report.sound
     assert constraint.report.live
-    check_constraint(constraint, steps=size(12, plain=4))
+    check_constraint(constraint, steps=size(5, plain=2))
 
 
 EQUAL: list[list[str]] = [
@@ -157,8 +157,7 @@ def test_keys_are_told_apart_by_what_they_spell() -> None:
     few = compiled({**schema, "additionalProperties": False}, property_order="any", escapes="all")
     check_constraint(few, steps=size(12, plain=4))
     assert few.accepts(b'{"\\u0061":1}')
-    state = few.advance_bytes(few.start, b'{"\\u0061":1')
-    assert few.allowed_bytes(state) if hasattr(few, "allowed_bytes") else True
+    assert not few.advance_bytes(few.start, b'{"\\u0061":1,')
 
 
 def test_items_that_must_come_do_not_run_out_unsaid() -> None:
