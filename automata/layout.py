@@ -45,7 +45,8 @@ its own.  Frame 0 is the empty stack, frame 1 is the unknown stack of an effect.
 "or the stack is empty".
 
 A *register* is ``keys seen << 31 | open text``: both are heap records (0: none), the first a list of texts, the second the
-characters read so far, as a chain of bytes.
+characters read so far, as a chain of bytes.  Where items of arrays are told apart, and keys that have several spellings, it is values
+that are seen and open, see ``values``.
 
 Keys that run out
 -----------------
@@ -57,6 +58,18 @@ state before a key (behind the comma) those of the key's start.  Keys are read d
 open text is one of those texts, and a state is dead exactly when as many keys seen extend the text as WORDS says.  A way out that
 is no key of the register (a declared member beside it) makes WORDS unbounded: then something is always left.
 
+Values that differ
+------------------
+
+An item may be read by any rules, with registers of their own, and yet its bytes belong to a value that the array's register compares.
+So while a value is open the register travels with the run: a call gives the callee a NEST record (the callee's own register, the
+caller's), the link says CARRIED where it would hold the register, and a return unpacks it.  Every byte is appended at each level.
+
+Values are not counted in advance.  A run is *in question* while an open value can still become one of those seen: then, and only then, may
+it be unable to end.  Whether it can is found by a search, byte by byte, for a state out of question; it stays inside the spellings of
+the values seen, and what it learns is kept in the bits of the states that it met.  A front end must see to one thing: where a further item is
+needed its values outnumber the items before it, so that a state out of question can always go on.
+
 ``HP``, the heap, holds variable-length records of the dynamic kinds, each with a header of four words: ``length | kind << 32``,
 next record of the same hash bucket, hash, scope.  Records are interned *within their scope*, so closing a scope is unlinking
 its records and returning its chunks of ``CHUNK`` words; nothing else can point at them.
@@ -66,7 +79,9 @@ kind        payload
 ==========  ============================================================================
 FRAME       links, five words each
 TEXT        parent text, byte
-KEYS        list before, text, how many keys with this one
+KEYS        list before, text or value, how many keys with this one
+OPEN        open value: the container around it or 0, chain of what was read
+NEST        register of the activation, register of the one around
 INCLUDED    frame, frame: the first is included in the second (positive results only)
 STATE       id, bits (accepting 1, final 2), bound or -1, then the entries (the key)
 ==========  ============================================================================
@@ -98,6 +113,8 @@ all of a string's body) is kept as packed bits as well: a row takes 16 KB where 
 Registers never enter a row either: the tokens that would complete a duplicate are cleared when a row is filled, and they are
 found from the ``OPENS`` of a node (trie nodes at which a key begins, each with the local state there) and the keys seen; each suspect
 is then advanced for real.  ``VERIFY`` lists trie nodes below which that is done always, or once so many keys were seen that none may be left.
+Where values are compared a walk of the trie begins instead, at those nodes and, in a state in question, at the root: bytes are
+read for real as long as the run is in question (``masks.walk_values``).
 
 Reference rows
 ==============

@@ -430,7 +430,7 @@ def test_numbers_of_the_schema_are_exact_decimals() -> None:
             Unsatisfiable,
             "#/$defs/n/properties/n",
         ),
-        ({"properties": {"l": {"type": "array", "uniqueItems": True}}}, Unsupported, "#/properties/l"),
+        ({"properties": {"l": {"type": "array", "not": {"uniqueItems": True}}}}, Unsupported, "#/properties/l"),
         ({"$ref": "http://elsewhere.test/x.json"}, Unsupported, "#/$ref"),
     ],
 )  # fmt: skip
@@ -535,7 +535,7 @@ def test_the_report_lists_every_keyword() -> None:
         JsonSchema(
             {
                 "minlength": 3,
-                "uniqueItems": True,
+                "not": {"uniqueItems": True},
                 "format": "foo",
                 "title": "t",
                 "maxLength": 4,
@@ -547,6 +547,7 @@ def test_the_report_lists_every_keyword() -> None:
     found = {e.keyword: e for e in report.entries}
     assert {k: e.status for k, e in found.items()} == {
         "minlength": "annotation",
+        "not": "exact",
         "uniqueItems": "refused",
         "format": "annotation",
         "title": "annotation",

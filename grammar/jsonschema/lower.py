@@ -57,7 +57,7 @@ class Lowering:
     Attributes:
         grammar: the result.
         registers: whether a register of keys is used anywhere.
-        unproven: goals whose keys may run out, so that liveness is not proven.
+        unproven: goals whose keys or items may run out, so that liveness is not proven, with the keyword and what may run out.
 
     """
 
@@ -84,7 +84,7 @@ class Lowering:
         self.surface = Surface(self.grammar, whitespace)
         self._heights = heights
         self.registers = False
-        self.unproven: list[Goal] = []
+        self.unproven: list[tuple[Goal, str, str]] = []
         self._pieces = pieces
         self._escapes: Escapes = escapes
         self.spells_freely = escapes == "all"
@@ -259,7 +259,7 @@ class Lowering:
             strings = self._pieces.strings_of(piece.rest)
         if strings is None:
             if not self._never_runs_out(piece):
-                self.unproven.append(goal)
+                self.unproven.append((goal, "uniqueItems", "items that must come may have too few values to differ"))
             self._arrays.write(a, piece)
             return
         write_unique(
@@ -498,7 +498,7 @@ class Lowering:
         """Note the classes of fewer keys than members that have to be counted."""
         for c in classes if counted else ():
             if c.keys is not None and c.keys.is_finite() and len(list(c.keys.strings(counted))) < counted:
-                self.unproven.append(c.goal)
+                self.unproven.append((c.goal, "minProperties", "the keys that are left may be too few"))
 
     def _check_size(self, states: int) -> None:
         if states > self._counted_members:
