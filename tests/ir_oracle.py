@@ -5,8 +5,11 @@ It is the judge of front ends (does the grammar say what the schema says?) and o
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from syntagma.grammar import ir
 
@@ -14,7 +17,7 @@ from syntagma.grammar import ir
 class Frame(NamedTuple):
     """One activation of a rule.
 
-    ``place`` is a state, or (edge, offset) inside a literal.  ``key`` is the key text read so far, while one is open;
+    ``place`` is a state, or (edge, offset) inside a literal.  ``key`` is the text read so far of a key or item, while one is open;
     ``extra`` is the edge whose body is being read by the frame above, or -1.
     """
 
@@ -193,7 +196,29 @@ def _enter(rule: int, need: int, room: int) -> Frame:
     return Frame(rule, 0, need, room, frozenset(), None, -1)
 
 
+def meaning(text: bytes) -> bytes:
+    """A JSON text for all texts of the same value: members sorted, numbers as fractions."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return ["list", *map(plain, value)]
+        if isinstance(value, dict):
+            return ["dict", *sorted((k, plain(v)) for k, v in value.items())]
+        return f"number {Fraction(value)}" if isinstance(value, Decimal) else ["other", value]
+
+    return json.dumps(plain(json.loads(text, parse_float=Decimal, parse_int=Decimal))).encode()
+
+
 def _operate(body: _Body, frame: Frame, op: int, arg: int) -> Frame | None:
+    if op & ir.ITEM_END:
+        assert frame.key is not None
+        item = meaning(frame.key[:-1])
+        if item in frame.seen:
+            return None
+        frame = frame._replace(seen=frame.seen | {item}, key=None)
+    if op & ir.ITEM_BEGIN:
+        frame = frame._replace(key=b"")
+    op &= ir.OPERATION
     if op == ir.OP_COUNT:
         if frame.room == 0:
             return None
@@ -206,11 +231,18 @@ def _operate(body: _Body, frame: Frame, op: int, arg: int) -> Frame | None:
         return frame if frame.need == 0 else None
     if op == ir.OP_KEY_OPEN:
         return frame._replace(key=b"")
+    if op == ir.OP_TEXT_OPEN:
+        return frame._replace(key=b'"')
     if op == ir.OP_KEY_CLOSE:
         assert frame.key is not None
-        if frame.key in frame.seen:
+        key = frame.key
+        if (
+            len(key) > 1 and key[:1] == b'"'
+        ):  # opened by TEXT_OPEN: no key's spelling begins with the quote that ends it
+            key = meaning(key)
+        if key in frame.seen:
             return None
-        return frame._replace(seen=frame.seen | {frame.key}, key=None)
+        return frame._replace(seen=frame.seen | {key}, key=None)
     if op == ir.OP_KEY_DROP:
         return frame._replace(key=None)
     return frame

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from ir_oracle import Configuration, Oracle
+from ir_oracle import Oracle
 from test_jsonschema_random import VALUES, orders, schemas, without_repetition
 
 import syntagma as sg
 from syntagma.automata.conformance import check_constraint
+from syntagma.automata.constraint import Constraint, Session
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from syntagma.grammar.jsonschema.depth import height_of
 from syntagma.grammar.jsonschema.scalars import NumberSpec, digits_lose, number_is_inhabited
@@ -59,6 +60,9 @@ def build(schema: Any, definition: Any = None, **options: Any) -> tuple[Oracle |
     return Oracle(grammar), report
 
 
+BYTES = sg.Vocabulary([bytes([c]) for c in range(256)] + [None], eos_ids=[256])
+
+
 def accepts(oracle: Oracle | None, text: str) -> bool:
     return oracle is not None and oracle.accepts(text.encode())
 
@@ -69,22 +73,30 @@ def texts(value: Any, indent: int | None) -> list[str]:
 
 
 def walk(oracle: Oracle, seed: int, steps: int) -> str | None:
-    """A random text, or ``None`` where it got too long; fails at a dead end."""
+    """A random text of the machine, or ``None`` where it got too long; fails at a dead end.
+
+    The oracle knows what is accepted, the machine besides what can be finished: keys and items that must differ may run out.
+    """
     rng = random.Random(seed)
-    here: frozenset[Configuration] = oracle.start
+    constraint = Constraint.from_grammar(oracle.grammar, BYTES)
+    with constraint.session() as session:
+        return walk_in(session, rng, steps)
+
+
+def walk_in(session: Session, rng: random.Random, steps: int) -> str | None:
+    here = session.start
     text = b""
     for _ in range(steps):
-        if oracle.is_accepting(here) and (rng.random() < 0.3 or not oracle.bytes_allowed(here)):
+        allowed = [b for b in range(256) if session.advance_bytes(here, bytes([b]))]
+        if session.is_accepting(here) and (rng.random() < 0.3 or not allowed):
             return text.decode()
-        allowed = oracle.bytes_allowed(here)
         assert allowed, f"dead end after {text!r}"
         plain = [b for b in allowed if b < 0x80]
         if not plain:
             return None
         structural = [b for b in plain if b in b'"}],:truefalsn01ab\n ']
         byte = rng.choice(structural if structural and rng.random() < 0.9 else plain)
-        here = oracle.step(here, byte)
-        assert here
+        here = session.advance_bytes(here, bytes([byte]))
         text += bytes([byte])
     return None
 

@@ -10,6 +10,7 @@ import pytest
 from sizes import size
 from test_jsonschema_order import compiled
 
+import syntagma as sg
 from syntagma.automata.conformance import check_constraint
 from syntagma.grammar.errors import Unsatisfiable
 
@@ -91,6 +92,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "items": {"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": {"const": 1}}
     },
 }
+BYTES = sg.Vocabulary([bytes([c]) for c in range(256)] + [None], eos_ids=[256])
 SURFACES: dict[str, dict[str, Any]] = {
     "default": {},
     "any order": {"property_order": "any"},
@@ -138,7 +140,7 @@ EQUAL: list[list[str]] = [
 
 def test_values_are_told_apart_by_what_they_mean() -> None:
     """Two spellings of one value are not two items; spellings of two values are."""
-    constraint = compiled({"type": "array", "uniqueItems": True}, **SURFACES["free"])
+    constraint = sg.compile(sg.JsonSchema({"type": "array", "uniqueItems": True}, **SURFACES["free"]), BYTES)
     for i, first in enumerate(EQUAL):
         for j, second in enumerate(EQUAL):
             for x, y in itertools.product(first, second):

@@ -44,6 +44,10 @@ class Within:
         """Tell whether a goal is empty for sure, by a cheap test."""
         return self.pieces.contradicts_itself(goal)
 
+    def possible(self, goal: Goal) -> bool:
+        """Tell whether a goal may have a value at any depth, those counted that a narrowed format leaves out."""
+        return self.pieces.possible(goal)
+
 
 class Heights:
     """The heights of the goals of one compilation.

@@ -57,6 +57,10 @@ class Reading:
         """Add a part."""
         self.parts.append(Part(kind, obligations, keyword, name))
 
+    def refuse(self, types: int, keyword: str, reason: str) -> None:
+        """Note that a keyword cannot be enforced for some types."""
+        self.facts.refused += (Refusal(types, keyword, self.node.pointer(keyword), reason),)
+
     def wrong(self, keyword: str, expected: str, value: Json) -> InvalidSource:
         """Build the error for a keyword whose value has the wrong form."""
         hint = None

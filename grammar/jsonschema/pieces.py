@@ -475,6 +475,7 @@ class Pieces:
                 members=self._members,
                 counted_items=self._counted_items,
                 broken_rules=self.broken_rules,
+                max_digits=self._max_digits,
                 tick=self._tick,
                 wide=True,
             )
