@@ -19,6 +19,7 @@ from .facts import (
     Facts,
     Obligation,
     Part,
+    Refusal,
     StringFact,
     only,
 )

@@ -231,7 +231,7 @@ class ObjectWriter:
     def _comma(self, source: StateIndex, target: StateIndex) -> None:
         comma = self._a.state()
         self._a.byte_range(source, _COMMA, _COMMA, comma, VERIFY if self._l.spells_freely else OP_NONE)
-        self._l.surface.gap(self._a, comma, target)
+        self._l.surface.gap(self._a, comma, target, inline=self._l.spells_freely)
 
     def _extras(self, source: StateIndex, target: StateIndex) -> None:
         """Read one member whose key is not declared."""

@@ -307,11 +307,8 @@ class _Compilation:
         grammar = lowering.lower(goal)
         statuses = {e.status for e in self.events}
         for unproven, keyword, reason in lowering.unproven:
-            self.events.append(
-                _Event(
-                    self._place(unproven), keyword, "residual", reason, "a text may be begun that cannot be finished"
-                )
-            )
+            consequence = "a text may be begun that cannot be finished"
+            self.events[_Event(self._place(unproven), keyword, "residual", reason, consequence)] = None
         report = Report(
             dialect=f"{self.dialect.name} ({self.why})",
             sound="refused" not in statuses,

@@ -106,13 +106,19 @@ class Surface:
             code = bracket[0]
             a.byte_range(target if self.indent is None else source, code, code, end)
 
-    def gap(self, a: Automaton, source: StateIndex, target: StateIndex) -> None:
-        """Allow white space after a comma: ``source`` is just behind it."""
+    def gap(self, a: Automaton, source: StateIndex, target: StateIndex, *, inline: bool = False) -> None:
+        """Allow white space after a comma: ``source`` is just behind it.
+
+        With ``inline`` no other rule reads any of it, so that the activation's register is at hand: it tells whether a key is
+        left to be read behind the white space.
+        """
         if self.indent is not None:
-            self._line(a, source, target, 0)
+            self._line(a, source, target, 0, inline=inline)
             return
         a.epsilon(source, target)
-        if self.whitespace == "bounded":
+        if self.whitespace == "bounded" and inline:
+            self._written_out(a, source, target)
+        elif self.whitespace == "bounded":
             self._some(a, source, target, OP_NONE, 0)
         elif self.whitespace == "any":
             self._loop(a, target)
@@ -157,12 +163,21 @@ class Surface:
         if self.whitespace == "any":
             self._loop(a, state)
 
-    def _line(self, a: Automaton, source: StateIndex, target: StateIndex, up: int, op: int = OP_NONE) -> None:
+    def _line(
+        self,
+        a: Automaton,
+        source: StateIndex,
+        target: StateIndex,
+        up: int,
+        op: int = OP_NONE,
+        *,
+        inline: bool = False,
+    ) -> None:
         """Begin a line of the present container, or of the one ``up`` levels above it."""
         assert self.indent is not None  # noqa: S101  (asked by the callers)
         assert self.depth is not None  # noqa: S101  (a container's layout is written for a depth)
         blanks = self.indent * (self.depth - up)
-        if blanks <= _WRITTEN_OUT:
+        if blanks <= _WRITTEN_OUT or inline:
             a.literal(source, b"\n" + b" " * blanks, target, op)
             return
         line = a.state()
@@ -188,6 +203,20 @@ class Surface:
             source, KIND_RANGE, _NEWLINE, _NEWLINE, op, arg, line,
         ))  # fmt: skip
         a.call(line, self._blank_rule(), target, (0, MAX_BLANKS))
+
+    @staticmethod
+    def _written_out(a: Automaton, source: StateIndex, target: StateIndex) -> None:
+        """Allow what ``_some`` does, a state for each blank."""
+        a.byte_range(source, _SPACE, _SPACE, target)
+        here = a.state()
+        a.byte_range(source, _NEWLINE, _NEWLINE, here)
+        for _ in range(MAX_BLANKS):
+            a.epsilon(here, target)
+            following = a.state()
+            for byte in _BLANKS:
+                a.byte_range(here, byte, byte, following)
+            here = following
+        a.epsilon(here, target)
 
     @staticmethod
     def _loop(a: Automaton, state: StateIndex) -> None:
