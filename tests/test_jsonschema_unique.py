@@ -100,8 +100,10 @@ SURFACES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize("name", VALUES)
+LAWS = [(name, surface) for name in VALUES for surface in SURFACES]
+
+
+@pytest.mark.parametrize(("name", "surface"), LAWS[: size(len(LAWS), plain=1)])
 def test_unique_values_keep_every_law(name: str, surface: str) -> None:
     """Masks, bounds, budgets and ends are right whatever the items are."""
     schema = {"type": "array", "uniqueItems": True, **VALUES[name]}
@@ -109,7 +111,7 @@ def test_unique_values_keep_every_law(name: str, surface: str) -> None:
     assert constraint.report is not None
     assert constraint.report.sound
     assert constraint.report.live
-    check_constraint(constraint, steps=size(5, plain=2))
+    check_constraint(constraint, steps=size(5, plain=1))
 
 
 EQUAL: list[list[str]] = [
@@ -142,8 +144,10 @@ def test_values_are_told_apart_by_what_they_mean() -> None:
     """Two spellings of one value are not two items; spellings of two values are."""
     constraint = sg.compile(sg.JsonSchema({"type": "array", "uniqueItems": True}, **SURFACES["free"]), BYTES)
     for i, first in enumerate(EQUAL):
-        for j, second in enumerate(EQUAL):
-            for x, y in itertools.product(first, second):
+        for j, second in enumerate(EQUAL[: size(len(EQUAL), plain=i + 2)]):
+            if size(0, plain=i - j) > 0:
+                continue  # each value with itself and with the one after it
+            for x, y in list(itertools.product(first, second))[: size(100, plain=3)]:
                 assert constraint.accepts(f"[{x},{y}]".encode()) == (i != j), (x, y)
                 assert constraint.accepts(f'[[{x} , "z"],[{y},"z"] ]'.encode()) == (i != j), (x, y)
 
@@ -157,7 +161,7 @@ def test_keys_are_told_apart_by_what_they_spell() -> None:
         same = json.loads(f'"{x}"') == json.loads(f'"{y}"')
         assert constraint.accepts(text.encode()) != same, text
     few = compiled({**schema, "additionalProperties": False}, property_order="any", escapes="all")
-    check_constraint(few, steps=size(12, plain=4))
+    check_constraint(few, steps=size(12, plain=1))
     assert few.accepts(b'{"\\u0061":1}')
     assert not few.advance_bytes(few.start, b'{"\\u0061":1,')
 
