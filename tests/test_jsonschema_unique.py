@@ -100,18 +100,31 @@ SURFACES: dict[str, dict[str, Any]] = {
 }
 
 
-LAWS = [(name, surface) for name in VALUES for surface in SURFACES]
+LAWS = [(name, "default") for name in VALUES]
+LAWS += [(name, surface) for name in ("few integers", "mixed", "few keys") for surface in ("any order", "free")]
 
 
 @pytest.mark.parametrize(("name", "surface"), LAWS[: size(len(LAWS), plain=1)])
 def test_unique_values_keep_every_law(name: str, surface: str) -> None:
     """Masks, bounds, budgets and ends are right whatever the items are."""
-    schema = {"type": "array", "uniqueItems": True, **VALUES[name]}
-    constraint = compiled(schema, **SURFACES[surface])
+    keeps_every_law(name, surface, size(3, plain=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", VALUES)
+def test_unique_values_keep_every_law_in_every_surface(name: str, surface: str) -> None:
+    """The same of longer walks, in every surface."""
+    keeps_every_law(name, surface, 8)
+
+
+def keeps_every_law(name: str, surface: str, steps: int) -> None:
+    """Check the laws of an array of different values on a walk."""
+    constraint = compiled({"type": "array", "uniqueItems": True, **VALUES[name]}, **SURFACES[surface])
     assert constraint.report is not None
     assert constraint.report.sound
     assert constraint.report.live
-    check_constraint(constraint, steps=size(5, plain=1))
+    check_constraint(constraint, steps=steps)
 
 
 EQUAL: list[list[str]] = [

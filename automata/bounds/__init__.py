@@ -32,7 +32,7 @@ from .. import layout as lay
 from ..classes import token_classes
 from ..heap import state_offset
 from ..masks import advance, advance_bytes
-from ..values import in_question, is_value, text_of
+from ..values import compares_values, in_question, is_nested, is_value, keys_of, outer_of, text_of
 from .single_bytes import FILLER, ITEM, KEY, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 
@@ -56,6 +56,7 @@ class Bounds:
         self._a = store.arena.a
         self._tokens = TokenBounds(store)
         self._bytes = ByteBounds(store)
+        self._after: dict[tuple[int, ...], int | None] = {}
 
     def of(self, state: int) -> int:
         """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it.
@@ -200,7 +201,27 @@ class Bounds:
         if known >= 0:
             return known
         clear = self._clear(self._entries(state))
-        return self.of(state) if clear and self._bytes.of(clear) < ITEM else None
+        alike = self._alike(clear)
+        if alike is None or alike not in self._after:
+            bound = self.of(state) if clear and self._bytes.of(clear) < ITEM else None
+            if alike is None:
+                return bound
+            self._after[alike] = bound
+        return self._after[alike]
+
+    def _alike(self, clear: list[list[int]]) -> tuple[int, ...] | None:
+        """What the bound of a state hangs on where no value seen stands in the way: all but what was read; None where spellings count."""
+        found: list[int] = []
+        for q, need, room, register, frame in clear:
+            found += (q, need, room, frame)
+            while register:
+                if self._spells_key(register) or (
+                    (keys := int(keys_of(self._a, register))) and not compares_values(self._a, keys)
+                ):
+                    return None
+                found.append(self._bytes.n_keys(register))
+                register = int(outer_of(self._a, register)) if is_nested(register) else 0
+        return tuple(found)
 
     def _at_least(self, state: int) -> int:
         """What a state costs at least in a search: bytes where items must still come, nothing elsewhere."""

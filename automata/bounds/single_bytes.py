@@ -6,6 +6,8 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ...grammar.ir import (
     ITEM_BEGIN,
     ITEM_END,
@@ -94,6 +96,7 @@ class ByteBounds:
         self._a = store.arena.a
         self._cost: dict[Node, int] = {}
         self._single = store.single
+        self._up_to = [0, *np.cumsum(store.single).tolist()]  # how many bytes below each are tokens by themselves
         self._exits: dict[int, tuple[list[_Exit], int]] = {}
         self._single_bytes: dict[tuple[int, int], bytes] = {}
 
@@ -283,7 +286,7 @@ class ByteBounds:
             first = lay.RG + int(a[p + lay.L_RANGES])
             words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
             for word0, word1 in zip(words[::2], words[1::2], strict=True):
-                if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
+                if self._up_to[word0 & 255] == self._up_to[((word0 >> 8) & 255) + 1]:
                     continue
                 target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
                 op = (word0 >> 16) & OPERATION
@@ -295,9 +298,16 @@ class ByteBounds:
                     shortest[target] = shortest[q] + 1
                     todo.append(target)
         longest = _longest(inside, opened)
+        ways: dict[
+            tuple[int, int, int, bool], _Exit
+        ] = {}  # as many as states have one, and nearly all of them are alike
         for q, leaving in exits:
             leaving.longest = min(UNREACHABLE, longest[q] + 1)
-        result = self._exits[opened] = ([leaving for _, leaving in exits], len(inside))
+            kind = leaving.op, leaving.target, leaving.symbol, leaving.longest >= UNREACHABLE
+            like = ways.setdefault(kind, leaving)
+            like.shortest = min(like.shortest, leaving.shortest)
+            like.longest = max(like.longest, leaving.longest)
+        result = self._exits[opened] = (list(ways.values()), len(inside))
         return result
 
     def _counts(self, q: int) -> bool:
@@ -343,7 +353,7 @@ class ByteBounds:
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):
             word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
-            if not self._single[word0 & 255 : ((word0 >> 8) & 255) + 1].any():
+            if self._up_to[word0 & 255] == self._up_to[((word0 >> 8) & 255) + 1]:
                 continue
             marked = (word0 >> 16) & 255
             op = marked & OPERATION
