@@ -71,7 +71,8 @@ COVERAGE: Final = (
     Coverage("maxItems"),
     Coverage(
         "uniqueItems",
-        "no item comes twice, whatever its spelling, and none is begun where every possible item is used",
+        "no item comes twice, whatever its spelling, and none is begun where every possible item is used; numbers count as one where only "
+        "zeros behind 100 others in a fraction, or digits behind 13 in an exponent, tell them apart",
         (
             Weaker(
                 "residual",
