@@ -491,7 +491,7 @@ def test_sources() -> None:
 
 def test_registries() -> None:
     """Remote references are looked up in a mapping or in a ``referencing.Registry``, by the dialect of each document."""
-    referencing = pytest.importorskip("referencing")
+    referencing = pytest.importorskip("referencing", reason="referencing is not installed")
     documents = {
         "http://x.test/a": {"$schema": DRAFT4, "$ref": "#/definitions/b", "definitions": {"b": {"type": "null"}}}
     }
