@@ -688,9 +688,15 @@ def in_question(a, register):
     spellings nobody counts.
     """
     inner = inner_of(a, register)
-    text = inner & HASH_MASK
-    if text == 0 and inner >> 31 != 0 and compares_values(a, inner >> 31):
+    if inner & HASH_MASK == 0 and inner >> 31 != 0 and compares_values(a, inner >> 31):
         return True
+    return may_repeat(a, register)
+
+
+@njit(cache=True, nogil=True)
+def may_repeat(a, register):
+    """Whether a value that is open can become one of those seen, in this activation or around it."""
+    inner = inner_of(a, register)
     while True:
         text = inner & HASH_MASK
         if is_value(a, text):

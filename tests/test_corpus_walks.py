@@ -61,6 +61,40 @@ def test_walks_end_in_valid_documents(name: str, vocabulary: str) -> None:
     assert walk(HAND[name], vocabulary_named(vocabulary), name, walks=2, steps=20) or vocabulary == "holed"
 
 
+ONE_OF_TWO_ROWS = {
+    "oneOf": [
+        {"type": "object", "patternProperties": {"^[a-z]{1,255}$": {"type": ["string", "number", "null"]}}},
+        {"type": "object", "properties": {"count": {"type": "number"}}},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "vocabulary", "options"),
+    [
+        (HAND["anything"], "small", {"escapes": "all"}),
+        (HAND["only extra keys"], "small", {"escapes": "all"}),
+        (HAND["pattern anywhere"], "holed", {"escapes": "all", "property_order": "any"}),
+        (HAND["named keys"], "tiny holed", {}),
+        (ONE_OF_TWO_ROWS, "small", {}),
+    ],
+    ids=["values seen", "values counted", "room", "no brace alone", "a way out of few keys"],
+)
+def test_bounds_where_a_completion_is_hard_to_find(schema: Any, vocabulary: str, options: dict[str, Any]) -> None:
+    """Each of these had states whose bound no token lowered, or that were taken for dead."""
+    assert walk(schema, vocabulary_named(vocabulary), str(schema), walks=2, steps=14, most=24, **options)
+
+
+def test_what_only_longer_tokens_spell_is_alive() -> None:
+    """Where no token is a closing brace, an object is closed by one that holds more."""
+    vocab = vocabulary_named("tiny holed")
+    assert b"}" not in vocab.tokens
+    constraint = sg.compile(sg.JsonSchema(HAND["named keys"]), vocab)
+    check_constraint(constraint, texts_of(VALUES), rng=np.random.default_rng(10), steps=6)
+    state = constraint.advance_bytes(constraint.start, b"{")
+    assert constraint.finish_bound(state) == 5
+
+
 FEW = ("enum with shared prefixes", "pattern with length")
 VALUES: list[Any] = [
     None,

@@ -1,6 +1,6 @@
 """``finish_bound`` and budgets: how many tokens are enough, and which tokens keep a budget.
 
-The bound of a state is the least of five costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
+The bound of a state is the least of these costs.  Each is the length of some completion whose every step lowers the same cost, so each is a
 potential, and so is their minimum.
 
 *Tokens.*  The exact least number of tokens among the completions that close no further extra key; see ``tokens``.  Without extra keys that
@@ -12,10 +12,9 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 
 *Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
 
-*A search.*  Where it hangs on the values seen what may follow (``values.in_question``), and where items must still come that differ from
-others: the least number of single-byte tokens to a state where that is over, and the bound there.
-
-*A token, then tokens.*  One token of any kind, then the first cost: where nothing else is found, in vocabularies that lack single bytes.
+*A search.*  Where none of them is found: it hangs on the keys and values seen what may follow, or items must still come that differ from others.
+The least number of single-byte tokens to a state that has one of the costs above, and that cost; in vocabularies that lack single bytes, of
+tokens of any kind.  What a completion costs whose keys and items need not differ leads the search.
 """
 
 from __future__ import annotations
@@ -32,11 +31,13 @@ from .. import layout as lay
 from ..classes import token_classes
 from ..heap import state_offset
 from ..masks import advance, advance_bytes
-from ..values import compares_values, in_question, is_nested, is_value, keys_of, outer_of, text_of
-from .single_bytes import FILLER, ITEM, KEY, QUOTE, UNREACHABLE, ByteBounds
+from ..values import compares_values, in_question, is_nested, is_value, keys_of, may_repeat, outer_of, text_of
+from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ..store import Store
 
 __all__ = ["UNREACHABLE", "Bounds"]
@@ -44,6 +45,7 @@ __all__ = ["UNREACHABLE", "Bounds"]
 TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
 MOST_SEARCHED: Final = 20_000
+MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
 MORE_FILLERS: Final = 4  # beside one for each key seen: the digits of an escape
 
 
@@ -56,6 +58,8 @@ class Bounds:
         self._a = store.arena.a
         self._tokens = TokenBounds(store)
         self._bytes = ByteBounds(store)
+        self._free_tokens = TokenBounds(store, freely=True)
+        self._free_bytes = ByteBounds(store, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
 
     def of(self, state: int) -> int:
@@ -74,19 +78,22 @@ class Bounds:
         known = int(a[p + lay.STATE_BOUND])
         if known >= 0:
             return known
-        entries = self._entries(state)
-        clear = self._clear(entries)
-        best = self._least(clear) if clear else UNREACHABLE
-        if any(self._spells_key(register) for _, _, _, register, _ in clear):
-            best = min(best, self._after_key(state, clear, best))
-        if clear:
-            best = min(best, self._bytes.of(clear))
-        if not clear or ITEM <= best < UNREACHABLE:
+        best = self._without_search(self._entries(state), state)
+        if best >= ITEM:
             best = self._search(state)
         if best >= UNREACHABLE and not self._store.byte_complete:
-            best = self._after_token(state)
+            best = self._search_tokens(state)
         a[p + lay.STATE_BOUND] = best
         return best
+
+    def _without_search(self, entries: list[list[int]], state: int) -> int:
+        """The least of the costs that need no search; ``ITEM`` or more where there is none."""
+        calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
+        clear = self._clear(calm)
+        best = self._least(calm)
+        if any(self._spells_key(register) for _, _, _, register, _ in clear):
+            best = min(best, self._after_key(state, clear, best))
+        return min(best, self._bytes.of(clear)) if clear else best
 
     def within(self, state: int, budget: int) -> bool:
         """Whether the bound of a state is at most a budget; bytes are counted first, which mostly settles it without a token's effects.
@@ -148,21 +155,50 @@ class Bounds:
         return text != 0 and not is_value(self._a, text)
 
     def _search(self, state: int) -> int:
-        """The least number of single-byte tokens from a state where values seen matter: to the end, or to where they do not any more.
-
-        Best first.  While items must still come that differ from others, what a state costs without that condition is what its
-        completion costs at least; where none must, the values seen are left behind in a few bytes, whichever.
+        """The least number of single-byte tokens to a state with a cost of its own, and that cost.
 
         Raises:
             LimitExceeded: nothing was found among ``MOST_SEARCHED`` states.
 
         """
-        singles = [c for c in range(256) if self._store.single[c]]
+        singles = [bytes([c]) for c in range(256) if self._store.single[c]]
+
+        def following(here: int) -> Iterator[int]:
+            return (self._read(here, single) for single in singles)
+
+        found = self._best_first(state, following, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED)
+        if found is None:
+            raise LimitExceeded(
+                "no completion was found whose items differ", limit="searched states", value=MOST_SEARCHED
+            )
+        return found
+
+    def _search_tokens(self, state: int) -> int:
+        """The same over tokens of all kinds; what is not found among ``MOST_TRIED`` states counts as dead."""
+
+        def following(here: int) -> Iterator[int]:
+            for token in token_classes(self._store, here, spelling=False).representative.tolist():
+                after = int(advance(self._a, here, token))
+                if after < 0:
+                    self._store.failed(after)
+                yield after
+
+        def at_least(here: int) -> int:
+            return min(self._free_tokens.of(q, need, room, frame) for q, need, room, _, frame in self._entries(here))
+
+        found = self._best_first(state, following, at_least, MOST_TRIED)
+        return UNREACHABLE if found is None else found
+
+    def _best_first(
+        self, state: int, following: Callable[[int], Iterable[int]], at_least: Callable[[int], int], most: int
+    ) -> int | None:
+        """The least number of steps to a state with a cost of its own, and that cost (A*); None if that takes more than ``most`` states."""
+        self._after.clear()  # it names frames, which live as long as their scope
         cost = {state: 0}
         before: dict[int, int] = {}
-        heap = [(self._at_least(state), 0, state)]
+        heap = [(at_least(state), 0, state)]
         closed: set[int] = set()
-        while heap:
+        while heap and heap[0][0] < UNREACHABLE:
             estimate, _, here = heapq.heappop(heap)
             if here < 0:
                 here = ~here
@@ -175,35 +211,33 @@ class Bounds:
             if here in closed:
                 continue
             closed.add(here)
-            if len(closed) > MOST_SEARCHED:
-                raise LimitExceeded(
-                    "no completion was found whose items differ", limit="searched states", value=MOST_SEARCHED
-                )
-            for c in singles:
-                after = self._read(here, bytes([c]))
+            if len(closed) > most:
+                return None
+            for after in following(here):
                 if after == 0 or cost[here] + 1 >= cost.get(after, UNREACHABLE):
                     continue
                 cost[after], before[after] = cost[here] + 1, here
                 rest = self._settled(after)
                 entry = ~after
                 if rest is None:
-                    rest, entry = self._at_least(after), after
+                    rest, entry = at_least(after), after
                 if rest < UNREACHABLE:
                     heapq.heappush(heap, (cost[after] + rest, -cost[after], entry))
         return UNREACHABLE
 
     def _settled(self, state: int) -> int | None:
-        """The bound of a state at which a search may end, else None."""
+        """The cost of a state at which a search may end, else None."""
         p = lay.HP + self._record(state)
         if int(self._a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
             return 0
         known = int(self._a[p + lay.STATE_BOUND])
         if known >= 0:
             return known
-        clear = self._clear(self._entries(state))
-        alike = self._alike(clear)
+        entries = self._entries(state)
+        alike = self._alike(entries) if len(self._clear(entries)) == len(entries) else None
         if alike is None or alike not in self._after:
-            bound = self.of(state) if clear and self._bytes.of(clear) < ITEM else None
+            own = self._without_search(entries, state)
+            bound = own if own < ITEM else None
             if alike is None:
                 return bound
             self._after[alike] = bound
@@ -223,11 +257,6 @@ class Bounds:
                 register = int(outer_of(self._a, register)) if is_nested(register) else 0
         return tuple(found)
 
-    def _at_least(self, state: int) -> int:
-        """What a state costs at least in a search: bytes where items must still come, nothing elsewhere."""
-        cost = self._bytes.of(self._entries(state))
-        return UNREACHABLE if cost >= UNREACHABLE else cost % KEY if cost >= ITEM else 0
-
     def _record(self, state: int) -> int:
         at = int(state_offset(self._a, state))
         if at < 0:
@@ -244,7 +273,7 @@ class Bounds:
         return entries
 
     def _least(self, entries: list[list[int]]) -> int:
-        return min(self._tokens.of(q, need, room, frame) for q, need, room, _, frame in entries)
+        return min((self._tokens.of(q, need, room, frame) for q, need, room, _, frame in entries), default=UNREACHABLE)
 
     def _after_key(self, state: int, entries: list[list[int]], best: int) -> int:
         """The least cost of a text of the family that closes the open key, and of the tokens after it."""
@@ -261,17 +290,6 @@ class Bounds:
                 if closed:
                     best = min(best, length + self._least(self._entries(closed)))
                 here = self._read(here, FILLER)
-        return best
-
-    def _after_token(self, state: int) -> int:
-        """The least cost of one token of any kind and of the tokens after it: for what only a longer token spells."""
-        best = UNREACHABLE
-        for token in token_classes(self._store, state, spelling=False).representative.tolist():
-            after = int(advance(self._a, state, token))
-            if after < 0:
-                self._store.failed(after)
-            if after:
-                best = min(best, 1 + self._least(self._entries(after)))
         return best
 
     def _read(self, state: int, data: bytes) -> int:

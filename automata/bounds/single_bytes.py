@@ -27,6 +27,7 @@ from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 if TYPE_CHECKING:
     from ..store import Store
 
+UNBOUNDED: Final = lay.UNBOUNDED
 UNREACHABLE: Final = lay.UNBOUNDED
 """The bound of a state from which nothing can be completed."""
 
@@ -42,22 +43,34 @@ _COLON: Final = 0x3A
 IN_KEY: Final = -2  # in the search for an open key's text: no other rule reads it
 COMPLETE: Final = -1
 
-Node = tuple[int, int]
-"""A local state and how many items its activation still needs."""
+Node = tuple[int, int, int]
+"""A local state, how many items its activation still needs, and how many it may still read."""
 
 
 @dataclass(slots=True)
 class _Edge:
-    """A hyperedge that waits for parts: the cost so far, how many parts are open, whose edge it is.
+    """A way on from a node: what it costs itself, the nodes that must be finished then, the items read of the node's own activation.
 
     Its cost is ``cost`` and its parts' together; with ``worst``, the greatest of its parts' costs, each with what lies before it.
+    ``own`` says which part belongs to the node's own activation (-1: none), so that its items are the node's.
     """
 
     cost: int
-    waiting: int
-    user: Node
     parts: tuple[Node, ...]
-    worst: dict[Node, int] | None = None
+    own: int = -1
+    items: int = 0
+    worst: tuple[int, ...] | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An edge whose parts are being settled: whose it is, how many are open, and what the settled ones cost together."""
+
+    user: Node
+    edge: _Edge
+    open: int
+    cost: int
+    items: int
 
 
 @dataclass(slots=True)
@@ -82,6 +95,10 @@ class ByteBounds:
     of cost.  A configuration costs its top node plus one node per frame below it.  On a shortest completion every single-byte token lowers
     that by one; a byte that is no token counts as one that cannot be read.
 
+    A count that may not grow beyond some room would make a node of every room.  So a node is first settled as if there were room without
+    end, and the items that its cheapest way reads are noted; only where they are more than there is room for, the node with that room is
+    settled as well.
+
     Items that must differ are counted, in units of ``ITEM``, and not priced: a caller that meets one searches.
 
     Keys are told apart by a register that no node sees.  An open key is completed by the cheapest text that is not among those seen, found by
@@ -89,12 +106,16 @@ class ByteBounds:
     one of them is missing; else the dearest of finitely many; else, among infinitely many, the shortest, and ``KEY`` on top, once or more, for
     each of which the number of keys seen is added when a configuration is priced, because among that many spellings plus one at least one
     is new.
+
+    With ``freely``, keys and items need not differ from any others: a lower bound.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, freely: bool = False) -> None:
         """Know nothing yet."""
         self._a = store.arena.a
+        self._freely = freely
         self._cost: dict[Node, int] = {}
+        self._items: dict[Node, int] = {}
         self._single = store.single
         self._up_to = [0, *np.cumsum(store.single).tolist()]  # how many bytes below each are tokens by themselves
         self._exits: dict[int, tuple[list[_Exit], int]] = {}
@@ -103,29 +124,29 @@ class ByteBounds:
     def of(self, entries: list[list[int]]) -> int:
         """The least cost of a configuration."""
         best = UNREACHABLE
-        for q, need, _, register, frame in entries:
+        for q, need, room, register, frame in entries:
             inner = int(inner_of(self._a, register))
-            if inner & HASH_MASK and not is_value(self._a, inner & HASH_MASK):
-                best = min(best, self._open_key(q, need, register, frame))
+            if not self._freely and inner & HASH_MASK and not is_value(self._a, inner & HASH_MASK):
+                best = min(best, self._open_key(q, need, room, register, frame))
             else:
                 seen = self.n_keys(register)
-                best = min(best, self._priced(self._node(q, need), seen) + self._below(frame, seen, register))
+                best = min(best, self._priced(self._node(q, need, room), seen) + self._below(frame, seen, register))
         return best
 
     def n_keys(self, register: int) -> int:
-        """How many keys were read in an entry's activation."""
-        return int(n_keys(self._a, int(inner_of(self._a, register)) >> 31))
+        """How many keys were read in an entry's activation; a value that is open will be one more."""
+        inner = int(inner_of(self._a, register))
+        return int(n_keys(self._a, inner >> 31)) + bool(is_value(self._a, inner & HASH_MASK))
 
-    @staticmethod
-    def _priced(cost: int, seen: int) -> int:
+    def _priced(self, cost: int, seen: int) -> int:
         """A node's cost with the keys on its way told apart from those seen."""
-        if cost >= UNREACHABLE:
-            return UNREACHABLE
+        if cost >= UNREACHABLE or self._freely:
+            return min(cost, UNREACHABLE)
         items, cost = divmod(cost, ITEM)
         keys, cost = divmod(cost, KEY)
         return cost + keys * (seen + keys) + items * ITEM
 
-    def _open_key(self, q: int, need: int, register: int, frame: int) -> int:
+    def _open_key(self, q: int, need: int, room: int, register: int, frame: int) -> int:
         """The least cost of an entry whose key is open: a search for the cheapest text that completes it and is not among those seen.
 
         Best first, by the bytes read and the least that can follow (A*), so that few texts but those seen are tried; of the bytes of a
@@ -139,7 +160,7 @@ class ByteBounds:
         def behind(state: int, level: int) -> int:
             """The cost from a state of the activation that has the key, or from the links of the frame (state -1)."""
             if (state, level) not in under:
-                own = 0 if state < 0 else self._priced(self._node(state, need), level)
+                own = 0 if state < 0 else self._priced(self._node(state, need, room), level)
                 under[state, level] = own + self._below(frame, level, register)
             return under[state, level]
 
@@ -149,7 +170,7 @@ class ByteBounds:
             """The least that may follow in a state; ``back`` is where the rule of the key's rest returns to, ``IN_KEY`` outside of it."""
             if (state, back) not in least:
                 if back != IN_KEY:
-                    least[state, back] = self._node(state, 0) + behind(back, len(seen) + 1)
+                    least[state, back] = self._node(state, 0, UNBOUNDED) + behind(back, len(seen) + 1)
                 else:
                     least[state, back] = min(
                         (
@@ -230,7 +251,7 @@ class ByteBounds:
             f, through, carried = stack[-1]
             best = UNREACHABLE
             waiting = False
-            for symbol, need, _, saved, parent in self._links(f):
+            for symbol, need, room, saved, parent in self._links(f):
                 if symbol == lay.SYMBOL_EMPTY:
                     best = 0
                     continue
@@ -243,7 +264,7 @@ class ByteBounds:
                     waiting = True
                     break
                 under = 0 if parent == lay.FRAME_EMPTY else total[parent, level, back]
-                best = min(best, self._priced(self._node(symbol >> 1, need), level) + under)
+                best = min(best, self._priced(self._node(symbol >> 1, need, room), level) + under)
             if waiting:
                 continue
             stack.pop()
@@ -265,10 +286,13 @@ class ByteBounds:
         links: list[list[int]] = a[first : first + words].reshape(-1, lay.LINK).tolist()
         return links
 
-    def _node(self, q: int, need: int) -> int:
-        node = (q, need)
-        if node not in self._cost:
-            self._settle(node)
+    def _node(self, q: int, need: int, room: int) -> int:
+        """The cost of a node."""
+        for node in ((q, need, UNBOUNDED), (q, need, room)):
+            if node not in self._cost:
+                self._settle(node)
+            if self._items[node] <= room:
+                break
         return self._cost[node]
 
     def _key_exits(self, opened: int) -> tuple[list[_Exit], int]:
@@ -320,36 +344,34 @@ class ByteBounds:
                 return bool((word >> 16) & OPERATION == OP_COUNT)
         return False
 
-    def _key_edges(self, opened: int, need: int) -> list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]:
-        """The edges of a state whose quote opens a key, as of ``_edges``: what the key and all after it cost at most."""
+    def _key_edges(self, opened: int, need: int, room: int) -> list[_Edge]:
+        """The edges of a state whose quote opens a key: what the key and all after it cost at most."""
         exits, states = self._key_exits(opened)
         closing = [e for e in exits if e.op == OP_KEY_CLOSE]
-        needed = [e for e in closing if self._counts(e.target)] if need else []
+        needed = [e for e in closing if self._counts(e.target)] if need and not self._freely else []
         if needed:
-            return [_dearest(needed, need)]
-        edges: list[tuple[int, tuple[Node, ...], dict[Node, int] | None]] = []
+            return [_dearest(needed, need, room)]
+        edges: list[_Edge] = []
         for e in exits:
-            if e.op == OP_KEY_DROP:
-                edges.append((1 + e.shortest, ((e.target, need),), None))
+            behind = (e.symbol >> 1 if e.symbol >= 0 else e.target, need, room)
+            if e.op == OP_KEY_DROP or (self._freely and e.symbol < 0):
+                edges.append(_Edge(1 + e.shortest, (behind,), 0))
             elif e.symbol >= 0:
-                edges.append((1 + e.shortest + KEY, ((e.target, 0), (e.symbol >> 1, need)), None))
+                edges.append(_Edge(1 + e.shortest + KEY * (not self._freely), ((e.target, 0, UNBOUNDED), behind), 1))
             elif e.longest >= UNREACHABLE:
-                edges.append((1 + e.shortest + KEY * states, ((e.target, need),), None))
+                edges.append(_Edge(1 + e.shortest + KEY * states, (behind,), 0))
         if not edges and closing:
-            edges.append(_dearest(closing, need))
+            edges.append(_dearest(closing, need, room))
         return edges
 
-    def _edges(self, node: Node) -> tuple[bool, list[tuple[int, tuple[Node, ...], dict[Node, int] | None]]]:
-        """Whether the activation may end at a node, and its edges: (bytes and keys, the nodes that then must be finished).
-
-        The third item is None, or what lies before each of the nodes of which the dearest counts.
-        """
+    def _edges(self, node: Node) -> tuple[bool, list[_Edge]]:
+        """Whether the activation may end at a node, and its edges."""
         a = self._a
-        q, need = node
+        q, need, room = node
         p = lay.LS + q * lay.LS_WIDTH
         flags = int(a[p + lay.L_FLAGS])
         ends = bool(flags & lay.FLAG_ACCEPT) or (bool(flags & lay.FLAG_ACCEPT_NO_NEED) and need == 0)
-        edges: list[tuple[int, tuple[Node, ...], dict[Node, int] | None]] = []
+        edges: list[_Edge] = []
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):
             word0, word1 = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
@@ -357,80 +379,101 @@ class ByteBounds:
                 continue
             marked = (word0 >> 16) & 255
             op = marked & OPERATION
-            target = word1 & 0xFFFFFFFF
-            after = need
+            target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
             if op in (OP_KEY_OPEN, OP_TEXT_OPEN):
-                edges += self._key_edges(target, need)
+                edges += self._key_edges(target, need, room)
                 continue
+            if op == OP_SET:
+                pair = lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)
+                edges.append(_Edge(1, ((target, int(a[pair]), int(a[pair + 1])),)))
+                continue
+            if (op == OP_TEST and need > 0) or (op == OP_COUNT and room <= 0):
+                continue
+            behind = (target, need, room)
             if op == OP_COUNT:
-                after = max(0, need - 1)
-            elif op == OP_SET:
-                after = int(a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)])
-            elif op == OP_TEST and need > 0:
-                continue
-            another = bool(marked & ITEM_BEGIN) and bool(marked & ITEM_END)
-            edges.append((1 + ITEM * another, ((target, after),), None))
+                behind = (target, max(0, need - 1), room if room >= UNBOUNDED else room - 1)
+            another = bool(marked & ITEM_BEGIN) and bool(marked & ITEM_END) and not self._freely
+            parts = (behind,) if symbol < 0 else ((target, 0, UNBOUNDED), (symbol >> 1, *behind[1:]))
+            edges.append(_Edge(1 + ITEM * another, parts, len(parts) - 1, int(op == OP_COUNT)))
         first = lay.CL + int(a[p + lay.L_CALLS])
         for i in range(int(a[p + lay.L_N_CALLS])):
             callee, pair = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
             symbol = (callee >> 32) - 1
-            inner = (callee & 0xFFFFFFFF, int(a[lay.PR + 2 * pair]) if pair >= 0 else 0)
-            edges.append((0, (inner,) if symbol < 0 else (inner, (symbol >> 1, need)), None))
+            counts = (int(a[lay.PR + 2 * pair]), int(a[lay.PR + 2 * pair + 1])) if pair >= 0 else (0, UNBOUNDED)
+            inner = (callee & 0xFFFFFFFF, *counts)
+            edges.append(_Edge(0, (inner,)) if symbol < 0 else _Edge(0, (inner, (symbol >> 1, need, room)), 1))
         return ends, edges
 
     def _settle(self, root: Node) -> None:
-        """Settle every node that the root's cost depends on (Knuth 1977)."""
-        reached = {root}
-        work = [root]
-        heap: list[tuple[int, Node]] = []
-        users: dict[Node, list[_Edge]] = {}
-        for node in work:
+        """Settle every node that the root's cost depends on (Knuth 1977), the cheapest first."""
+        costs, items = self._cost, self._items
+        reached: set[Node] = set()
+        heap: list[tuple[int, int, Node]] = []
+        users: dict[Node, list[tuple[_Waiting, int]]] = {}
+        work: list[Node] = []
+
+        def reach(node: Node) -> None:
+            if node not in reached:
+                reached.add(node)
+                work.append(node)
+
+        def resolve(waiting: _Waiting, i: int) -> bool:
+            """Add a part's cost to its edge where it is known; else let the edge wait for it."""
+            q, need, room = waiting.edge.parts[i]
+            node = (q, need, UNBOUNDED)
+            if node in costs and items[node] > room:
+                node = (q, need, room)
+            cost = costs.get(node)
+            if cost is None:
+                users.setdefault(node, []).append((waiting, i))
+                reach(node)
+                return False
+            worst = waiting.edge.worst
+            waiting.cost = waiting.cost + cost if worst is None else max(waiting.cost, cost + worst[i])
+            if worst is not None:
+                waiting.items = max(waiting.items, items[node])
+            elif waiting.edge.own == i:
+                waiting.items += items[node]
+            return True
+
+        def expand(node: Node) -> None:
             ends, edges = self._edges(node)
             if ends:
-                heap.append((0, node))
-            for cost, parts, worst in edges:
-                waiting = [part for part in set(parts) if part not in self._cost]
-                known = [part for part in parts if part in self._cost]
-                if worst is None:
-                    base = cost + sum(self._cost[part] for part in known)
-                else:
-                    base = max((self._cost[part] + worst[part] for part in known), default=0)
-                if base >= UNREACHABLE:
-                    continue
-                if not waiting:
-                    heap.append((base, node))
-                    continue
-                edge = _Edge(base, len(waiting), node, parts, worst)
-                for part in waiting:
-                    users.setdefault(part, []).append(edge)
-                    if part not in reached:
-                        reached.add(part)
-                        work.append(part)
-        heapq.heapify(heap)
-        while heap:
-            cost, node = heapq.heappop(heap)
-            if node in self._cost:
+                heapq.heappush(heap, (0, 0, node))
+            for edge in edges:
+                waiting = _Waiting(node, edge, 0, edge.cost, edge.items)
+                waiting.open = sum(not resolve(waiting, i) for i in range(len(edge.parts)))
+                if not waiting.open and waiting.cost < UNREACHABLE:
+                    heapq.heappush(heap, (waiting.cost, waiting.items, node))
+
+        reach(root)
+        while work or heap:
+            while work:
+                expand(work.pop())
+            if not heap:
+                break
+            cost, read, node = heapq.heappop(heap)
+            if node in costs:
                 continue
-            self._cost[node] = cost
-            for edge in users.get(node, ()):
-                if edge.worst is None:
-                    edge.cost += cost * edge.parts.count(node)
-                else:
-                    edge.cost = max(edge.cost, cost + edge.worst[node])
-                edge.waiting -= 1
-                if edge.waiting == 0 and edge.user not in self._cost:
-                    heapq.heappush(heap, (edge.cost, edge.user))
+            costs[node], items[node] = cost, read
+            for waiting, i in users.pop(node, ()):
+                if waiting.user in costs or not resolve(waiting, i):
+                    continue
+                waiting.open -= 1
+                if waiting.open == 0 and waiting.cost < UNREACHABLE:
+                    heapq.heappush(heap, (waiting.cost, waiting.items, waiting.user))
         for node in reached:
-            self._cost.setdefault(node, UNREACHABLE)
+            if node not in costs:
+                costs[node], items[node] = UNREACHABLE, 0
 
 
-def _dearest(exits: list[_Exit], need: int) -> tuple[int, tuple[Node, ...], dict[Node, int]]:
+def _dearest(exits: list[_Exit], need: int, room: int) -> _Edge:
     """The edge that costs what the dearest of some ways out of a key does, opening quote included."""
     before: dict[Node, int] = {}
     for e in exits:
-        node = (e.target, need)
+        node = (e.target, need, room)
         before[node] = max(before.get(node, 0), 1 + e.longest)
-    return 0, tuple(before), before
+    return _Edge(0, tuple(before), worst=tuple(before.values()))
 
 
 def _longest(edges: dict[int, list[int]], start: int) -> dict[int, int]:

@@ -57,13 +57,14 @@ class TokenBounds:
     child's effects are landings one token later, its child is an exit in turn.  That is a min-plus system over finitely many landings,
     solved by a worklist; real frames are then walked from link to link.
 
-    Tokens that close an extra key are left out.  Counters: need is exact, room is cut to need plus ``SLACK`` wherever a token ends; that
+    Tokens that close an extra key are left out; with ``freely`` they are not, and what comes out is a lower bound, as if keys need not differ.  Counters: need is exact, room is cut to need plus ``SLACK`` wherever a token ends; that
     forbids some completions, and the cut after any token of a completion is no narrower than before.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, freely: bool = False) -> None:
         """Know nothing yet."""
         self._a, self._r = store.arena
+        self._freely = freely
         self._known: dict[int, _Known] = {}
         self._slack: dict[int, tuple[int, int]] = {}
         self._edges: dict[int, tuple[list[int], bool]] = {}
@@ -90,7 +91,7 @@ class TokenBounds:
             self._forget()
         number = self._number(q, need, room, ())
         if number < 0:
-            return UNREACHABLE
+            return 0 if self._freely else UNREACHABLE
         under = self._frame(frame)
         exits = sorted(self._solved(number).items(), key=lambda item: item[1])
         best = UNREACHABLE
@@ -309,7 +310,7 @@ class TokenBounds:
         if resolved is None:
             symbol, need, room = link
             resolved = ([], 0)
-            if symbol < 0 or not symbol & 1:  # a keyed symbol is the end of an extra key
+            if symbol < 0 or not symbol & 1 or self._freely:  # a keyed symbol is the end of an extra key
                 node, levels = self._exits[leaving]
                 below = int(child(self._a, self._r, node, symbol))
                 if below < 0:
@@ -331,16 +332,16 @@ class TokenBounds:
         first = lay.GR + int(a[e + lay.E_GROUPS]) * lay.GR_WIDTH
         groups = a[first : first + int(a[e + lay.E_N_GROUPS]) * lay.GR_WIDTH].reshape(-1, lay.GR_WIDTH)
         for q, need, room, key, frame, least_room, most_need, chain, tokens, n_tokens, _ in groups.tolist():
-            if key == KEY_CLOSED or n_tokens == 0:
+            if n_tokens == 0 or (key == KEY_CLOSED and not self._freely):
                 continue
             links = self._pushed(frame)
-            if links is None or (dirty and not self._spelled_without_keys(node, tokens, n_tokens)):
+            if links is None or (dirty and not self._freely and not self._spelled_without_keys(node, tokens, n_tokens)):
                 continue
             effects.append((q, need, room, links, least_room, most_need, chain))
         points = self._points(node)
         known = self._known[node] = _Known(
             effects,
-            bool((points[:, lay.P_KEY] != KEY_CLOSED).any()),
+            bool((points[:, lay.P_KEY] != KEY_CLOSED).any()) or (self._freely and len(points) > 0),
             int(points[:, lay.P_MIN_ROOM].max(initial=0)),
             int(points[:, lay.P_MAX_NEED].min(initial=lay.UNBOUNDED)),
             dirty or bool((points[:, lay.P_KEY] == KEY_CLOSED).any()),
@@ -358,7 +359,7 @@ class TokenBounds:
         while frame != lay.FRAME_UNKNOWN:
             p = lay.HP + frame + lay.HEADER
             symbol, need, room, key, frame = self._a[p : p + lay.LINK].tolist()
-            if symbol & 1 or key == KEY_CLOSED:
+            if (symbol & 1 or key == KEY_CLOSED) and not self._freely:
                 return None
             links.append((symbol, need, room))
         return tuple(links)
@@ -450,7 +451,8 @@ class TokenBounds:
                 if symbol == lay.SYMBOL_EMPTY:
                     best = min(best, self._at_end(exit_))
                     continue
-                if need > MOST_NEED or symbol & 1 or not self.is_small(symbol >> 1):
+                if need > MOST_NEED or (symbol & 1 and not self._freely) or not self.is_small(symbol >> 1):
+                    best = 0 if self._freely else best
                     continue
                 for following, cost in self._leaves(exit_, (symbol, need, room)).items():
                     if cost >= best:
