@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor, gcd, lcm
-from typing import Final
+from typing import Any, Final
 
 from ..errors import LimitExceeded
 from ..ir import ByteAutomaton
@@ -321,16 +321,17 @@ def number_meets(value: Number, f: Facts) -> bool:
 
 @lru_cache(4096)
 def number_text(spec: NumberSpec) -> ByteAutomaton:
-    """Return the texts of a set of numbers."""
-    build = numbers.integer if spec.whole else numbers.number
-    part = build(
-        spec.low,
-        spec.high,
-        exclusive_low=spec.low_open,
-        exclusive_high=spec.high_open,
-        multiple_of=spec.multiple,
-        not_multiple_of=spec.avoid,
-    )
+    """Return the texts of a set of numbers; those with bounds and ``digits`` have no exponent, which would pass by both."""
+    limits: dict[str, Any] = {
+        "exclusive_low": spec.low_open,
+        "exclusive_high": spec.high_open,
+        "multiple_of": spec.multiple,
+        "not_multiple_of": spec.avoid,
+    }
+    if spec.whole:
+        part = numbers.integer(spec.low, spec.high, **limits)
+    else:
+        part = numbers.number(spec.low, spec.high, exponents=spec.digits is None, **limits)
     return part if spec.digits is None else numbers.with_digits(part, *spec.digits, MAX_EXPONENT_DIGITS)
 
 

@@ -1,7 +1,8 @@
 """Texts of JSON numbers with exact decimal bounds, as byte automata.
 
 A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: every decimal value has such a text, so
-nothing is lost.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
+nothing is lost.  Between bounds, scientific notation is read as well (``exponents``), since that is how very small and very large
+numbers are usually written.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
 two things about each bound: how many digits were read, and how they compare with the bound's first digits; only at the
 end of the integer part does the number of digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff
 ``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.  Several multiples, wanted or to be avoided, share one
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
+from itertools import pairwise
 from math import lcm
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from ..errors import InvalidSource, LimitExceeded
 from ..ir import ByteAutomaton
+from .exponents import Edge, Leading, Scientific
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """The arithmetic of bounds: the default context rounds to 28 digits, even where it only negates."""
@@ -38,6 +41,14 @@ class _Bound(NamedTuple):
     whole: str
     fraction: str
     inclusive: bool
+
+    def leading(self) -> Leading | None:
+        """The bound as scientific notation compares it; ``None`` if it is 0."""
+        digits = (self.whole + self.fraction).lstrip("0")
+        if not digits:
+            return None
+        zeros = len(self.whole + self.fraction) - len(digits)
+        return Leading(digits.rstrip("0"), len(self.whole) - 1 - zeros, self.inclusive)
 
 
 class _State(NamedTuple):
@@ -178,29 +189,40 @@ def _accepts(state: _State, limits: _Range) -> bool:
     return limits.residues.allow(residue)
 
 
-Edge = tuple[int, int, int, int]  # source, lowest byte, highest byte, target
+def _alike(state: _State, limits: _Range) -> list[tuple[int, int]]:
+    """Ranges of bytes that ``_read`` does not tell apart: without residues only 0 and the digits of bounds stand out."""
+    cuts = {0, 1, 10}
+    if limits.residues.modulus > 1:
+        cuts.update(DIGITS)
+    for bound in (limits.low, limits.high):
+        if bound is not None:
+            here, i = (bound.whole, state.whole) if state.phase < POINT else (bound.fraction, state.fraction)
+            if i < len(here):
+                cuts.update((int(here[i]), int(here[i]) + 1))
+    digits = sorted(cuts)
+    return [(0x2E, 0x2E), *((0x30 + a, 0x2F + b) for a, b in pairwise(digits))]
 
 
-def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
-    """Edges (source, symbol, target) and accepting states, numbered from ``first``; and the next free number."""
+def _magnitudes(limits: _Range, begin: int, edges: list[Edge], accepting: set[int], free: int) -> int:
+    """Add edges and accepting states from ``begin`` on, other states numbered from ``free``; returns the next free number."""
     caps = _caps(limits)
     start = _State(START, 0, 0, EQUAL, EQUAL, 0)
-    number = {start: first}
+    number = {start: begin}
     work = [start]
-    edges: list[Edge] = []
-    accepting = set()
     for state in work:
+        here = number[state]
         if _accepts(state, limits):
-            accepting.add(number[state])
-        for symbol in "0123456789.":
-            following = _read(state, symbol, limits, caps)
+            accepting.add(here)
+        for low, high in _alike(state, limits):
+            following = _read(state, chr(low), limits, caps)
             if following is None:
                 continue
             if following not in number:
-                number[following] = first + len(number)
+                number[following] = free
+                free += 1
                 work.append(following)
-            edges.append((number[state], ord(symbol), ord(symbol), number[following]))
-    return edges, accepting, first + len(number)
+            edges.append((here, low, high, number[following]))
+    return free
 
 
 def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
@@ -257,6 +279,25 @@ def _residues(multiple_of: Decimal | None, not_multiple_of: tuple[Decimal, ...])
     return _Residues(modulus, places, moduli[0], tuple(moduli[1:]))
 
 
+def _add_scientific(notation: Scientific, limits: _Range, avoid: Decimal | None, start: int, free: int) -> int:
+    """Add scientific notation; it has no residues, but what is below all that is to be avoided is a multiple of none of it."""
+    below = None if limits.low is None else limits.low.leading()
+    above = None
+    if limits.high is not None:
+        above = limits.high.leading()
+        if above is None:
+            return free
+    if avoid is not None:
+        least = _bound(avoid, inclusive=False).leading()
+        assert least is not None  # noqa: S101  (a multiple is greater than 0)
+        above = least if above is None else min(above, least, key=_by_value)
+    return notation.add(below, above, start, free)
+
+
+def _by_value(bound: Leading) -> tuple[int, str, bool]:
+    return bound.exponent, bound.digits, bound.inclusive
+
+
 @lru_cache(maxsize=1024)
 def _numbers(
     low: Decimal | None,
@@ -266,31 +307,42 @@ def _numbers(
     multiple_of: Decimal | None,
     not_multiple_of: tuple[Decimal, ...],
     integer: bool,
+    exponents: bool,
 ) -> ByteAutomaton:
     residues = _residues(multiple_of, not_multiple_of)
-    zero = Decimal(0)
-    edges: list[Edge] = []
-    accepting: set[int] = set()
-    # magnitudes at or above zero
+    positive = negative = None  # ranges of magnitudes
     if high is None or high > 0 or (high == 0 and not exclusive_high):
         below = None
         if low is not None and (low > 0 or (low == 0 and exclusive_low)):
             below = _bound(low, inclusive=not exclusive_low)
         above = None if high is None else _bound(high, inclusive=not exclusive_high)
-        edges, accepting, free = _magnitudes(_Range(below, above, residues, integer), 0)
-    else:
-        free = 1
-    # a minus sign, then the range turned round; "-0" spells 0, which integers never do
+        positive = _Range(below, above, residues, integer)
+    # behind a minus sign, the range turned round; "-0" spells 0, which integers never do
     if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
         above = None if low is None else _bound(EXACT.minus(low), inclusive=not exclusive_low)
         below = None
         if high is not None and (high < 0 or (high == 0 and exclusive_high)):
             below = _bound(EXACT.minus(high), inclusive=not exclusive_high)
         if integer and below is None:
-            below = _bound(zero, inclusive=False)
-        negative, finals, _ = _magnitudes(_Range(below, above, residues, integer), free)
-        edges = [*edges, (0, ord("-"), ord("-"), free), *negative]
-        accepting = accepting | finals
+            below = _bound(Decimal(0), inclusive=False)
+        negative = _Range(below, above, residues, integer)
+    scientific = exponents and not integer and multiple_of is None
+    edges: list[Edge] = []
+    accepting: set[int] = set()
+    notation = Scientific(edges, accepting)
+    free = 1
+    for start, limits in ((0, positive), (1, negative)):
+        if limits is None:
+            continue
+        if start:
+            start, free = free, free + 1
+            edges.append((0, ord("-"), ord("-"), start))
+            if limits == positive:  # it goes on as it does without the sign
+                edges += [(start, *e[1:]) for e in edges if e[0] == 0 and e[1] != ord("-")]
+                continue
+        free = _magnitudes(limits, start, edges, accepting, free)
+        if scientific:
+            free = _add_scientific(notation, limits, min(not_multiple_of, default=None), start, free)
     return _trimmed(edges, accepting)
 
 
@@ -325,7 +377,7 @@ def integer(
 
     """
     avoid = tuple(map(Decimal, not_multiple_of))
-    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, True)
+    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, True, False)
     return _with_zero_fraction(plain) if zero_fraction else plain
 
 
@@ -367,8 +419,13 @@ def number(
     exclusive_high: bool = False,
     multiple_of: Decimal | int | None = None,
     not_multiple_of: tuple[Decimal | int, ...] = (),
+    exponents: bool = True,
 ) -> ByteAutomaton:
-    """Numbers between two bounds, written plainly; without any facet every JSON number, exponents included.
+    """Numbers between two bounds; without any facet every JSON number, exponents included.
+
+    They are written plainly, and beside ``multiple_of`` in no other way.  Otherwise scientific notation is accepted too: one digit
+    before the point, not 0, and an exponent other than 0 that a double may have; beside ``not_multiple_of``, of numbers
+    below the least of these only.
 
     Args:
         low: the lower bound, None for none.
@@ -377,6 +434,7 @@ def number(
         exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
         not_multiple_of: no multiples of these.
+        exponents: whether scientific notation is accepted between bounds.
 
     Raises:
         LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
@@ -386,7 +444,7 @@ def number(
     if low is None and high is None and multiple_of is None and not not_multiple_of:
         return _free_number()
     avoid = tuple(map(Decimal, not_multiple_of))
-    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False)
+    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False, exponents)
 
 
 def with_digits(part: ByteAutomaton, whole: int, fraction: int, exponent: int) -> ByteAutomaton:
