@@ -34,7 +34,7 @@ from .scalars import (
     any_body,
     digits_lose,
     key_body,
-    number_literal,
+    number_literals,
     number_text,
     string_body,
     string_language,
@@ -307,12 +307,14 @@ class Lowering:
         elif value is None or isinstance(value, bool):
             a.literal(source, b"null" if value is None else b"true" if value else b"false", target)
         elif not isinstance(value, float):
-            text = number_literal(value)
+            texts = number_literals(value)
+            for text in texts[1:]:
+                a.literal(source, text, target)
             end = a.state()
-            a.literal(source, text, end)
+            a.literal(source, texts[0], end)
             a.epsilon(end, target)
             if self._escapes == "all":
-                self._zeros(a, end, target, len(text.partition(b".")[2]))
+                self._zeros(a, end, target, len(texts[0].partition(b".")[2]))
 
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex

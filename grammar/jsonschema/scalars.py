@@ -335,8 +335,7 @@ def number_text(spec: NumberSpec) -> ByteAutomaton:
     return part if spec.digits is None else numbers.with_digits(part, *spec.digits, MAX_EXPONENT_DIGITS)
 
 
-@lru_cache(4096)
-def number_literal(value: Number) -> bytes:
-    """Return the canonical text of one number."""
+def number_literals(value: Number) -> list[bytes]:
+    """Return the texts of one number of the schema, the canonical one first."""
     exact(value)
-    return numbers.literal_number(value)
+    return numbers.spellings(value)

@@ -484,3 +484,17 @@ def literal_number(value: Decimal | int) -> bytes:
     if isinstance(value, int) or value == value.to_integral_value():
         return str(int(value)).encode()
     return format(EXACT.normalize(value), "f").encode()
+
+
+def spellings(value: Decimal | int) -> list[bytes]:
+    """The texts of a number that stands in a schema: the plain one, the one it was given as, and the one of ``json.dumps``.
+
+    A ``Decimal`` keeps the zeros that it was given with, but not how its exponent was written: that comes as JavaScript does it.
+    """
+    texts = [literal_number(value)]
+    if isinstance(value, Decimal):
+        texts.append(str(value).lower().encode())
+        as_float = repr(float(value))
+        if "n" not in as_float and Decimal(as_float) == value:  # neither rounded nor infinite
+            texts.append(as_float.encode())
+    return list(dict.fromkeys(texts))
