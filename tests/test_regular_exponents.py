@@ -17,13 +17,17 @@ from syntagma.grammar.regular.exponents import LEAST_EXPONENT, MOST_EXPONENT
 SCIENTIFIC = re.compile(r"-?[1-9](\.[0-9]+)?[eE]([+-]?([0-9]|[0-9]{2}|[1-9][0-9]{2}))")
 """One digit that is not 0, then an exponent of one to three digits; of two the first may be 0."""
 
-EXPONENTS = st.integers(-12, 12) | st.integers(-330, 315) | st.sampled_from([-324, -100, -99, -10, -9, 9, 10, 99, 100, 308])
+EXPONENTS = (
+    st.integers(-12, 12) | st.integers(-330, 315) | st.sampled_from([-324, -100, -99, -10, -9, 9, 10, 99, 100, 308])
+)
 BOUNDS = st.builds(
     lambda digits, exponent: Decimal(digits).scaleb(exponent),
     st.integers(-12, 12) | st.integers(-99999, 99999),
     st.integers(-12, 12) | st.sampled_from([-330, -324, -100, -10, 10, 100, 300, 308]),
 )
-FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e-3, 1e-3) | st.sampled_from([1e-5, 1e16, 5e-324])
+FLOATS = (
+    st.floats(allow_nan=False, allow_infinity=False) | st.floats(-1e-3, 1e-3) | st.sampled_from([1e-5, 1e16, 5e-324])
+)
 
 
 def meets(value: Decimal, low: Decimal | None, high: Decimal | None, low_open: bool, high_open: bool) -> bool:
@@ -85,7 +89,9 @@ def test_whatever_python_writes_is_read(
 
 
 @given(FLOATS, st.sampled_from([1, Decimal("0.5"), 3, Decimal("1e-7"), Decimal("2.5e-6"), 1000]), st.none() | BOUNDS)
-def test_what_is_below_all_that_is_avoided_has_an_exponent(value: float, avoid: Decimal | int, high: Decimal | None) -> None:
+def test_what_is_below_all_that_is_avoided_has_an_exponent(
+    value: float, avoid: Decimal | int, high: Decimal | None
+) -> None:
     """Beside what a number is no multiple of, scientific notation is for numbers below that."""
     part = numbers.number(None, high, not_multiple_of=(avoid, 10 * avoid))
     text = json.dumps(value)
@@ -94,7 +100,9 @@ def test_what_is_below_all_that_is_avoided_has_an_exponent(value: float, avoid: 
         assert accepts(part, text) == (abs(exact) < avoid and (high is None or exact <= high)), text
 
 
-@pytest.mark.parametrize("text", ["0e5", "0.1e5", "10e5", "1e0", "1e-0", "1e+00", "1.e5", "1e", "1e+", "1e005", "1e0012", "1e309", "1e-325"])
+@pytest.mark.parametrize(
+    "text", ["0e5", "0.1e5", "10e5", "1e0", "1e-0", "1e+00", "1.e5", "1e", "1e+", "1e005", "1e0012", "1e309", "1e-325"]
+)
 def test_other_spellings_are_left_out(text: str) -> None:
     """The digits are normalised, the exponent is not 0 and one that doubles have."""
     assert not accepts(numbers.number(0), text)

@@ -18,6 +18,7 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
+from ..regular.multiples import MAX_LISTED
 from .algebra import TRUE_GOAL, Conjunction, Goal, goal_of
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
@@ -34,6 +35,7 @@ from .scalars import (
     any_body,
     digits_lose,
     key_body,
+    number_leaves_out,
     number_literals,
     number_text,
     string_body,
@@ -428,6 +430,8 @@ class Lowering:
             whole, places = spec.digits
             reason = f"only numbers of at most {whole} digits before the point and {places} behind it are written"
             self._narrow(goal, "max_digits", reason)
+        if number_leaves_out(spec):
+            self._narrow(goal, "multipleOf", f"only the {MAX_LISTED:,} multiples of each sign nearest to 0 are written")
         zeros = spec.whole and self._escapes == "all" and self._whole_floats
 
         def build(a: Automaton) -> None:

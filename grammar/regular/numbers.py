@@ -4,32 +4,27 @@ A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: 
 nothing is lost.  Between bounds, scientific notation is read as well (``exponents``), since that is how very small and very large
 numbers are usually written.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
 two things about each bound: how many digits were read, and how they compare with the bound's first digits; only at the
-end of the integer part does the number of digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff
-``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.  Several multiples, wanted or to be avoided, share one
-residue modulo a common multiple.
+end of the integer part does the number of digits decide.  A multiple is a residue (``multiples``).
 """
 
 from __future__ import annotations
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from math import lcm
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InvalidSource, LimitExceeded
+from ..errors import LimitExceeded
 from ..ir import ByteAutomaton
 from .exponents import Edge, Leading, Scientific
+from .multiples import EXACT, NO_RESIDUE, Multiples, Residues, multiples, residues
 
-EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""The arithmetic of bounds: the default context rounds to 28 digits, even where it only negates."""
-
-MAX_RESIDUE = 4096
 MAX_DIGITS = 400  # of a bound: far beyond what a double can hold (309)
 LESS, EQUAL, GREATER = -1, 0, 1
-NO_RESIDUE = -1  # a digit that is not 0 came after the last place that residues see
 DIGITS = range(10)
 
 START, ZERO, INTEGER, POINT, FRACTION = range(5)
@@ -42,6 +37,10 @@ class _Bound(NamedTuple):
     fraction: str
     inclusive: bool
 
+    def value(self) -> Fraction:
+        """The bound as a fraction."""
+        return Fraction(int(self.whole + self.fraction or "0"), 10 ** len(self.fraction))
+
     def leading(self) -> Leading | None:
         """The bound as scientific notation compares it; ``None`` if it is 0."""
         digits = (self.whole + self.fraction).lstrip("0")
@@ -49,6 +48,9 @@ class _Bound(NamedTuple):
             return None
         zeros = len(self.whole + self.fraction) - len(digits)
         return Leading(digits.rstrip("0"), len(self.whole) - 1 - zeros, self.inclusive)
+
+
+ZERO_LEFT_OUT = _Bound("", "", inclusive=False)
 
 
 class _State(NamedTuple):
@@ -62,19 +64,8 @@ class _State(NamedTuple):
     residue: int
 
 
-class _Residues(NamedTuple):
-    """Multiples of ``step / 10**places`` (any number if ``step`` is 0), but of none of ``avoid / 10**places``."""
-
-    modulus: int
-    places: int
-    step: int
-    avoid: tuple[int, ...]
-
-    def allow(self, residue: int) -> bool:
-        """Tell whether ``x * 10**places`` may have this residue modulo ``modulus``."""
-        if residue == NO_RESIDUE:
-            return True
-        return (not self.step or residue % self.step == 0) and all(residue % a for a in self.avoid)
+EVERY = Residues(Multiples(0, (), 0), 1, (0,))
+"""No multiples are asked for."""
 
 
 class _Range(NamedTuple):
@@ -82,7 +73,7 @@ class _Range(NamedTuple):
 
     low: _Bound | None
     high: _Bound | None
-    residues: _Residues
+    residues: Residues
     integer: bool
 
 
@@ -138,9 +129,11 @@ def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> 
         low, high = _settle(state, limits.low, state.low), _settle(state, limits.high, state.high)
         if high == GREATER or low == LESS:
             return None
-        return _State(POINT, 0, 0, low, high, state.residue)
+        return _State(POINT, 0, 0, low, high, limits.residues.within(state.residue, 0))
     digit = int(symbol)
-    residue = (state.residue * 10 + digit) % limits.residues.modulus
+    read = (state.residue * 10 + digit) % limits.residues.modulus
+    if state.phase < POINT:
+        residue = limits.residues.whole[read]
     if state.phase == START:
         if digit == 0:  # the number 0: no digits, as the bounds' leading zeros are stripped
             return _State(ZERO, 0, 0, EQUAL, EQUAL, 0)
@@ -160,12 +153,14 @@ def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> 
     high = _compare_fraction(state, digit, limits.high, state.high)
     if high == GREATER or low == LESS:
         return None
-    if state.fraction >= limits.residues.places:
+    if state.fraction < limits.residues.places:
+        residue = limits.residues.within(read, state.fraction + 1)
+    elif digit == 0:
         residue = state.residue
-        if digit != 0:
-            if limits.residues.step:
-                return None
-            residue = NO_RESIDUE if limits.residues.avoid else 0
+    elif limits.residues.multiples.step:
+        return None
+    else:
+        residue = NO_RESIDUE
     return _State(FRACTION, 0, min(state.fraction + 1, caps[1]), low, high, residue)
 
 
@@ -186,7 +181,7 @@ def _accepts(state: _State, limits: _Range) -> bool:
     residue = state.residue
     if residue != NO_RESIDUE:
         residue = residue * 10 ** max(0, limits.residues.places - state.fraction) % limits.residues.modulus
-    return limits.residues.allow(residue)
+    return limits.residues.multiples.allow(residue)
 
 
 def _alike(state: _State, limits: _Range) -> list[tuple[int, int]]:
@@ -253,32 +248,6 @@ def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
     return ByteAutomaton(len(number), table[:, 0], table[:, 1], table[:, 2], table[:, 3], finals)
 
 
-def _scaled(multiple: Decimal) -> tuple[int, int]:
-    if multiple <= 0:
-        raise InvalidSource(f"multipleOf must be greater than 0, not {multiple}")
-    _, digits, exponent = EXACT.normalize(multiple).as_tuple()
-    whole = int("".join(map(str, digits)))
-    return whole * 10 ** max(0, int(exponent)), max(0, -int(exponent))
-
-
-def _residues(multiple_of: Decimal | None, not_multiple_of: tuple[Decimal, ...]) -> _Residues:
-    parts = [_scaled(m) for m in (() if multiple_of is None else (multiple_of,)) + not_multiple_of]
-    places = max((p for _, p in parts), default=0)
-    moduli = [whole * 10 ** (places - p) for whole, p in parts]
-    modulus = lcm(*moduli)
-    if modulus > MAX_RESIDUE:
-        text = " and ".join(str(m) for m in ((multiple_of,) if multiple_of is not None else ()) + not_multiple_of)
-        raise LimitExceeded(
-            f"multiples of {text} need {modulus} residues",
-            limit="max_residue",
-            value=MAX_RESIDUE,
-            hint="use a multiple with fewer digits",
-        )
-    if multiple_of is None:
-        return _Residues(modulus, places, 0, tuple(moduli))
-    return _Residues(modulus, places, moduli[0], tuple(moduli[1:]))
-
-
 def _add_scientific(notation: Scientific, limits: _Range, avoid: Decimal | None, start: int, free: int) -> int:
     """Add scientific notation; it has no residues, but what is below all that is to be avoided is a multiple of none of it."""
     below = None if limits.low is None else limits.low.leading()
@@ -298,6 +267,49 @@ def _by_value(bound: Leading) -> tuple[int, str, bool]:
     return bound.exponent, bound.digits, bound.inclusive
 
 
+def _add_listed(
+    limits: _Range, of: Multiples, start: int, edges: list[Edge], accepting: set[int], free: int
+) -> tuple[int, bool]:
+    """Add multiples one by one, the nearest to 0 first; returns the next free number and whether these are all."""
+    unit = 10**of.places
+    first, last = 0, None
+    if limits.low is not None:
+        at = limits.low.value() * unit / of.step
+        first = ceil(at) if limits.low.inclusive else floor(at) + 1
+    if limits.high is not None:
+        at = limits.high.value() * unit / of.step
+        last = floor(at) if limits.high.inclusive else ceil(at) - 1
+    values, every = of.listed(first, last)
+    node: dict[str, int] = {"": start}
+    zeros = 0
+    for value in values:
+        text = literal_number(Decimal((0, tuple(map(int, str(value))), -of.places))).decode()
+        known = len(text)
+        while text[:known] not in node:
+            known -= 1
+        for i in range(known, len(text)):
+            edges.append((node[text[:i]], ord(text[i]), ord(text[i]), free))
+            node[text[: i + 1]] = free
+            free += 1
+        here = node[text]
+        accepting.add(here)
+        if limits.integer:
+            continue
+        if not zeros:
+            zeros, free = free + 1, free + 2
+            edges += [(zeros - 1, 0x30, 0x30, zeros), (zeros, 0x30, 0x30, zeros)]
+            accepting.add(zeros)
+        edges.append((here, 0x30, 0x30, zeros) if "." in text else (here, 0x2E, 0x2E, zeros - 1))
+    return free, every
+
+
+class _Numbers(NamedTuple):
+    """Texts, and whether they are all numbers that are meant."""
+
+    part: ByteAutomaton
+    whole: bool
+
+
 @lru_cache(maxsize=1024)
 def _numbers(
     low: Decimal | None,
@@ -308,15 +320,20 @@ def _numbers(
     not_multiple_of: tuple[Decimal, ...],
     integer: bool,
     exponents: bool,
-) -> ByteAutomaton:
-    residues = _residues(multiple_of, not_multiple_of)
+) -> _Numbers:
+    of = multiples(multiple_of, not_multiple_of, integer=integer)
+    told = residues(of)
+    listed = None
+    if told is None:
+        listed = of if of.step else of.on_grid()
+        told = None if of.step else residues(of.off_grid())
     positive = negative = None  # ranges of magnitudes
     if high is None or high > 0 or (high == 0 and not exclusive_high):
         below = None
         if low is not None and (low > 0 or (low == 0 and exclusive_low)):
             below = _bound(low, inclusive=not exclusive_low)
         above = None if high is None else _bound(high, inclusive=not exclusive_high)
-        positive = _Range(below, above, residues, integer)
+        positive = _Range(below, above, told or EVERY, integer)
     # behind a minus sign, the range turned round; "-0" spells 0, which integers never do
     if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
         above = None if low is None else _bound(EXACT.minus(low), inclusive=not exclusive_low)
@@ -324,26 +341,33 @@ def _numbers(
         if high is not None and (high < 0 or (high == 0 and exclusive_high)):
             below = _bound(EXACT.minus(high), inclusive=not exclusive_high)
         if integer and below is None:
-            below = _bound(Decimal(0), inclusive=False)
-        negative = _Range(below, above, residues, integer)
+            below = ZERO_LEFT_OUT
+        negative = _Range(below, above, told or EVERY, integer)
     scientific = exponents and not integer and multiple_of is None
     edges: list[Edge] = []
     accepting: set[int] = set()
     notation = Scientific(edges, accepting)
     free = 1
+    whole = True
     for start, limits in ((0, positive), (1, negative)):
         if limits is None:
             continue
         if start:
             start, free = free, free + 1
             edges.append((0, ord("-"), ord("-"), start))
-            if limits == positive:  # it goes on as it does without the sign
-                edges += [(start, *e[1:]) for e in edges if e[0] == 0 and e[1] != ord("-")]
+            if positive == (limits._replace(low=None) if integer and limits.low == ZERO_LEFT_OUT else limits):
+                # it goes on as it does without the sign
+                left_out = "-0" if integer else "-"
+                edges += [(start, *e[1:]) for e in edges if e[0] == 0 and chr(e[1]) not in left_out]
                 continue
-        free = _magnitudes(limits, start, edges, accepting, free)
+        if told is not None:
+            free = _magnitudes(limits, start, edges, accepting, free)
+        if listed is not None:
+            free, every = _add_listed(limits, listed, start, edges, accepting, free)
+            whole = whole and every
         if scientific:
             free = _add_scientific(notation, limits, min(not_multiple_of, default=None), start, free)
-    return _trimmed(edges, accepting)
+    return _Numbers(_trimmed(edges, accepting), whole)
 
 
 def _exact(value: Decimal | int | None) -> Decimal | None:
@@ -372,12 +396,13 @@ def integer(
         zero_fraction: also accept ``.0``, ``.00`` and so on after the integer.
 
     Raises:
-        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        LimitExceeded: a bound has too many digits.
         InvalidSource: the multiple is not positive.
 
     """
     avoid = tuple(map(Decimal, not_multiple_of))
-    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, True, False)
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    plain = _numbers(*bounds, _exact(multiple_of), avoid, True, False).part
     return _with_zero_fraction(plain) if zero_fraction else plain
 
 
@@ -437,14 +462,37 @@ def number(
         exponents: whether scientific notation is accepted between bounds.
 
     Raises:
-        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        LimitExceeded: a bound has too many digits.
         InvalidSource: the multiple is not positive.
 
     """
     if low is None and high is None and multiple_of is None and not not_multiple_of:
         return _free_number()
     avoid = tuple(map(Decimal, not_multiple_of))
-    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False, exponents)
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    return _numbers(*bounds, _exact(multiple_of), avoid, False, exponents).part
+
+
+def leaves_out(
+    low: Decimal | int | None = None,
+    high: Decimal | int | None = None,
+    *,
+    exclusive_low: bool = False,
+    exclusive_high: bool = False,
+    multiple_of: Decimal | int | None = None,
+    not_multiple_of: tuple[Decimal | int, ...] = (),
+    exponents: bool = True,
+    integer: bool = False,
+) -> bool:
+    """Tell whether ``number`` (or ``integer``) leaves some numbers out: if they need more than ``MAX_RESIDUE`` residues.
+
+    Of each sign the ``MAX_LISTED`` nearest to 0 are then produced; between bounds that may be all.
+    """
+    if multiple_of is None and not not_multiple_of:
+        return False
+    avoid = tuple(map(Decimal, not_multiple_of))
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    return not _numbers(*bounds, _exact(multiple_of), avoid, integer, exponents and not integer).whole
 
 
 def with_digits(part: ByteAutomaton, whole: int, fraction: int, exponent: int) -> ByteAutomaton:
