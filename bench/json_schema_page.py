@@ -28,7 +28,7 @@ from syntagma.grammar.jsonschema.source import INDENT_DEPTH, SchemaLimits
 from syntagma.grammar.jsonschema.surface import MAX_INDENT
 from syntagma.grammar.regular.dfa import MAX_DFA_STATES
 from syntagma.grammar.regular.formats import KNOWN_FORMATS
-from syntagma.grammar.regular.numbers import MAX_DIGITS
+from syntagma.grammar.regular.magnitudes import MAX_DIGITS
 from syntagma.grammar.regular.syntax import MAX_COUNT, MAX_NESTING
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "json-schema.md"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_regular_numbers import accepts
 
 from syntagma.grammar.regular import numbers
-from syntagma.grammar.regular.multiples import MAX_LISTED, Multiples, multiples, residues
+from syntagma.grammar.regular.multiples import EXACT, MAX_LISTED, Multiples, multiples, residues
 
 SMALL = st.sampled_from(
     [*map(Decimal, ("1", "2", "3", "4", "5", "6", "8", "10", "12", "0.5", "0.01", "2.5", "0.35", "1.25", "100"))]
@@ -26,9 +26,7 @@ BOUNDS = st.none() | st.builds(Decimal, st.integers(-30, 30) | st.integers(-30_0
 
 def text_of(value: Fraction) -> str:
     """The plain text of a decimal fraction."""
-    return numbers.literal_number(
-        Decimal(value.numerator * 10**30 // value.denominator).scaleb(-30, numbers.EXACT)
-    ).decode()
+    return numbers.literal_number(Decimal(value.numerator * 10**30 // value.denominator).scaleb(-30, EXACT)).decode()
 
 
 @given(
