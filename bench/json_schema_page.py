@@ -28,7 +28,7 @@ from syntagma.grammar.jsonschema.source import INDENT_DEPTH, SchemaLimits
 from syntagma.grammar.jsonschema.surface import MAX_INDENT
 from syntagma.grammar.regular.dfa import MAX_DFA_STATES
 from syntagma.grammar.regular.formats import KNOWN_FORMATS
-from syntagma.grammar.regular.numbers import MAX_DIGITS, MAX_RESIDUE
+from syntagma.grammar.regular.magnitudes import MAX_DIGITS
 from syntagma.grammar.regular.syntax import MAX_COUNT, MAX_NESTING
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "json-schema.md"
@@ -101,7 +101,6 @@ def limit_table() -> str:
         ("max_nesting", MAX_NESTING, "groups of a pattern inside of each other"),
         ("max_bound_digits", MAX_DIGITS, "digits of a numeric bound, before and behind the point together"),
         ("exponent", MAX_EXPONENT, "decimal exponent of a number in the schema"),
-        ("max_residue", MAX_RESIDUE, "residues of a number with `multipleOf`: `0.01` has 1, `7` has 7, `0.35` has 35"),
         ("count", 10**12, "a lower bound on characters, items or members; a greater upper bound is none"),
         ("recursion", 1000, "nesting of the schema: Python's `sys.getrecursionlimit()`, a few calls for each level"),
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import LimitExceeded
 from .algebra import Goal
 from .arrays import ArrayPiece
-from .scalars import NumberSpec, exact, language_of
+from .scalars import NumberSpec, exact, language_of, number_leaves_out
 from .values import identity
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class Counting:
 
 def _numbers(spec: NumberSpec, most: int) -> int:
     """Count the numbers of a set, no further than ``most``."""
+    if number_leaves_out(spec):
+        return 1
     step = None if spec.multiple is None else exact(spec.multiple)
     if spec.whole:
         step = Fraction(1) if step is None else step * step.denominator

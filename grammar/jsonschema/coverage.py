@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..regular.multiples import MAX_LISTED, MAX_RESIDUE
 from ..report import Status
 
 
@@ -45,13 +46,23 @@ _STRINGS: Final = {"type": "array", "items": {"type": "string"}}
 
 COVERAGE: Final = (
     Coverage("type", "1.0 is an integer, except in draft 4"),
-    Coverage("enum", "values are written as they are listed, once for each value"),
+    Coverage("enum", "values are written as they are listed, once for each value; a number plainly, and as it was given: `1.0` beside `1`"),
     Coverage("const", "as `enum` with one value"),
-    Coverage("minimum", "compared as exact decimals; a number with any bound is written without an exponent"),
+    Coverage("minimum", "compared as exact decimals; beside a bound an exponent, from -324 to 308, stands behind normalised digits: `2.5e-05`"),
     Coverage("maximum", "as `minimum`"),
     Coverage("exclusiveMinimum", "a boolean beside `minimum` in draft 4, a number since"),
     Coverage("exclusiveMaximum", "as `exclusiveMinimum`"),
-    Coverage("multipleOf", "exact decimals, so 0.01 has no rounding"),
+    Coverage(
+        "multipleOf",
+        "exact decimals, so 0.01 has no rounding; a multiple is written without an exponent",
+        (
+            Weaker(
+                "narrowed",
+                f"where it takes more than {MAX_RESIDUE:,} residues: of each sign the {MAX_LISTED:,} numbers nearest to 0",
+                {"type": "integer", "multipleOf": 0.123456789},
+            ),
+        ),
+    ),
     Coverage("minLength", "in characters (code points), not bytes"),
     Coverage("maxLength", "as `minLength`"),
     Coverage(

@@ -18,6 +18,7 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
+from ..regular.multiples import MAX_LISTED
 from .algebra import TRUE_GOAL, Conjunction, Goal, goal_of
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
@@ -34,7 +35,8 @@ from .scalars import (
     any_body,
     digits_lose,
     key_body,
-    number_literal,
+    number_leaves_out,
+    number_literals,
     number_text,
     string_body,
     string_language,
@@ -307,12 +309,14 @@ class Lowering:
         elif value is None or isinstance(value, bool):
             a.literal(source, b"null" if value is None else b"true" if value else b"false", target)
         elif not isinstance(value, float):
-            text = number_literal(value)
+            texts = number_literals(value)
+            for text in texts[1:]:
+                a.literal(source, text, target)
             end = a.state()
-            a.literal(source, text, end)
+            a.literal(source, texts[0], end)
             a.epsilon(end, target)
             if self._escapes == "all":
-                self._zeros(a, end, target, len(text.partition(b".")[2]))
+                self._zeros(a, end, target, len(texts[0].partition(b".")[2]))
 
     def _literal_container(
         self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
@@ -426,6 +430,8 @@ class Lowering:
             whole, places = spec.digits
             reason = f"only numbers of at most {whole} digits before the point and {places} behind it are written"
             self._narrow(goal, "max_digits", reason)
+        if number_leaves_out(spec):
+            self._narrow(goal, "multipleOf", f"only the {MAX_LISTED:,} multiples of each sign nearest to 0 are written")
         zeros = spec.whole and self._escapes == "all" and self._whole_floats
 
         def build(a: Automaton) -> None:

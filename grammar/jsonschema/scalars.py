@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor, gcd, lcm
-from typing import Final
+from typing import Any, Final
 
 from ..errors import LimitExceeded
 from ..ir import ByteAutomaton
@@ -319,23 +319,31 @@ def number_meets(value: Number, f: Facts) -> bool:
     return all(is_multiple(value, m) for m in f.multiples) and not any(is_multiple(value, m) for m in f.not_multiples)
 
 
+def _limits(spec: NumberSpec) -> dict[str, Any]:
+    limits: dict[str, Any] = {
+        "exclusive_low": spec.low_open,
+        "exclusive_high": spec.high_open,
+        "multiple_of": spec.multiple,
+        "not_multiple_of": spec.avoid,
+    }
+    # an exponent would pass by a limit on digits
+    return limits if spec.whole else limits | {"exponents": spec.digits is None}
+
+
 @lru_cache(4096)
 def number_text(spec: NumberSpec) -> ByteAutomaton:
     """Return the texts of a set of numbers."""
     build = numbers.integer if spec.whole else numbers.number
-    part = build(
-        spec.low,
-        spec.high,
-        exclusive_low=spec.low_open,
-        exclusive_high=spec.high_open,
-        multiple_of=spec.multiple,
-        not_multiple_of=spec.avoid,
-    )
+    part = build(spec.low, spec.high, **_limits(spec))
     return part if spec.digits is None else numbers.with_digits(part, *spec.digits, MAX_EXPONENT_DIGITS)
 
 
-@lru_cache(4096)
-def number_literal(value: Number) -> bytes:
-    """Return the canonical text of one number."""
+def number_leaves_out(spec: NumberSpec) -> bool:
+    """Tell whether some of a set of numbers have no text, as its multiples are too many to tell from others."""
+    return numbers.leaves_out(spec.low, spec.high, integer=spec.whole, **_limits(spec))
+
+
+def number_literals(value: Number) -> list[bytes]:
+    """Return the texts of one number of the schema, the canonical one first."""
     exact(value)
-    return numbers.literal_number(value)
+    return numbers.spellings(value)

@@ -33,7 +33,7 @@ INDENT_DEPTH: Final = 32
 """``max_depth`` of an exact indent where values nest without a limit: no document that a person indents is deeper."""
 
 _MAX_DIGITS: Final = 400
-"""As of a bound (``numbers.MAX_DIGITS``): far beyond what a double can hold."""
+"""As of a bound (``magnitudes.MAX_DIGITS``): far beyond what a double can hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,206 +1,23 @@
 """Texts of JSON numbers with exact decimal bounds, as byte automata.
 
-A constrained number is written plainly, ``-?int(.frac)?`` without an exponent: every decimal value has such a text, so
-nothing is lost.  The automaton compares with both bounds digit by digit while it reads.  Of the integer part it knows
-two things about each bound: how many digits were read, and how they compare with the bound's first digits; only at the
-end of the integer part does the number of digits decide.  A multiple is a residue: ``m = a / 10**k`` divides ``x`` iff
-``x * 10**k`` is 0 modulo ``a`` and no digit but 0 comes after place k.  Several multiples, wanted or to be avoided, share one
-residue modulo a common multiple.
+A constrained number is written plainly (``magnitudes``), ``-?int(.frac)?`` without an exponent: every decimal value has such a
+text, so nothing is lost.  Between bounds, scientific notation is read as well (``exponents``), since that is how very small
+and very large numbers are usually written.  Where multiples need too many residues, they are listed (``multiples``).
 """
 
 from __future__ import annotations
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
-from math import lcm
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InvalidSource, LimitExceeded
 from ..ir import ByteAutomaton
-
-EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""The arithmetic of bounds: the default context rounds to 28 digits, even where it only negates."""
-
-MAX_RESIDUE = 4096
-MAX_DIGITS = 400  # of a bound: far beyond what a double can hold (309)
-LESS, EQUAL, GREATER = -1, 0, 1
-NO_RESIDUE = -1  # a digit that is not 0 came after the last place that residues see
-DIGITS = range(10)
-
-START, ZERO, INTEGER, POINT, FRACTION = range(5)
-
-
-class _Bound(NamedTuple):
-    """A magnitude to compare with: its digits before and after the point, and whether it belongs to the range."""
-
-    whole: str
-    fraction: str
-    inclusive: bool
-
-
-class _State(NamedTuple):
-    """What has been read: phase, digits of the integer part and of the fraction, comparisons, residue."""
-
-    phase: int
-    whole: int
-    fraction: int
-    low: int
-    high: int
-    residue: int
-
-
-class _Residues(NamedTuple):
-    """Multiples of ``step / 10**places`` (any number if ``step`` is 0), but of none of ``avoid / 10**places``."""
-
-    modulus: int
-    places: int
-    step: int
-    avoid: tuple[int, ...]
-
-    def allow(self, residue: int) -> bool:
-        """Tell whether ``x * 10**places`` may have this residue modulo ``modulus``."""
-        if residue == NO_RESIDUE:
-            return True
-        return (not self.step or residue % self.step == 0) and all(residue % a for a in self.avoid)
-
-
-class _Range(NamedTuple):
-    """A range of magnitudes, and what they are and are not multiples of."""
-
-    low: _Bound | None
-    high: _Bound | None
-    residues: _Residues
-    integer: bool
-
-
-def _bound(value: Decimal, *, inclusive: bool) -> _Bound:
-    whole, _, fraction = format(value, "f").partition(".")
-    fraction = fraction.rstrip("0")
-    if len(whole) + len(fraction) > MAX_DIGITS:
-        raise LimitExceeded(
-            f"a numeric bound has {len(whole) + len(fraction)} digits",
-            limit="max_bound_digits",
-            value=MAX_DIGITS,
-            hint=f"round it to {MAX_DIGITS} digits, or leave it out",
-        )
-    return _Bound(whole.lstrip("0"), fraction, inclusive)
-
-
-def _compare_whole(state: _State, digit: int, bound: _Bound | None, so_far: int) -> int:
-    if bound is None or so_far != EQUAL:
-        return so_far
-    if state.whole >= len(bound.whole):
-        return so_far  # longer than the bound: decided when the integer part ends
-    other = int(bound.whole[state.whole])
-    return LESS if digit < other else GREATER if digit > other else EQUAL
-
-
-def _settle(state: _State, bound: _Bound | None, so_far: int) -> int:
-    """The comparison of the integer part once it has ended: more digits are greater."""
-    if bound is None:
-        return EQUAL
-    if state.whole != len(bound.whole):
-        return LESS if state.whole < len(bound.whole) else GREATER
-    return so_far
-
-
-def _compare_fraction(state: _State, digit: int, bound: _Bound | None, so_far: int) -> int:
-    if bound is None or so_far != EQUAL:
-        return so_far
-    other = int(bound.fraction[state.fraction]) if state.fraction < len(bound.fraction) else 0
-    return LESS if digit < other else GREATER if digit > other else EQUAL
-
-
-def _caps(limits: _Range) -> tuple[int, int]:
-    bounds = [b for b in (limits.low, limits.high) if b is not None]
-    whole = max((len(b.whole) for b in bounds), default=0) + 1
-    fraction = max([len(b.fraction) for b in bounds] + [limits.residues.places]) + 1
-    return whole, fraction
-
-
-def _read(state: _State, symbol: str, limits: _Range, caps: tuple[int, int]) -> _State | None:
-    if symbol == ".":
-        if limits.integer or state.phase not in (ZERO, INTEGER):
-            return None
-        low, high = _settle(state, limits.low, state.low), _settle(state, limits.high, state.high)
-        if high == GREATER or low == LESS:
-            return None
-        return _State(POINT, 0, 0, low, high, state.residue)
-    digit = int(symbol)
-    residue = (state.residue * 10 + digit) % limits.residues.modulus
-    if state.phase == START:
-        if digit == 0:  # the number 0: no digits, as the bounds' leading zeros are stripped
-            return _State(ZERO, 0, 0, EQUAL, EQUAL, 0)
-        low = _compare_whole(state, digit, limits.low, EQUAL)
-        high = _compare_whole(state, digit, limits.high, EQUAL)
-        return _State(INTEGER, 1, 0, low, high, residue)
-    if state.phase == ZERO:
-        return None
-    if state.phase == INTEGER:
-        low = _compare_whole(state, digit, limits.low, state.low)
-        high = _compare_whole(state, digit, limits.high, state.high)
-        whole = min(state.whole + 1, caps[0])
-        if limits.high is not None and whole > len(limits.high.whole):
-            return None
-        return _State(INTEGER, whole, 0, low, high, residue)
-    low = _compare_fraction(state, digit, limits.low, state.low)
-    high = _compare_fraction(state, digit, limits.high, state.high)
-    if high == GREATER or low == LESS:
-        return None
-    if state.fraction >= limits.residues.places:
-        residue = state.residue
-        if digit != 0:
-            if limits.residues.step:
-                return None
-            residue = NO_RESIDUE if limits.residues.avoid else 0
-    return _State(FRACTION, 0, min(state.fraction + 1, caps[1]), low, high, residue)
-
-
-def _accepts(state: _State, limits: _Range) -> bool:
-    if state.phase in (START, POINT):
-        return False
-    low, high = state.low, state.high
-    if state.phase in (ZERO, INTEGER):
-        low, high = _settle(state, limits.low, low), _settle(state, limits.high, high)
-    for bound, comparison, wrong in ((limits.low, low, LESS), (limits.high, high, GREATER)):
-        if bound is None:
-            continue
-        if comparison == EQUAL:
-            rest = state.fraction < len(bound.fraction)  # the bound goes on with a digit that is not 0
-            comparison = LESS if rest else EQUAL
-        if comparison == wrong or (comparison == EQUAL and not bound.inclusive):
-            return False
-    residue = state.residue
-    if residue != NO_RESIDUE:
-        residue = residue * 10 ** max(0, limits.residues.places - state.fraction) % limits.residues.modulus
-    return limits.residues.allow(residue)
-
-
-Edge = tuple[int, int, int, int]  # source, lowest byte, highest byte, target
-
-
-def _magnitudes(limits: _Range, first: int) -> tuple[list[Edge], set[int], int]:
-    """Edges (source, symbol, target) and accepting states, numbered from ``first``; and the next free number."""
-    caps = _caps(limits)
-    start = _State(START, 0, 0, EQUAL, EQUAL, 0)
-    number = {start: first}
-    work = [start]
-    edges: list[Edge] = []
-    accepting = set()
-    for state in work:
-        if _accepts(state, limits):
-            accepting.add(number[state])
-        for symbol in "0123456789.":
-            following = _read(state, symbol, limits, caps)
-            if following is None:
-                continue
-            if following not in number:
-                number[following] = first + len(number)
-                work.append(following)
-            edges.append((number[state], ord(symbol), ord(symbol), number[following]))
-    return edges, accepting, first + len(number)
+from .exponents import Edge, Leading, Scientific
+from .magnitudes import EVERY, ZERO_LEFT_OUT, Range, add_magnitudes, bound_of
+from .multiples import EXACT, Multiples, Residues, multiples, residues
 
 
 def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
@@ -231,30 +48,94 @@ def _trimmed(edges: list[Edge], accepting: set[int]) -> ByteAutomaton:
     return ByteAutomaton(len(number), table[:, 0], table[:, 1], table[:, 2], table[:, 3], finals)
 
 
-def _scaled(multiple: Decimal) -> tuple[int, int]:
-    if multiple <= 0:
-        raise InvalidSource(f"multipleOf must be greater than 0, not {multiple}")
-    _, digits, exponent = EXACT.normalize(multiple).as_tuple()
-    whole = int("".join(map(str, digits)))
-    return whole * 10 ** max(0, int(exponent)), max(0, -int(exponent))
+def _add_scientific(notation: Scientific, limits: Range, avoid: Decimal | None, start: int, free: int) -> int:
+    """Add scientific notation; it has no residues, but what is below all that is to be avoided is a multiple of none of it."""
+    below = None if limits.low is None else limits.low.leading()
+    above = None
+    if limits.high is not None:
+        above = limits.high.leading()
+        if above is None:
+            return free
+    if avoid is not None:
+        least = bound_of(avoid, inclusive=False).leading()
+        assert least is not None  # noqa: S101  (a multiple is greater than 0)
+        above = least if above is None else min(above, least, key=_by_value)
+    return notation.add(below, above, start, free)
 
 
-def _residues(multiple_of: Decimal | None, not_multiple_of: tuple[Decimal, ...]) -> _Residues:
-    parts = [_scaled(m) for m in (() if multiple_of is None else (multiple_of,)) + not_multiple_of]
-    places = max((p for _, p in parts), default=0)
-    moduli = [whole * 10 ** (places - p) for whole, p in parts]
-    modulus = lcm(*moduli)
-    if modulus > MAX_RESIDUE:
-        text = " and ".join(str(m) for m in ((multiple_of,) if multiple_of is not None else ()) + not_multiple_of)
-        raise LimitExceeded(
-            f"multiples of {text} need {modulus} residues",
-            limit="max_residue",
-            value=MAX_RESIDUE,
-            hint="use a multiple with fewer digits",
-        )
-    if multiple_of is None:
-        return _Residues(modulus, places, 0, tuple(moduli))
-    return _Residues(modulus, places, moduli[0], tuple(moduli[1:]))
+def _by_value(bound: Leading) -> tuple[int, str, bool]:
+    return bound.exponent, bound.digits, bound.inclusive
+
+
+def _add_listed(
+    limits: Range, of: Multiples, start: int, edges: list[Edge], accepting: set[int], free: int
+) -> tuple[int, bool]:
+    """Add multiples one by one, the nearest to 0 first; returns the next free number and whether these are all."""
+    unit = 10**of.places
+    first, last = 0, None
+    if limits.low is not None:
+        at = limits.low.value() * unit / of.step
+        first = ceil(at) if limits.low.inclusive else floor(at) + 1
+    if limits.high is not None:
+        at = limits.high.value() * unit / of.step
+        last = floor(at) if limits.high.inclusive else ceil(at) - 1
+    values, every = of.listed(first, last)
+    node: dict[str, int] = {"": start}
+    zeros = 0
+    for value in values:
+        text = literal_number(Decimal((0, tuple(map(int, str(value))), -of.places))).decode()
+        known = len(text)
+        while text[:known] not in node:
+            known -= 1
+        for i in range(known, len(text)):
+            edges.append((node[text[:i]], ord(text[i]), ord(text[i]), free))
+            node[text[: i + 1]] = free
+            free += 1
+        here = node[text]
+        accepting.add(here)
+        if limits.integer:
+            continue
+        if not zeros:
+            zeros, free = free + 1, free + 2
+            edges += [(zeros - 1, 0x30, 0x30, zeros), (zeros, 0x30, 0x30, zeros)]
+            accepting.add(zeros)
+        edges.append((here, 0x30, 0x30, zeros) if "." in text else (here, 0x2E, 0x2E, zeros - 1))
+    return free, every
+
+
+class _Numbers(NamedTuple):
+    """Texts, and whether they are all numbers that are meant."""
+
+    part: ByteAutomaton
+    whole: bool
+
+
+def _by_sign(
+    low: Decimal | None,
+    high: Decimal | None,
+    exclusive_low: bool,
+    exclusive_high: bool,
+    told: Residues,
+    integer: bool,
+) -> tuple[Range | None, Range | None]:
+    """The magnitudes of numbers without a sign, and of those behind one."""
+    positive = negative = None
+    if high is None or high > 0 or (high == 0 and not exclusive_high):
+        below = None
+        if low is not None and (low > 0 or (low == 0 and exclusive_low)):
+            below = bound_of(low, inclusive=not exclusive_low)
+        above = None if high is None else bound_of(high, inclusive=not exclusive_high)
+        positive = Range(below, above, told, integer)
+    # the range turned round; "-0" spells 0, which integers never do
+    if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
+        above = None if low is None else bound_of(EXACT.minus(low), inclusive=not exclusive_low)
+        below = None
+        if high is not None and (high < 0 or (high == 0 and exclusive_high)):
+            below = bound_of(EXACT.minus(high), inclusive=not exclusive_high)
+        if integer and below is None:
+            below = ZERO_LEFT_OUT
+        negative = Range(below, above, told, integer)
+    return positive, negative
 
 
 @lru_cache(maxsize=1024)
@@ -266,32 +147,41 @@ def _numbers(
     multiple_of: Decimal | None,
     not_multiple_of: tuple[Decimal, ...],
     integer: bool,
-) -> ByteAutomaton:
-    residues = _residues(multiple_of, not_multiple_of)
-    zero = Decimal(0)
+    exponents: bool,
+) -> _Numbers:
+    of = multiples(multiple_of, not_multiple_of, integer=integer)
+    told = residues(of)
+    listed = None
+    if told is None:
+        listed = of if of.step else of.on_grid()
+        told = None if of.step else residues(of.off_grid())
+    bounds = low, high, exclusive_low, exclusive_high
+    positive, negative = _by_sign(*bounds, told or EVERY, integer)
+    scientific = exponents and not integer and multiple_of is None
     edges: list[Edge] = []
     accepting: set[int] = set()
-    # magnitudes at or above zero
-    if high is None or high > 0 or (high == 0 and not exclusive_high):
-        below = None
-        if low is not None and (low > 0 or (low == 0 and exclusive_low)):
-            below = _bound(low, inclusive=not exclusive_low)
-        above = None if high is None else _bound(high, inclusive=not exclusive_high)
-        edges, accepting, free = _magnitudes(_Range(below, above, residues, integer), 0)
-    else:
-        free = 1
-    # a minus sign, then the range turned round; "-0" spells 0, which integers never do
-    if low is None or low < 0 or (low == 0 and not exclusive_low and not integer):
-        above = None if low is None else _bound(EXACT.minus(low), inclusive=not exclusive_low)
-        below = None
-        if high is not None and (high < 0 or (high == 0 and exclusive_high)):
-            below = _bound(EXACT.minus(high), inclusive=not exclusive_high)
-        if integer and below is None:
-            below = _bound(zero, inclusive=False)
-        negative, finals, _ = _magnitudes(_Range(below, above, residues, integer), free)
-        edges = [*edges, (0, ord("-"), ord("-"), free), *negative]
-        accepting = accepting | finals
-    return _trimmed(edges, accepting)
+    notation = Scientific(edges, accepting)
+    free = 1
+    whole = True
+    for start, limits in ((0, positive), (1, negative)):
+        if limits is None:
+            continue
+        if start:
+            start, free = free, free + 1
+            edges.append((0, ord("-"), ord("-"), start))
+            if positive == (limits._replace(low=None) if integer and limits.low == ZERO_LEFT_OUT else limits):
+                # it goes on as it does without the sign
+                left_out = "-0" if integer else "-"
+                edges += [(start, *e[1:]) for e in edges if e[0] == 0 and chr(e[1]) not in left_out]
+                continue
+        if told is not None:
+            free = add_magnitudes(limits, start, edges, accepting, free)
+        if listed is not None:
+            free, every = _add_listed(limits, listed, start, edges, accepting, free)
+            whole = whole and every
+        if scientific:
+            free = _add_scientific(notation, limits, min(not_multiple_of, default=None), start, free)
+    return _Numbers(_trimmed(edges, accepting), whole)
 
 
 def _exact(value: Decimal | int | None) -> Decimal | None:
@@ -320,12 +210,13 @@ def integer(
         zero_fraction: also accept ``.0``, ``.00`` and so on after the integer.
 
     Raises:
-        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        LimitExceeded: a bound has too many digits.
         InvalidSource: the multiple is not positive.
 
     """
     avoid = tuple(map(Decimal, not_multiple_of))
-    plain = _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, True)
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    plain = _numbers(*bounds, _exact(multiple_of), avoid, True, False).part
     return _with_zero_fraction(plain) if zero_fraction else plain
 
 
@@ -367,8 +258,13 @@ def number(
     exclusive_high: bool = False,
     multiple_of: Decimal | int | None = None,
     not_multiple_of: tuple[Decimal | int, ...] = (),
+    exponents: bool = True,
 ) -> ByteAutomaton:
-    """Numbers between two bounds, written plainly; without any facet every JSON number, exponents included.
+    """Numbers between two bounds; without any facet every JSON number, exponents included.
+
+    They are written plainly, and beside ``multiple_of`` in no other way.  Otherwise scientific notation is accepted too: one digit
+    before the point, not 0, and an exponent other than 0 that a double may have; beside ``not_multiple_of``, of numbers
+    below the least of these only.
 
     Args:
         low: the lower bound, None for none.
@@ -377,16 +273,40 @@ def number(
         exclusive_high: whether the upper bound itself is outside.
         multiple_of: only multiples of this.
         not_multiple_of: no multiples of these.
+        exponents: whether scientific notation is accepted between bounds.
 
     Raises:
-        LimitExceeded: a bound has too many digits, or the multiple needs too many residues.
+        LimitExceeded: a bound has too many digits.
         InvalidSource: the multiple is not positive.
 
     """
     if low is None and high is None and multiple_of is None and not not_multiple_of:
         return _free_number()
     avoid = tuple(map(Decimal, not_multiple_of))
-    return _numbers(_exact(low), _exact(high), exclusive_low, exclusive_high, _exact(multiple_of), avoid, False)
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    return _numbers(*bounds, _exact(multiple_of), avoid, False, exponents).part
+
+
+def leaves_out(
+    low: Decimal | int | None = None,
+    high: Decimal | int | None = None,
+    *,
+    exclusive_low: bool = False,
+    exclusive_high: bool = False,
+    multiple_of: Decimal | int | None = None,
+    not_multiple_of: tuple[Decimal | int, ...] = (),
+    exponents: bool = True,
+    integer: bool = False,
+) -> bool:
+    """Tell whether ``number`` (or ``integer``) leaves some numbers out: if they need more than ``MAX_RESIDUE`` residues.
+
+    Of each sign the ``MAX_LISTED`` nearest to 0 are then produced; between bounds that may be all.
+    """
+    if multiple_of is None and not not_multiple_of:
+        return False
+    avoid = tuple(map(Decimal, not_multiple_of))
+    bounds = _exact(low), _exact(high), exclusive_low, exclusive_high
+    return not _numbers(*bounds, _exact(multiple_of), avoid, integer, exponents and not integer).whole
 
 
 def with_digits(part: ByteAutomaton, whole: int, fraction: int, exponent: int) -> ByteAutomaton:
@@ -426,3 +346,17 @@ def literal_number(value: Decimal | int) -> bytes:
     if isinstance(value, int) or value == value.to_integral_value():
         return str(int(value)).encode()
     return format(EXACT.normalize(value), "f").encode()
+
+
+def spellings(value: Decimal | int) -> list[bytes]:
+    """The texts of a number that stands in a schema: the plain one, the one it was given as, and the one of ``json.dumps``.
+
+    A ``Decimal`` keeps the zeros that it was given with, but not how its exponent was written: that comes as JavaScript does it.
+    """
+    texts = [literal_number(value)]
+    if isinstance(value, Decimal):
+        texts.append(str(value).lower().encode())
+        as_float = repr(float(value))
+        if "n" not in as_float and Decimal(as_float) == value:  # neither rounded nor infinite
+            texts.append(as_float.encode())
+    return list(dict.fromkeys(texts))
