@@ -18,10 +18,9 @@ from ..ir import (
 )
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
-from .algebra import TRUE_GOAL, Conjunction, Goal, goal_of
+from .algebra import TRUE_GOAL, Conjunction, Goal
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
-from .counting import Counting
 from .demands import Plan
 from .depth import Heights, height_of
 from .dialect import Json
@@ -76,7 +75,7 @@ class Lowering:
         counted_members: int,
         counted_items: int,
         refuse: Callable[[Goal, Refusal], None],
-        narrow: Callable[[Goal, str, str], None],
+        narrow: Callable[[Goal | str, str, str], None],
         tick: Callable[[], None],
     ) -> None:
         """Take the pieces, the surface, and what to do about a refusal that matters."""
@@ -247,10 +246,14 @@ class Lowering:
     def _container(self, a: Automaton, piece: Container, goal: Goal) -> None:
         if isinstance(piece, ObjectPiece):
             self._object(a, piece, goal)
-        elif piece.unique:
+            return
+        piece = self._pieces.singled_out(piece)
+        if piece.unique:
             self._unique(a, piece, goal)
-        else:
-            self._arrays.write(a, piece)
+            return
+        if not piece.whole and piece.equal:
+            self._narrow(piece.equal, "uniqueItems", f"two equal items are one of {len(piece.constants or ())} values")
+        self._arrays.write(a, piece)
 
     def _unique(self, a: Automaton, piece: ArrayPiece, goal: Goal) -> None:
         self.registers = True
@@ -258,29 +261,13 @@ class Lowering:
         if not piece.prefix and not piece.contains and self._escapes != "all":
             strings = self._pieces.strings_of(piece.rest)
         if strings is None:
-            if not self._never_runs_out(piece):
+            if not piece.whole:
                 self.unproven.append((goal, "uniqueItems", "items that must come may have too few values to differ"))
             self._arrays.write(a, piece)
             return
         write_unique(
             a, piece, strings, surface=self.surface, escapes=self._escapes, string_rest=self.string_rest
         )  # fmt: skip
-
-    def _never_runs_out(self, piece: ArrayPiece) -> bool:
-        """Tell whether an item that must still come can always be another one than those before it.
-
-        Items that need not come do not matter: the array ends where none is left.
-        """
-        at_least = Counting(self._pieces).at_least
-        for i in range(1, min(piece.low, len(piece.prefix))):
-            if at_least(piece.prefix[i], i + 1) <= i:
-                return False
-        if piece.low > max(len(piece.prefix), 1) and at_least(piece.rest, piece.low) < piece.low:
-            return False
-        return all(
-            c.least <= 1 or (not piece.prefix and at_least(goal_of((*piece.rest, c.obligation)), c.least) >= c.least)
-            for c in piece.contains
-        )
 
     def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
         strings = [v for v in values if isinstance(v, str)]
