@@ -401,6 +401,10 @@ def test_numbers_of_the_schema_are_exact_decimals() -> None:
         assert not oracle.accepts(b"0.1")
 
 
+LARGE = "^(?=.*a.{14}b).*c.{14}$"
+"""A pattern that needs more states than there may be."""
+
+
 @pytest.mark.parametrize(
     ("schema", "error", "where"),
     [
@@ -432,6 +436,15 @@ def test_numbers_of_the_schema_are_exact_decimals() -> None:
         ),
         ({"properties": {"l": {"not": {"pattern": r"(a)\1"}}}}, Unsupported, "#/properties/l/not/pattern"),
         ({"$ref": "http://elsewhere.test/x.json"}, Unsupported, "#/$ref"),
+        ({"type": "string", "not": {"pattern": LARGE}}, LimitExceeded, "#/not/pattern"),
+        ({"properties": {"l": {"type": "string", "oneOf": [{"maxLength": 4}, {"pattern": LARGE}]}}}, LimitExceeded, "#/properties/l/oneOf/1/pattern"),
+        ({"type": "object", "not": {"patternProperties": {LARGE: {}, "a": False}}}, LimitExceeded, f"#/not/patternProperties/{LARGE}"),
+        ({"type": "number", "not": {"multipleOf": 123457}}, LimitExceeded, "#/not/multipleOf"),
+        (
+            {"properties": {"l": {"type": "array", "not": {"contains": {"type": "null"}, "maxContains": 40_000}}}},
+            LimitExceeded,
+            "#/properties/l",
+        ),
     ],
 )  # fmt: skip
 def test_errors_say_where(schema: Any, error: type[Exception], where: str) -> None:

@@ -185,6 +185,16 @@ def test_what_is_left_out_is_not_taken_for_impossible() -> None:
     assert not oracle.accepts(json.dumps(["a" * 9] * 2, separators=(",", ":")).encode())
 
 
+def test_where_many_values_are_too_many_states_some_are_left() -> None:
+    """The values that two items may have are fewer where so many would take too many states, and that is narrowed."""
+    schema = {"type": "array", "items": {"enum": [*range(40)]}, "contains": {"const": 1}, "minContains": 5, **EQUAL}
+    limits = SchemaLimits(counted_items=400)
+    grammar, report = compile_schema(JsonSchema(schema, whitespace="compact", limits=limits))
+    assert not report.complete
+    assert Oracle(grammar).accepts(b"[1,1,1,1,1,0,0]")
+    assert compile_schema(JsonSchema(schema))[1].complete
+
+
 def test_without_a_value_for_two_items_it_is_refused_where_it_stands() -> None:
     """What no value is found for is refused, with the pointer of the keyword."""
     deep: dict[str, Any] = {}

@@ -33,8 +33,8 @@ class ArrayPiece:
     """Arrays: goals of the first items, of the rest, bounds, and items that must (or must not) occur.
 
     ``contains`` says only what the other attributes cannot: each asks for at least one item or allows at least one.
-    ``unique`` says that no two items are equal, where there may be two; ``equal`` that some two are, and is the pointer of
-    the keyword that is broken by that.  ``constants`` are the values one of which the two have, or those that are told
+    ``unique`` says that no two items are equal, where there may be two, and ``equal`` that some two are; both are the pointer
+    of the keyword.  ``constants`` are the values one of which the two have, or those that are told
     apart so that required items never run out of them; ``None`` as long as nobody asked.  ``whole`` says that no other
     value could be the equal one, or that nothing runs out for sure.
     """
@@ -45,7 +45,7 @@ class ArrayPiece:
     high: int | None
     contains: tuple[Contains, ...]
     refusals: list[Refusal] = field(default_factory=list)
-    unique: bool = False
+    unique: str = ""
     equal: str = ""
     constants: tuple[Obligation, ...] | None = None
     whole: bool = True
@@ -54,14 +54,14 @@ class ArrayPiece:
 def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece | None:
     """Merge what facts say about arrays; ``None`` where they contradict each other at once."""
     low, high = 0, None
-    unique, equal = False, ""
+    unique = equal = ""
     count = 0
     asked: dict[tuple[Obligation, int], tuple[int, int | None]] = {}
     for f in conjunction:
         low = max(low, f.min_items)
         high = _least(high, f.max_items)
         count = max(count, len(f.prefix))
-        unique = unique or bool(f.unique)
+        unique = unique or f.unique
         equal = equal or f.equal
         for c in f.contains:
             least, most = asked.get((c.obligation, c.start), (0, None))
@@ -96,7 +96,8 @@ def array_piece(conjunction: Conjunction, refusals: list[Refusal]) -> ArrayPiece
     rest = goal_of([*(f.rest for f in conjunction), *(opposite(o) for o, _ in forbidden)])
     if equal and (unique or high in (0, 1)):
         return None
-    unique = unique and (high is None or high > 1)
+    if high in (0, 1):
+        unique = ""
     return ArrayPiece(prefix, rest, low, high, tuple(contains), refusals, unique, equal)
 
 
@@ -171,7 +172,7 @@ class ArrayProduct:
         ] = {}
         self._moves = 0
         self._constants = piece.constants or ()
-        self._told_apart = told_apart or (piece.unique and bool(self._constants))
+        self._told_apart = told_apart or bool(piece.unique and self._constants)
         self._low = piece.low if counted or self._told_apart else 0
         self._high = piece.high if counted else None
         self._last = max(len(piece.prefix), *(c.start for c in piece.contains), self._low, self._high or 0)

@@ -69,7 +69,13 @@ class Listing:
         self._left -= 1
         if self._left < 0:
             return [], False
-        for piece in self._pieces.of(goal):
+        try:
+            pieces = self._pieces.of(goal)
+        except LimitExceeded as e:
+            if e.limit == "deadline":
+                raise
+            return [], False
+        for piece in pieces:
             if piece.refusals:
                 whole = False
                 continue

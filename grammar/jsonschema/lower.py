@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, SyntagmaError
 from ..ir import (
     OP_SET,
     OP_TEST,
@@ -56,7 +56,8 @@ class Lowering:
     Attributes:
         grammar: the result.
         registers: whether a register of keys is used anywhere.
-        unproven: goals whose keys or items may run out, so that liveness is not proven, with the keyword and what may run out.
+        unproven: goals (or pointers of keywords) whose keys or items may run out, so that liveness is not proven, with the
+            keyword and what may run out.
 
     """
 
@@ -83,7 +84,7 @@ class Lowering:
         self.surface = Surface(self.grammar, whitespace)
         self._heights = heights
         self.registers = False
-        self.unproven: list[tuple[Goal, str, str]] = []
+        self.unproven: list[tuple[Goal | str, str, str]] = []
         self._pieces = pieces
         self._escapes: Escapes = escapes
         self.spells_freely = escapes == "all"
@@ -112,6 +113,18 @@ class Lowering:
     def lower(self, goal: Goal) -> Grammar:
         """Write the rules of a goal and of all that it needs; the goal must be inhabited, within ``max_depth``."""
         self.surface.depth = 0
+        of = goal
+        try:
+            self._start(goal)
+            while self._todo:
+                self._tick()
+                rule, of, container, depth = self._todo.pop()
+                self._define(rule, of, container, depth)
+        except SyntagmaError as e:
+            raise self._pieces.located(e, of) from None
+        return self.grammar
+
+    def _start(self, goal: Goal) -> None:
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()
@@ -124,10 +137,6 @@ class Lowering:
         else:
             start = self.value(goal)
         self.grammar.start = start
-        while self._todo:
-            self._tick()
-            self._define(*self._todo.pop())
-        return self.grammar
 
     # -- values -------------------------------------------------------------------------------
 
@@ -249,20 +258,22 @@ class Lowering:
             return
         piece = self._pieces.singled_out(piece)
         if piece.unique:
-            self._unique(a, piece, goal)
+            self._unique(a, piece)
             return
         if not piece.whole and piece.equal:
             self._narrow(piece.equal, "uniqueItems", f"two equal items are one of {len(piece.constants or ())} values")
         self._arrays.write(a, piece)
 
-    def _unique(self, a: Automaton, piece: ArrayPiece, goal: Goal) -> None:
+    def _unique(self, a: Automaton, piece: ArrayPiece) -> None:
         self.registers = True
         strings = None
         if not piece.prefix and not piece.contains and self._escapes != "all":
             strings = self._pieces.strings_of(piece.rest)
         if strings is None:
             if not piece.whole:
-                self.unproven.append((goal, "uniqueItems", "items that must come may have too few values to differ"))
+                self.unproven.append(
+                    (piece.unique, "uniqueItems", "items that must come may have too few values to differ")
+                )
             self._arrays.write(a, piece)
             return
         write_unique(
@@ -468,7 +479,7 @@ class Lowering:
         low = low if low > needed else 0
         if high is not None and not classes and high >= len(members):
             high = None
-        self._may_run_out(classes, max(low, high or 0) if low > 1 or high is not None else 0)
+        self._may_run_out(goal, classes, max(low, high or 0) if low > 1 or high is not None else 0)
         writer = ObjectWriter(self, a, names, members, classes)
         if self._any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
@@ -481,11 +492,11 @@ class Lowering:
         self._check_size((len(members) + 1) * (max(low, high or 0) + 1))
         writer.write_counted(low, high)
 
-    def _may_run_out(self, classes: list[KeyClass], counted: int) -> None:
+    def _may_run_out(self, goal: Goal, classes: list[KeyClass], counted: int) -> None:
         """Note the classes of fewer keys than members that have to be counted."""
         for c in classes if counted else ():
             if c.keys is not None and c.keys.is_finite() and len(list(c.keys.strings(counted))) < counted:
-                self.unproven.append((c.goal, "minProperties", "the keys that are left may be too few"))
+                self.unproven.append((goal, "minProperties", "the keys that are left may be too few"))
 
     def _check_size(self, states: int) -> None:
         if states > self._counted_members:
@@ -525,7 +536,7 @@ class Lowering:
             self._members(a, names, members, classes, (plan.low, plan.high), goal)
             return
         self._check_size(plan.states)
-        self._may_run_out([o.keys for o in plan.others if o.reserved is None], plan.most)
+        self._may_run_out(goal, [o.keys for o in plan.others if o.reserved is None], plan.most)
         writer = DemandWriter(self, a, names, [], classes)
         if self._any_order and plan.high is None:
             if any(o.reserved is not None for o in plan.others):

@@ -52,6 +52,7 @@ from .scalars import (
     left_out,
     number_is_inhabited,
     number_meets,
+    number_text,
     string_accepts,
     string_is_inhabited,
 )
@@ -201,20 +202,43 @@ class Pieces:
                         self._split_up[conjunction] = list(self._split(conjunction))
                     found += self._split_up[conjunction]
             except SyntagmaError as e:
-                raise self._located(e, goal) from None
+                raise self.located(e, goal) from None
             self._memo[goal] = found
         return found
 
-    def _located(self, error: SyntagmaError, goal: Goal) -> SyntagmaError:
+    def located(self, error: SyntagmaError, goal: Goal) -> SyntagmaError:
         """Say where a pattern or a limit went wrong, if the error does not say so itself."""
-        if not goal or (error.where is not None and "#" in error.where):
+        if error.where is not None and "#" in error.where:
             return error
-        where = self.algebra.documents.nodes[goal[0] >> 1].pointer()
+        where = self.algebra.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
+        if isinstance(error, LimitExceeded):
+            where = self._blamed(error, where) or where
         if error.where is not None:
             where = f"{where} ({error.where})"
         if isinstance(error, LimitExceeded):
             return LimitExceeded(error.message, limit=error.limit, value=error.value, where=where, hint=error.hint)
         return type(error)(error.message, where=where, hint=error.hint)
+
+    def _blamed(self, error: LimitExceeded, place: str) -> str | None:
+        """Return the pointer of the keyword that is too much by itself, one below ``place`` if there are several.
+
+        What facts say has no place, for they are shared; so the keywords that were read are tried once more.
+        """
+        found: list[str] = []
+        for node in self.algebra.nodes_read:
+            schema = node.schema if isinstance(node.schema, dict) else {}
+            named = schema.get("patternProperties")
+            tried: list[tuple[tuple[str, ...], Json]] = []
+            tried += [(("patternProperties", p), p) for p in named] if isinstance(named, dict) else []
+            tried += [((k,), schema[k]) for k in ("pattern", "multipleOf") if k in schema]
+            for path, value in tried:
+                pointer = node.pointer(*path)
+                below = pointer.startswith(place)
+                if (below or not found) and _is_too_much(value, error.limit):
+                    if below:
+                        return pointer
+                    found.append(pointer)
+        return found[0] if found else None
 
     def _split(self, conjunction: Conjunction) -> Iterator[Piece]:
         types = 255
@@ -473,6 +497,8 @@ class Pieces:
         except UndeterminedError:
             self._guesses += 1
             answer = True
+        except SyntagmaError as e:
+            raise self.located(e, goal) from None
         finally:
             del self._asking[goal]
         if answer or self._rests_on >= depth:
@@ -582,6 +608,8 @@ class Pieces:
         piece.constants = ()
         if piece.equal:
             piece.constants, piece.whole = self._equal_values(piece)
+            while len(piece.constants) > 1 and not self._is_small(piece):
+                piece.constants, piece.whole = piece.constants[: len(piece.constants) // 4 or 1], False
             if piece.whole:
                 return piece
             self.partial = True
@@ -592,6 +620,15 @@ class Pieces:
                 piece.refusals.append(Refusal(ARRAY, "uniqueItems", piece.equal, reason))
                 piece.equal = ""
         return piece
+
+    def _is_small(self, piece: ArrayPiece) -> bool:
+        try:
+            ArrayProduct(piece, self.inhabited, self.possible, self._counted_items, self._tick)
+        except LimitExceeded as e:
+            if e.limit == "deadline":
+                raise
+            return False
+        return True
 
     def _equal_values(self, piece: ArrayPiece) -> tuple[tuple[Obligation, ...], bool]:
         """Return the values that two items may have, and whether they are all."""
@@ -619,7 +656,9 @@ class Pieces:
                 product = ArrayProduct(
                     known, self.inhabited, self.possible, self._unique_items, self._tick, told_apart=True
                 )
-            except LimitExceeded:
+            except LimitExceeded as e:
+                if e.limit == "deadline":
+                    raise
                 return (), False
             goal = product.could_run_out(self._counting.at_least)
             if goal is None:
@@ -729,6 +768,18 @@ class Pieces:
             or any(self.holds(v, o) for k, v in value.items() for o in self.breaking(b, k))
             for b in f.broken
         )
+
+
+def _is_too_much(value: Json, limit: str) -> bool:
+    """Tell whether a pattern, or the multiples of a number, need more than a limit by themselves."""
+    try:
+        if isinstance(value, str) and limit != "max_residue":
+            character_language(StringFact("pattern", value))
+        elif isinstance(value, int | Number) and limit == "max_residue":
+            number_text(NumberSpec(False, None, None, False, False, value))
+    except LimitExceeded as e:
+        return e.limit == limit
+    return False
 
 
 def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:

@@ -356,16 +356,12 @@ class _Compilation:
         self.events[event] = None
 
     def _narrow(self, place: Goal | str, keyword: str, reason: str) -> None:
-        event = _Event(
-            place if isinstance(place, str) else self._place(place),
-            keyword,
-            "narrowed",
-            reason,
-            "the others are never produced",
-        )
+        event = _Event(self._place(place), keyword, "narrowed", reason, "the others are never produced")
         self.events[event] = None
 
-    def _place(self, goal: Goal) -> str:
+    def _place(self, goal: Goal | str) -> str:
+        if isinstance(goal, str):
+            return goal
         return self.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
 
     def _culprit(self, goal: Goal) -> str:
