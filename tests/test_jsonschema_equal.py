@@ -70,7 +70,7 @@ def check(schema: dict[str, Any]) -> None:
     assert constraint.report.complete
     assert constraint.report.live
     prefixes = {json.dumps(a[:n]) for a in valid for n in range(1, len(a) + 1)}
-    for array in ARRAYS:
+    for array in ARRAYS[:: size(1, plain=37)]:
         text = json.dumps(array, separators=(",", ":")).encode()
         assert constraint.accepts(text) == (json.dumps(array) in texts), (schema, array)
         if array:

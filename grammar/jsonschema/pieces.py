@@ -16,6 +16,7 @@ from typing import Final
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
+from ..regular.numbers import MAX_RESIDUE
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .arrays import ArrayPiece, ArrayProduct, array_piece
 from .counting import Counting
@@ -48,11 +49,11 @@ from .scalars import (
     StringSpec,
     character_language,
     common_multiple,
+    exact,
     language_of,
     left_out,
     number_is_inhabited,
     number_meets,
-    number_text,
     string_accepts,
     string_is_inhabited,
 )
@@ -724,7 +725,10 @@ class Pieces:
         if f.not_enum and identity(value) in self._identities_of(f.not_enum):
             return False
         if isinstance(value, str):
-            return string_accepts(self._string((f,)), value)
+            said = (
+                f.strings or f.min_length or f.max_length is not None
+            )  # each value of a long enumeration is asked about
+            return not said or string_accepts(self._string((f,)), value)
         if isinstance(value, list):
             return self._array_meets(value, f)
         if isinstance(value, dict):
@@ -776,7 +780,10 @@ def _is_too_much(value: Json, limit: str) -> bool:
         if isinstance(value, str) and limit != "max_residue":
             character_language(StringFact("pattern", value))
         elif isinstance(value, int | Number) and limit == "max_residue":
-            number_text(NumberSpec(False, None, None, False, False, value))
+            step = exact(value)
+            while step.denominator > 1:
+                step *= 10
+            return step > MAX_RESIDUE
     except LimitExceeded as e:
         return e.limit == limit
     return False
