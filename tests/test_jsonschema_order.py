@@ -135,13 +135,26 @@ def test_written_out_objects_have_no_order_either() -> None:
 
 
 def test_the_order_of_the_schema_is_kept_by_default() -> None:
-    """Without the option, members come as they are declared, and other keys behind them, whatever their order."""
+    """Without the option, members come as they are declared, and other keys at two places: behind the required ones and last."""
     schema = {"properties": {"b": ONE, "a": ONE}, "propertyNames": {"enum": ["a", "b", "c", "d"]}}
     constraint = compiled({"type": "object", **schema}, whitespace="compact")
     assert constraint.accepts('{"b":1,"a":1,"d":2,"c":2}')
     assert constraint.accepts('{"b":1,"a":1,"c":2,"d":2}')
     assert not constraint.accepts('{"a":1,"b":1}')
-    assert not constraint.accepts('{"c":2,"a":1}')
+    assert constraint.accepts('{"c":2,"b":1,"a":1,"d":2}')
+    assert not constraint.accepts('{"c":2,"b":1,"a":1,"c":2}')
+    assert not constraint.accepts('{"b":1,"c":2,"a":1}')
+    needs_b = compiled({"type": "object", **schema, "required": ["b"]}, whitespace="compact")
+    assert needs_b.accepts('{"b":1,"c":2,"a":1,"d":2}')
+    assert not needs_b.accepts('{"c":2,"b":1}')
+    counted = compiled(
+        {"type": "object", "properties": schema["properties"], "required": ["b"], "maxProperties": 3},
+        whitespace="compact",
+    )
+    assert counted.accepts('{"b":1,"c":2,"a":1}')
+    assert counted.accepts('{"b":1,"a":1,"c":2}')
+    assert not counted.accepts('{"b":1,"c":2,"a":1,"d":2}')
+    assert not counted.accepts('{"c":2,"b":1}')
 
 
 def test_a_bound_on_members_beside_required_ones_keeps_the_order_and_says_so() -> None:

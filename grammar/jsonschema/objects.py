@@ -33,11 +33,22 @@ _QUOTE = 0x22
 _COMMA = 0x2C
 
 
+def _none_needed_from(members: list[tuple[str, Goal | None, bool]]) -> int:
+    """The first place in the order of the members from which on none is required."""
+    return max((i + 1 for i, m in enumerate(members) if m[2]), default=0)
+
+
 class ObjectWriter:
-    """One object's automaton: members in order, then other keys.
+    """One object's automaton: members in order; other keys behind the required ones, before the optional rest or after it.
 
     State C_i stands where a key may begin and the members before i are done with; state B_i behind the value of member
     i - 1.  C_i goes to C_(i+1) without reading where member i is optional.  So the size is linear in the members.
+
+    Where nothing required is missing any more, the mask has the other keys in it anyway.  So C_r, the first such state, reads
+    them and stays: a writer who begins with one ("$schema", say) has not given up the declared members.  Later ones read
+    them at the end only: each would need the names of all members once more.  C_r has edges of its own for the keys of the
+    members behind it instead of going on to C_(r+1), as two ways to read one key would keep the strings of keys from being
+    shared by all schemas (``automata/loader.py``).
     """
 
     def __init__(
@@ -65,7 +76,8 @@ class ObjectWriter:
         a, l, members = self._a, self._l, self._members
         surface = l.surface
         n = len(members)
-        last_needed = max((i for i, m in enumerate(members) if m[2]), default=-1)
+        free = _none_needed_from(members)
+        roaming = bool(self._classes) and free < n
         opened = a.state()
         a.literal(START, b"{", opened)
         if n == 0 and not self._classes:
@@ -80,19 +92,21 @@ class ObjectWriter:
             surface.opened(a, opened, starts[0], b"}", None)
         for i, (name, goal, needed) in enumerate(members):
             behind = a.state()
-            self._member(starts[i], name, goal, behind)
-            if not needed and (i + 1 < n or self._classes):
+            named = self._member(starts[i], name, goal, behind)
+            if roaming and i > free:
+                l._key(a, starts[free], name, named)  # noqa: SLF001
+            if not needed and (i + 1 < n or self._classes) and not (roaming and i == free):
                 a.epsilon(starts[i], starts[i + 1])
             surface.after(a, behind)
             if i + 1 < n or self._classes:
                 self._comma(behind, starts[i + 1])
-            if i >= last_needed:
+            if i + 1 >= free:
                 surface.close(a, behind, b"}", self._end)
-        if self._classes:
+        for i in sorted({free, n}) if self._classes else ():
             behind = a.state()
-            self._extras(starts[n], behind)
+            self._extras(starts[i], behind)
             surface.after(a, behind)
-            self._comma(behind, starts[n])
+            self._comma(behind, starts[i])
             surface.close(a, behind, b"}", self._end)
 
     def write_counted(self, low: int, high: int | None) -> None:
@@ -104,6 +118,8 @@ class ObjectWriter:
         for i in range(n - 1, -1, -1):
             needed[i] = needed[i + 1] + members[i][2]
         extras = bool(self._classes)
+        free = _none_needed_from(members)
+        named: dict[tuple[int, int], StateIndex] = {}
 
         def feasible(i: int, c: int) -> bool:
             if high is not None and c + needed[i] > high:
@@ -145,17 +161,19 @@ class ObjectWriter:
             i, c = todo.pop()
             here = starts[i, c]
             after = min(c + 1, most)
-            if i == n:
+            if extras and i in {free, n} and (high is None or c < high) and feasible(i, after):
                 state = a.state()
                 self._extras(here, state)
-                behind(n, after, state)
-                continue
-            name, goal, required = members[i]
-            if feasible(i + 1, after) and (high is None or c < high):
-                state = a.state()
-                self._member(here, name, goal, state)
-                behind(i + 1, after, state)
-            if not required and may_begin(i + 1, c):
+                behind(i, after, state)
+            for j in range(i, n) if extras and i == free else range(i, min(i + 1, n)):
+                if feasible(j + 1, after) and (high is None or c < high):
+                    if (j, c) not in named:
+                        state = a.state()
+                        named[j, c] = self._member(here, members[j][0], members[j][1], state)
+                        behind(j + 1, after, state)
+                    else:
+                        self._l._key(a, here, members[j][0], named[j, c])  # noqa: SLF001
+            if i < n and not members[i][2] and not (extras and i == free) and may_begin(i + 1, c):
                 a.epsilon(here, start(i + 1, c))
 
     def write_any(self, low: int, high: int | None) -> None:
@@ -214,12 +232,14 @@ class ObjectWriter:
                 a.embed(opened, l._strings([name]), closing)  # noqa: SLF001
         a.byte_range(closing, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
 
-    def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
+    def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> StateIndex:
+        """Read one declared member; return the state behind its key."""
         a, l = self._a, self._l
         named, value = a.state(), a.state()
         l._key(a, source, name, named)  # noqa: SLF001
         l.surface.colon(a, named, value)
         self._value(value, name, goal, target)
+        return named
 
     def _value(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> None:
         if goal is not None:
