@@ -93,13 +93,13 @@ def test_check_of_an_exact_schema(run: Any, schema: Path) -> None:
 def test_check_names_what_is_refused(run: Any, tmp_path: Path) -> None:
     """A refused keyword is listed with its pointer and the exit status is 2."""
     path = tmp_path / "s.json"
-    path.write_text('{"type": "array", "items": {"type": "integer"}, "not": {"uniqueItems": true}}', encoding="utf-8")
+    path.write_text(r'{"type": "string", "not": {"pattern": "(a)\\1"}}', encoding="utf-8")
     status, text, _ = run("check", path, "--json")
     report = json.loads(text)
     statuses = {e["keyword"]: e["status"] for e in report["entries"]}
-    assert statuses["uniqueItems"] == "refused"
+    assert statuses["pattern"] == "refused"
     assert status == 2
-    assert "uniqueItems" in run("check", path)[1]
+    assert "#/not/pattern" in run("check", path)[1]
 
 
 @pytest.mark.parametrize(

@@ -407,6 +407,10 @@ def test_numbers_of_the_schema_are_exact_decimals() -> None:
         assert not oracle.accepts(b"0.1")
 
 
+LARGE = "^(?=.*a.{14}b).*c.{14}$"
+"""A pattern that needs more states than there may be."""
+
+
 @pytest.mark.parametrize(
     ("schema", "error", "where"),
     [
@@ -436,8 +440,16 @@ def test_numbers_of_the_schema_are_exact_decimals() -> None:
             Unsatisfiable,
             "#/$defs/n/properties/n",
         ),
-        ({"properties": {"l": {"type": "array", "not": {"uniqueItems": True}}}}, Unsupported, "#/properties/l"),
+        ({"properties": {"l": {"not": {"pattern": r"(a)\1"}}}}, Unsupported, "#/properties/l/not/pattern"),
         ({"$ref": "http://elsewhere.test/x.json"}, Unsupported, "#/$ref"),
+        ({"type": "string", "not": {"pattern": LARGE}}, LimitExceeded, "#/not/pattern"),
+        ({"properties": {"l": {"type": "string", "oneOf": [{"maxLength": 4}, {"pattern": LARGE}]}}}, LimitExceeded, "#/properties/l/oneOf/1/pattern"),
+        ({"type": "object", "not": {"patternProperties": {LARGE: {}, "a": False}}}, LimitExceeded, f"#/not/patternProperties/{LARGE}"),
+        (
+            {"properties": {"l": {"type": "array", "not": {"contains": {"type": "null"}, "maxContains": 40_000}}}},
+            LimitExceeded,
+            "#/properties/l",
+        ),
     ],
 )  # fmt: skip
 def test_errors_say_where(schema: Any, error: type[Exception], where: str) -> None:
@@ -541,7 +553,7 @@ def test_the_report_lists_every_keyword() -> None:
         JsonSchema(
             {
                 "minlength": 3,
-                "not": {"uniqueItems": True},
+                "allOf": [{"pattern": r"(a)\1"}],
                 "format": "foo",
                 "title": "t",
                 "maxLength": 4,
@@ -553,8 +565,8 @@ def test_the_report_lists_every_keyword() -> None:
     found = {e.keyword: e for e in report.entries}
     assert {k: e.status for k, e in found.items()} == {
         "minlength": "annotation",
-        "not": "exact",
-        "uniqueItems": "refused",
+        "allOf": "exact",
+        "pattern": "refused",
         "format": "annotation",
         "title": "annotation",
         "maxLength": "exact",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_oracle import Oracle
 from jsonschema import Draft201909Validator, Draft202012Validator
-from official_suite import bytes_of, orders
+from official_suite import bytes_of
 from referencing import Registry
 from referencing.jsonschema import DRAFT201909, DRAFT202012
 
@@ -84,8 +83,13 @@ def trees() -> list[tuple[Oracle, Any]]:
 def test_trees_are_those_of_a_validator(tree: dict[str, Any]) -> None:
     """A strict tree is strict at every depth, because its anchor is the outermost; a plain tree is not."""
     for i, (oracle, validator) in enumerate(trees()):
-        valid = any(oracle.accepts(bytes_of(value)) for value in islice(orders(tree), 500))
-        assert valid == validator.is_valid(tree), i
+        assert oracle.accepts(bytes_of(in_order(tree))) == validator.is_valid(tree), i
+
+
+def in_order(tree: dict[str, Any]) -> dict[str, Any]:
+    """Write the members of a tree in the order of its schema, at every depth."""
+    inner = {"children": [in_order(child) for child in tree["children"]]} if "children" in tree else {}
+    return {k: inner.get(k, tree[k]) for k in ("data", "children", "daat") if k in tree}
 
 
 def nested(depth: int, word: str) -> bytes:

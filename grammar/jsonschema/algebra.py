@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from ..errors import InvalidSource, LimitExceeded
+from .cases import Kind, case_split
 from .dialect import ANNOTATIONS, Json
 from .document import Documents, Node
 from .facts import (
@@ -114,6 +115,7 @@ class Algebra:
         self._evaluation = Evaluation(self)
         self._required: dict[tuple[str, ...], Facts] = {}
         self._absences: dict[str, Facts] = {}
+        self._cases: set[str] = set()
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
         """Read a node once."""
@@ -305,21 +307,22 @@ class Algebra:
         for value in values:
             said = only(ARRAY if isinstance(value, list) else OBJECT)
             if isinstance(value, list):
-                said.prefix = tuple(map(self._constant, value))
+                said.prefix = tuple(map(self.constant, value))
                 said.rest = NEVER
                 said.min_items = len(value)
             else:
-                said.props = {name: self._constant(v) for name, v in value.items()}
+                said.props = {name: self.constant(v) for name, v in value.items()}
                 said.additional = NEVER
                 said.required = tuple(value)
             factors.append([(f,) for f in negations(said, coarse=self._coarse)])
         return self._product(factors, ALWAYS)
 
-    def _constant(self, value: Json) -> Obligation:
-        key = identity(value)
+    def constant(self, *values: Json) -> Obligation:
+        """Return the obligation to be one of some values."""
+        key = tuple(map(identity, values))
         found = self._constants.get(key)
         if found is None:
-            made = self.documents.child(self.documents.root, {"enum": [value]}, "enum").index
+            made = self.documents.child(self.documents.root, {"enum": list(values)}, "enum").index
             self._made.add(made)
             found = self._constants[key] = 2 * made
         return found
@@ -489,14 +492,71 @@ class Algebra:
                     if _possible(both):
                         merged[both] = None
                 if len(merged) > _BURST * self.limit:
-                    break
-            out = list(merged)
-            if len(out) > _MANY and not self._evaluating:
-                self._tick()
-                out = _absorbed([c for c in out if self._members_agree(c)])
+                    merged = dict.fromkeys(self._needed(list(merged)))
+                    if len(merged) > self.limit:
+                        break
+            out = self._needed(list(merged))
             if len(out) > self.limit:
-                raise self.too_many(culprit)
+                cases = self._by_cases(factors, culprit) if self._coarse and not self._evaluating else None
+                if cases is None:
+                    raise self.too_many(culprit)
+                return cases
         return [c for c in out if _possible(c)]
+
+    def _needed(self, conjunctions: list[Conjunction]) -> list[Conjunction]:
+        """Leave out alternatives that contradict themselves or say more than others, where it is worth a look."""
+        if len(conjunctions) <= _MANY or self._evaluating:
+            return conjunctions
+        self._tick()
+        return _absorbed([c for c in conjunctions if self._members_agree(c)])
+
+    def _by_cases(self, factors: list[list[Conjunction]], culprit: Obligation) -> list[Conjunction] | None:
+        """Distribute factors for each kind of value of the member that most of them look at; ``None`` if there is none.
+
+        Many schemas say of many members that they need some values of one other member.  Whether it has one of them is
+        then the same choice again and again, and in each case of it most factors have one alternative left.
+        """
+        found = case_split(factors, self._exact_literals, without=self._cases)
+        if found is None:
+            return None
+        name, kinds = found
+        out: dict[Conjunction, None] = {}
+        self._cases.add(name)
+        try:
+            for kind in kinds:
+                self._tick()
+                left = [kind.left_of(factor, self._exact_literals) for factor in factors]
+                out.update(dict.fromkeys(self._product([*left, [(self._case(name, kind),)]], culprit)))
+                if len(out) > self.limit:
+                    raise self.too_many(culprit)
+        finally:
+            self._cases.discard(name)
+        return list(out)
+
+    def _case(self, name: str, kind: Kind) -> Facts:
+        if kind.values is None:
+            return typed(ANY & ~OBJECT)
+        said = only(OBJECT)
+        if kind.absent:
+            said.props = {name: NEVER}
+            return said
+        among = self.constant(*kind.values.values())
+        said.required = (name,)
+        said.props = {name: opposite(among) if kind.others else among}
+        return said
+
+    def _exact_literals(self, obligation: Obligation) -> dict[object, Json] | None:
+        """Return the values that meet an obligation where it lists them and says nothing else."""
+        if obligation == NEVER:
+            return {}
+        if obligation & 1:
+            return None
+        facts, parts, _ = self.local(self.documents.nodes[obligation >> 1])
+        if parts or facts.enum is None or not facts.__dict__.keys() <= {"types", "enum"}:
+            return None
+        if any(0 != _bits(v) & facts.types != _bits(v) for v in facts.enum):
+            return None  # 1.0 is an integer in some drafts
+        return {identity(v): v for v in facts.enum if _bits(v) & facts.types}
 
     def too_many(self, culprit: Obligation) -> LimitExceeded:
         """Build the error for too many alternatives."""

@@ -46,7 +46,7 @@ class ArrayWriter:
 
     def write(self, a: Automaton, piece: ArrayPiece) -> None:
         """Write the body of a rule for the arrays of a piece; there must be one."""
-        if piece.contains:
+        if piece.contains or piece.constants:
             self._containing(a, piece)
         else:
             self._plain(a, piece)
@@ -126,7 +126,7 @@ class ArrayWriter:
         start = product.states[0]
         low, high = piece.low, piece.high
         most = start.lengths[-1][1]
-        tested = low > start.needs
+        tested = low > start.needs and not (piece.unique and piece.constants)  # the product sees to it then
         if high is not None and most is not None and most <= high:
             high = None
         counted = tested or high is not None

@@ -7,7 +7,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from ..errors import LimitExceeded
-from .algebra import Goal
+from .algebra import Goal, goal_of
 from .arrays import ArrayPiece
 from .scalars import NumberSpec, exact, language_of, number_leaves_out
 from .values import identity
@@ -39,6 +39,26 @@ class Counting:
             self._asking.discard(goal)
         return max(found, default=0)
 
+    def never_runs_out(self, piece: ArrayPiece) -> bool:
+        """Tell whether an item that must still come can always be another one than those before it, by a quick test.
+
+        Items that need not come do not matter: the array ends where none is left.
+        """
+        at_least = self.at_least
+        for i in range(1, min(piece.low, len(piece.prefix))):
+            if at_least(piece.prefix[i], i + 1) <= i:
+                return False
+        if piece.low > max(len(piece.prefix), 1) and at_least(piece.rest, piece.low) < piece.low:
+            return False
+        return not piece.contains or (
+            len(piece.contains) == 1
+            and not piece.prefix
+            and all(
+                c.least <= 1 or at_least(goal_of((*piece.rest, c.obligation)), c.least) >= c.least
+                for c in piece.contains
+            )
+        )
+
     def _of_piece(self, piece: Piece, most: int) -> int:
         from .pieces import NumberPiece, StringPiece, ValuesPiece  # noqa: PLC0415 - they count with us
 
@@ -59,7 +79,7 @@ class Counting:
         return min(most, self._objects(piece, most))
 
     def _arrays(self, piece: ArrayPiece, most: int) -> int:
-        if piece.contains:
+        if piece.contains or piece.equal:
             return 1
         longest = piece.high if piece.high is not None else piece.low + most
         total, ways = 0, 1

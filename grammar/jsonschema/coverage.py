@@ -43,6 +43,9 @@ class Coverage:
 
 
 _STRINGS: Final = {"type": "array", "items": {"type": "string"}}
+_DEEP: dict[str, Any] = {"type": "null"}
+for _ in range(10):
+    _DEEP = {"type": "array", "items": _DEEP, "minItems": 1}
 
 COVERAGE: Final = (
     Coverage("type", "1.0 is an integer, except in draft 4"),
@@ -87,10 +90,25 @@ COVERAGE: Final = (
         (
             Weaker(
                 "residual",
-                "items that must come have too few values to differ for sure",
-                {"type": "array", "prefixItems": [{"enum": [1, 2]}, {"const": 1}], "minItems": 2, "uniqueItems": True},
+                "items that must come may run out of values, and those are more than 16, or no list, or take more states than "
+                "`SchemaLimits.unique_items`",
+                {
+                    "type": "array",
+                    "prefixItems": [*[{"enum": [*range(18)]}] * 17, {"enum": [*range(17)]}],
+                    "minItems": 18,
+                    "uniqueItems": True,
+                },
             ),
-            Weaker("refused", "negated", {**_STRINGS, "not": {"uniqueItems": True}}),
+            Weaker(
+                "narrowed",
+                "negated, and two items could be equal in more than 64 values: those that are equal have one of a few of these",
+                {**_STRINGS, "not": {"uniqueItems": True}},
+            ),
+            Weaker(
+                "refused",
+                "negated, and no value is found that two items could have, of at most 8 containers inside of each other",
+                {"type": "array", "items": _DEEP, "not": {"uniqueItems": True}},
+            ),
         ),
     ),
     Coverage("contains"),
@@ -151,7 +169,7 @@ COVERAGE: Final = (
     Coverage("oneOf", "branches that overlap get the negation of each other"),
     Coverage(
         "not",
-        "of every keyword, but `uniqueItems`",
+        "of every keyword; see `uniqueItems`",
         (
             Weaker(
                 "narrowed",

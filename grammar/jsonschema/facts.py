@@ -105,7 +105,8 @@ class Facts:
         multiples, not_multiples: what numbers are, and are not, multiples of.
         min_length, max_length, strings: lengths of strings in characters, and what else is said about them.
         prefix, rest: obligations of the first items and of all others.
-        min_items, max_items, contains, unique: the other assertions about arrays.
+        min_items, max_items, contains: the other assertions about arrays.
+        unique, equal: no two items are equal, or some two are: the pointer of the keyword that says so, empty where none does.
         evaluated, matched: what ``unevaluatedItems`` need not look at: the first items (``None``: all), and those that
             meet an obligation.  They say nothing by themselves.
         props: obligations of named members, in the order of the text.
@@ -135,7 +136,8 @@ class Facts:
     min_items: int = 0
     max_items: int | None = None
     contains: tuple[Contains, ...] = ()
-    unique: bool = False
+    unique: str = ""
+    equal: str = ""
     evaluated: int | None = 0
     matched: tuple[Obligation, ...] = ()
     props: dict[str, Obligation] = {}  # noqa: RUF012  (a neutral default, never written to)
@@ -276,13 +278,17 @@ def _negate_arrays(facts: Facts, out: list[Facts]) -> None:
     if facts.unique:
         f = only(ARRAY)
         f.min_items = 2
-        f.refused = (Refusal(ARRAY, "uniqueItems", "", "two equal items cannot be asked for"),)
+        f.equal = facts.unique
+        out.append(f)
+    if facts.equal:
+        f = only(ARRAY)
+        f.unique = facts.equal
         out.append(f)
 
 
 def _negate_objects(facts: Facts, out: list[Facts], *, coarse: bool) -> None:
-    said = sum(o != ALWAYS for o in facts.props.values()) + len(facts.required)
-    if coarse and said + len(_about_others(facts)) > 1:
+    named = {n for n, o in facts.props.items() if o != ALWAYS}.union(facts.required)
+    if coarse and len(named) + len(_about_others(facts)) > 1:
         f = only(OBJECT)
         f.broken = (facts,)
         out.append(f)
@@ -299,12 +305,12 @@ def _negate_objects(facts: Facts, out: list[Facts], *, coarse: bool) -> None:
 
 
 def _negate_members(facts: Facts, out: list[Facts]) -> None:
-    for name in facts.required:
+    for name in facts.required:  # what is absent or wrong is wrong if it is there: one case, not two
         f = only(OBJECT)
-        f.props = {name: NEVER}
+        f.props = {name: opposite(facts.props.get(name, ALWAYS))}
         out.append(f)
     for name, obligation in facts.props.items():
-        if obligation != ALWAYS:
+        if obligation != ALWAYS and name not in facts.required:
             f = only(OBJECT)
             f.required = (name,)
             f.props = {name: opposite(obligation)}

@@ -259,7 +259,8 @@ def _max_items(r: Reading, value: Json) -> None:
 def _unique_items(r: Reading, value: Json) -> None:
     if not isinstance(value, bool):
         raise r.wrong("uniqueItems", "a boolean", value)
-    r.facts.unique = value
+    if value:
+        r.facts.unique = r.node.pointer("uniqueItems")
 
 
 def _contains(r: Reading, value: Json) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, SyntagmaError
 from ..ir import (
     OP_SET,
     OP_TEST,
@@ -19,10 +19,9 @@ from ..ir import (
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
 from ..regular.multiples import MAX_LISTED
-from .algebra import TRUE_GOAL, Conjunction, Goal, goal_of
+from .algebra import TRUE_GOAL, Conjunction, Goal
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
-from .counting import Counting
 from .demands import Plan
 from .depth import Heights, height_of
 from .dialect import Json
@@ -59,7 +58,8 @@ class Lowering:
     Attributes:
         grammar: the result.
         registers: whether a register of keys is used anywhere.
-        unproven: goals whose keys or items may run out, so that liveness is not proven, with the keyword and what may run out.
+        unproven: goals (or pointers of keywords) whose keys or items may run out, so that liveness is not proven, with the
+            keyword and what may run out.
 
     """
 
@@ -78,7 +78,7 @@ class Lowering:
         counted_members: int,
         counted_items: int,
         refuse: Callable[[Goal, Refusal], None],
-        narrow: Callable[[Goal, str, str], None],
+        narrow: Callable[[Goal | str, str, str], None],
         tick: Callable[[], None],
     ) -> None:
         """Take the pieces, the surface, and what to do about a refusal that matters."""
@@ -86,7 +86,7 @@ class Lowering:
         self.surface = Surface(self.grammar, whitespace)
         self._heights = heights
         self.registers = False
-        self.unproven: list[tuple[Goal, str, str]] = []
+        self.unproven: list[tuple[Goal | str, str, str]] = []
         self._pieces = pieces
         self._escapes: Escapes = escapes
         self.spells_freely = escapes == "all"
@@ -115,6 +115,18 @@ class Lowering:
     def lower(self, goal: Goal) -> Grammar:
         """Write the rules of a goal and of all that it needs; the goal must be inhabited, within ``max_depth``."""
         self.surface.depth = 0
+        of = goal
+        try:
+            self._start(goal)
+            while self._todo:
+                self._tick()
+                rule, of, container, depth = self._todo.pop()
+                self._define(rule, of, container, depth)
+        except SyntagmaError as e:
+            raise self._pieces.located(e, of) from None
+        return self.grammar
+
+    def _start(self, goal: Goal) -> None:
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()
@@ -127,10 +139,6 @@ class Lowering:
         else:
             start = self.value(goal)
         self.grammar.start = start
-        while self._todo:
-            self._tick()
-            self._define(*self._todo.pop())
-        return self.grammar
 
     # -- values -------------------------------------------------------------------------------
 
@@ -249,40 +257,30 @@ class Lowering:
     def _container(self, a: Automaton, piece: Container, goal: Goal) -> None:
         if isinstance(piece, ObjectPiece):
             self._object(a, piece, goal)
-        elif piece.unique:
-            self._unique(a, piece, goal)
-        else:
-            self._arrays.write(a, piece)
+            return
+        piece = self._pieces.singled_out(piece)
+        if piece.unique:
+            self._unique(a, piece)
+            return
+        if not piece.whole and piece.equal:
+            self._narrow(piece.equal, "uniqueItems", f"two equal items are one of {len(piece.constants or ())} values")
+        self._arrays.write(a, piece)
 
-    def _unique(self, a: Automaton, piece: ArrayPiece, goal: Goal) -> None:
+    def _unique(self, a: Automaton, piece: ArrayPiece) -> None:
         self.registers = True
         strings = None
         if not piece.prefix and not piece.contains and self._escapes != "all":
             strings = self._pieces.strings_of(piece.rest)
         if strings is None:
-            if not self._never_runs_out(piece):
-                self.unproven.append((goal, "uniqueItems", "items that must come may have too few values to differ"))
+            if not piece.whole:
+                self.unproven.append(
+                    (piece.unique, "uniqueItems", "items that must come may have too few values to differ")
+                )
             self._arrays.write(a, piece)
             return
         write_unique(
             a, piece, strings, surface=self.surface, escapes=self._escapes, string_rest=self.string_rest
         )  # fmt: skip
-
-    def _never_runs_out(self, piece: ArrayPiece) -> bool:
-        """Tell whether an item that must still come can always be another one than those before it.
-
-        Items that need not come do not matter: the array ends where none is left.
-        """
-        at_least = Counting(self._pieces).at_least
-        for i in range(1, min(piece.low, len(piece.prefix))):
-            if at_least(piece.prefix[i], i + 1) <= i:
-                return False
-        if piece.low > max(len(piece.prefix), 1) and at_least(piece.rest, piece.low) < piece.low:
-            return False
-        return all(
-            c.least <= 1 or (not piece.prefix and at_least(goal_of((*piece.rest, c.obligation)), c.least) >= c.least)
-            for c in piece.contains
-        )
 
     def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
         strings = [v for v in values if isinstance(v, str)]
@@ -487,7 +485,7 @@ class Lowering:
         low = low if low > needed else 0
         if high is not None and not classes and high >= len(members):
             high = None
-        self._may_run_out(classes, max(low, high or 0) if low > 1 or high is not None else 0)
+        self._may_run_out(goal, classes, max(low, high or 0) if low > 1 or high is not None else 0)
         writer = ObjectWriter(self, a, names, members, classes)
         if self._any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
@@ -500,11 +498,11 @@ class Lowering:
         self._check_size((len(members) + 1) * (max(low, high or 0) + 1))
         writer.write_counted(low, high)
 
-    def _may_run_out(self, classes: list[KeyClass], counted: int) -> None:
+    def _may_run_out(self, goal: Goal, classes: list[KeyClass], counted: int) -> None:
         """Note the classes of fewer keys than members that have to be counted."""
         for c in classes if counted else ():
             if c.keys is not None and c.keys.is_finite() and len(list(c.keys.strings(counted))) < counted:
-                self.unproven.append((c.goal, "minProperties", "the keys that are left may be too few"))
+                self.unproven.append((goal, "minProperties", "the keys that are left may be too few"))
 
     def _check_size(self, states: int) -> None:
         if states > self._counted_members:
@@ -544,7 +542,7 @@ class Lowering:
             self._members(a, names, members, classes, (plan.low, plan.high), goal)
             return
         self._check_size(plan.states)
-        self._may_run_out([o.keys for o in plan.others if o.reserved is None], plan.most)
+        self._may_run_out(goal, [o.keys for o in plan.others if o.reserved is None], plan.most)
         writer = DemandWriter(self, a, names, [], classes)
         if self._any_order and plan.high is None:
             if any(o.reserved is not None for o in plan.others):

@@ -10,12 +10,15 @@ such an assumption is not remembered.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Final
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .arrays import ArrayPiece, ArrayProduct, array_piece
+from .counting import Counting
 from .demands import Judge, Plan, plan_of
 from .dialect import Json
 from .facts import (
@@ -38,6 +41,7 @@ from .facts import (
     opposite,
     opposites,
 )
+from .listing import Listing
 from .scalars import (
     Number,
     NumberSpec,
@@ -112,6 +116,18 @@ class KeyClass:
     breaking: tuple[tuple[Obligation, ...], ...] = ()
 
 
+_EQUAL_VALUES: Final = 64
+"""Of more values than these that two items could have, these are written; so many edges are still cheap."""
+
+_EQUAL_PAIRS: Final = 32
+"""So many pairs of places are tried for equal items; only long prefixes have more."""
+
+_FEW_PAIRS: Final = 4
+"""Of so many of them also the values that must be contained are tried, before all others."""
+
+_TOLD_APART: Final = 16
+"""More values than these are not told apart: there is a state for nearly every set of them."""
+
 Piece = ValuesPiece | NumberPiece | StringPiece | ArrayPiece | ObjectPiece
 
 
@@ -122,8 +138,11 @@ class Pieces:
     what may be written; but not that something is impossible, which is what the algebra wants to know about two branches
     of ``oneOf``.  That is asked of *wide* pieces, in which what is left out is in both.
 
+    The same goes for arrays with two equal items, of which only those with one of finitely many values can be written.
+
     Attributes:
-        narrowed: whether something was left out so far.
+        narrowed: whether strings of a format were left out so far.
+        partial: whether arrays with two equal items were.
 
     """
 
@@ -136,6 +155,7 @@ class Pieces:
         key_classes: int,
         members: int,
         counted_items: int,
+        unique_items: int,
         broken_rules: int,
         max_digits: tuple[int, int] | None,
         tick: Callable[[], None],
@@ -148,6 +168,9 @@ class Pieces:
         self._key_classes = key_classes
         self._members = members
         self._counted_items = counted_items
+        self._unique_items = unique_items
+        self._counting = Counting(self)
+        self._listing = Listing(self)
         self.broken_rules = broken_rules
         self._max_digits = max_digits
         self._tick = tick
@@ -159,6 +182,7 @@ class Pieces:
         self._rests_on = 1 << 30
         self._guesses = 0
         self.narrowed = False
+        self.partial = False
         self._wide = wide
         self._wider: Pieces | None = None
         if not wide:
@@ -177,20 +201,43 @@ class Pieces:
                         self._split_up[conjunction] = list(self._split(conjunction))
                     found += self._split_up[conjunction]
             except SyntagmaError as e:
-                raise self._located(e, goal) from None
+                raise self.located(e, goal) from None
             self._memo[goal] = found
         return found
 
-    def _located(self, error: SyntagmaError, goal: Goal) -> SyntagmaError:
+    def located(self, error: SyntagmaError, goal: Goal) -> SyntagmaError:
         """Say where a pattern or a limit went wrong, if the error does not say so itself."""
-        if not goal or (error.where is not None and "#" in error.where):
+        if error.where is not None and "#" in error.where:
             return error
-        where = self.algebra.documents.nodes[goal[0] >> 1].pointer()
+        where = self.algebra.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
+        if isinstance(error, LimitExceeded):
+            where = self._blamed(error, where) or where
         if error.where is not None:
             where = f"{where} ({error.where})"
         if isinstance(error, LimitExceeded):
             return LimitExceeded(error.message, limit=error.limit, value=error.value, where=where, hint=error.hint)
         return type(error)(error.message, where=where, hint=error.hint)
+
+    def _blamed(self, error: LimitExceeded, place: str) -> str | None:
+        """Return the pointer of the keyword that is too much by itself, one below ``place`` if there are several.
+
+        What facts say has no place, for they are shared; so the keywords that were read are tried once more.
+        """
+        found: list[str] = []
+        for node in self.algebra.nodes_read:
+            schema = node.schema if isinstance(node.schema, dict) else {}
+            named = schema.get("patternProperties")
+            tried: list[tuple[tuple[str, ...], Json]] = []
+            tried += [(("patternProperties", p), p) for p in named] if isinstance(named, dict) else []
+            tried += [(("pattern",), schema["pattern"])] if "pattern" in schema else []
+            for path, value in tried:
+                pointer = node.pointer(*path)
+                below = pointer.startswith(place)
+                if (below or not found) and _is_too_much(value, error.limit):
+                    if below:
+                        return pointer
+                    found.append(pointer)
+        return found[0] if found else None
 
     def _split(self, conjunction: Conjunction) -> Iterator[Piece]:
         types = 255
@@ -449,6 +496,8 @@ class Pieces:
         except UndeterminedError:
             self._guesses += 1
             answer = True
+        except SyntagmaError as e:
+            raise self.located(e, goal) from None
         finally:
             del self._asking[goal]
         if answer or self._rests_on >= depth:
@@ -461,7 +510,11 @@ class Pieces:
 
     def possible(self, goal: Goal) -> bool:
         """Tell whether some value may meet a goal, counting those that are never produced."""
-        return self.inhabited(goal) or (self.narrowed and self._widened().inhabited(goal))
+        return self.inhabited(goal) or (self._leaves_out and self._widened().inhabited(goal))
+
+    @property
+    def _leaves_out(self) -> bool:
+        return self.narrowed or self.partial
 
     def _widened(self) -> Pieces:
         if self._wide:
@@ -474,6 +527,7 @@ class Pieces:
                 key_classes=self._key_classes,
                 members=self._members,
                 counted_items=self._counted_items,
+                unique_items=self._unique_items,
                 broken_rules=self.broken_rules,
                 max_digits=self._max_digits,
                 tick=self._tick,
@@ -491,7 +545,7 @@ class Pieces:
         What is refused is taken to hold.
         """
         types = self._types_of(goal)
-        return types | self._widened().types_of(goal) if self.narrowed and not self._wide and types != ANY else types
+        return types | self._widened().types_of(goal) if self._leaves_out and not self._wide and types != ANY else types
 
     def _types_of(self, goal: Goal) -> int:
         if goal == FALSE_GOAL or self._inhabited.get(goal) is False:
@@ -520,20 +574,99 @@ class Pieces:
         return True
 
     def _array_is_inhabited(self, piece: ArrayPiece, inhabited: Callable[[Goal], bool]) -> bool:
-        if piece.contains:
+        piece = self.singled_out(piece)
+        if piece.contains or piece.constants or piece.equal:
             product = ArrayProduct(piece, inhabited, self.possible, self._counted_items, self._tick)
             return product.has_length(piece.low, piece.high)
-        low = piece.low
+        low, fixed = piece.low, len(piece.prefix)
         if piece.high is not None and low > piece.high:
             return False
-        for i in range(min(low, len(piece.prefix))):
+        for i in range(min(low, fixed)):
             if not inhabited(piece.prefix[i]):
                 return False
-        if piece.unique and low > 1:
+        if piece.unique and low > fixed + 1:
             strings = self.strings_of(piece.rest)
-            if strings is not None and strings.is_finite() and len(list(strings.strings(low))) < low:
+            if strings is not None and strings.is_finite() and len(list(strings.strings(low))) < low - fixed:
                 return False
-        return low <= len(piece.prefix) or inhabited(piece.rest)
+        return low <= fixed or inhabited(piece.rest)
+
+    def singled_out(self, piece: ArrayPiece) -> ArrayPiece:
+        """Return a piece with the values that matter one by one, see ``ArrayPiece``.
+
+        Those that two equal items may have are all, if they are few, else some.  Those that required items could run out
+        of are looked for again as long as a question about emptiness is open: its answer may add to them.
+        """
+        if piece.constants is not None:
+            return piece
+        if piece.unique:
+            constants, whole = ((), True) if self._counting.never_runs_out(piece) else self._told_apart(piece)
+            if self._asking:
+                return replace(piece, constants=constants, whole=whole)
+            piece.constants, piece.whole = constants, whole
+            return piece
+        piece.constants = ()
+        if piece.equal:
+            piece.constants, piece.whole = self._equal_values(piece)
+            while len(piece.constants) > 1 and not self._is_small(piece):
+                piece.constants, piece.whole = piece.constants[: len(piece.constants) // 4 or 1], False
+            if piece.whole:
+                return piece
+            self.partial = True
+            if self._wide:
+                piece.equal, piece.constants = "", ()
+            elif not piece.constants:
+                reason = "no value was found that two items could have"
+                piece.refusals.append(Refusal(ARRAY, "uniqueItems", piece.equal, reason))
+                piece.equal = ""
+        return piece
+
+    def _is_small(self, piece: ArrayPiece) -> bool:
+        try:
+            ArrayProduct(piece, self.inhabited, self.possible, self._counted_items, self._tick)
+        except LimitExceeded as e:
+            if e.limit == "deadline":
+                raise
+            return False
+        return True
+
+    def _equal_values(self, piece: ArrayPiece) -> tuple[tuple[Obligation, ...], bool]:
+        """Return the values that two items may have, and whether they are all."""
+        rests = 2 if piece.high is None else min(2, piece.high - len(piece.prefix))
+        pairs = [goal_of((*a, *b)) for a, b in combinations([*[piece.rest] * rests, *piece.prefix], 2)]
+        wanted = [goal_of((*pair, c.obligation)) for pair in pairs[:_FEW_PAIRS] for c in piece.contains]
+        values: dict[object, Json] = {}
+        whole = True
+        for n, goal in enumerate(dict.fromkeys((*wanted, *pairs))):
+            room = _EQUAL_VALUES - len(values)
+            if n == _EQUAL_PAIRS or not room:
+                return tuple(map(self.algebra.constant, values.values())), False
+            found, all_of_them = self._listing.of(goal, room)
+            values.update((identity(v), v) for v in found if identity(v) not in values)
+            whole = whole and all_of_them
+        return tuple(map(self.algebra.constant, values.values())), whole
+
+    def _told_apart(self, piece: ArrayPiece) -> tuple[tuple[Obligation, ...], bool]:
+        """Return values so that nothing runs out where they are told apart; none and ``False`` where that is not known."""
+        values: dict[object, Json] = {}
+        while True:
+            constants = tuple(map(self.algebra.constant, values.values()))
+            known = replace(piece, constants=constants)
+            try:
+                product = ArrayProduct(
+                    known, self.inhabited, self.possible, self._unique_items, self._tick, told_apart=True
+                )
+            except LimitExceeded as e:
+                if e.limit == "deadline":
+                    raise
+                return (), False
+            goal = product.could_run_out(self._counting.at_least)
+            if goal is None:
+                return constants, True
+            found, whole = self._listing.of(goal, _TOLD_APART)
+            before = len(values)
+            values.update((identity(v), v) for v in found)
+            if not whole or not before < len(values) <= _TOLD_APART:
+                return (), False
 
     def strings_of(self, goal: Goal) -> CharDfa | None:
         """Return the values of a goal as a language, ``None`` where some of them are no strings or it takes too many states."""
@@ -590,7 +723,10 @@ class Pieces:
         if f.not_enum and identity(value) in self._identities_of(f.not_enum):
             return False
         if isinstance(value, str):
-            return string_accepts(self._string((f,)), value)
+            said = (
+                f.strings or f.min_length or f.max_length is not None
+            )  # each value of a long enumeration is asked about
+            return not said or string_accepts(self._string((f,)), value)
         if isinstance(value, list):
             return self._array_meets(value, f)
         if isinstance(value, dict):
@@ -609,7 +745,7 @@ class Pieces:
     def _array_meets(self, value: list[Json], f: Facts) -> bool:
         if len(value) < f.min_items or (f.max_items is not None and len(value) > f.max_items):
             return False
-        if f.unique and len({identity(v) for v in value}) < len(value):
+        if (f.unique or f.equal) and (len({identity(v) for v in value}) < len(value)) != bool(f.equal):
             return False
         for i, v in enumerate(value):
             if not self.holds(v, f.prefix[i] if i < len(f.prefix) else f.rest):
@@ -634,6 +770,16 @@ class Pieces:
             or any(self.holds(v, o) for k, v in value.items() for o in self.breaking(b, k))
             for b in f.broken
         )
+
+
+def _is_too_much(value: Json, limit: str) -> bool:
+    """Tell whether a pattern needs more than a limit by itself."""
+    try:
+        if isinstance(value, str):
+            character_language(StringFact("pattern", value))
+    except LimitExceeded as e:
+        return e.limit == limit
+    return False
 
 
 def _said_about_others(f: Facts, hit: frozenset[str | int]) -> list[Obligation]:

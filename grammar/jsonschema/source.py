@@ -49,7 +49,8 @@ class SchemaLimits:
         depth_rules: rules that an exact indent or ``max_depth`` copies for each depth.
         broken_rules: rules that one member may break, of those that some member must (its value is read once for each
             set of them).
-        counted_items: states times kinds of items, where ``contains`` has to be counted.
+        counted_items: states times kinds of items, where ``contains`` has to be counted, or two items must be equal.
+        unique_items: the same, where items that must come and must differ have few values; beyond it they may run out.
         deadline: seconds for compiling to rules, and again for loading them.
 
     """
@@ -59,6 +60,7 @@ class SchemaLimits:
     members: int = 64
     counted_members: int = 20_000
     counted_items: int = 20_000
+    unique_items: int = 2_000
     depth_rules: int = 20_000
     broken_rules: int = 8
     deadline: float = 2.0
@@ -247,6 +249,7 @@ class _Compilation:
             key_classes=self.limits.key_classes,
             members=self.limits.members,
             counted_items=self.limits.counted_items,
+            unique_items=self.limits.unique_items,
             broken_rules=self.limits.broken_rules,
             max_digits=source.digits(),
             tick=self.tick,
@@ -285,6 +288,8 @@ class _Compilation:
             hint = "its constraints contradict each other"
             if self.pieces.possible(goal):
                 hint = "all that do are strings that their formats leave out here"
+                if not self.pieces.narrowed:
+                    hint = "all that do have two equal items, of values that are not written for them"
             if self.source.max_digits is not None:
                 hint += f", or numbers need more than max_digits={self.source.max_digits}"
             raise Unsatisfiable("no value satisfies this schema", where=where, hint=hint)
@@ -351,11 +356,13 @@ class _Compilation:
         event = _Event(where, refusal.keyword, "refused", refusal.reason, "texts that violate it are not excluded")
         self.events[event] = None
 
-    def _narrow(self, goal: Goal, keyword: str, reason: str) -> None:
-        event = _Event(self._place(goal), keyword, "narrowed", reason, "the others are never produced")
+    def _narrow(self, place: Goal | str, keyword: str, reason: str) -> None:
+        event = _Event(self._place(place), keyword, "narrowed", reason, "the others are never produced")
         self.events[event] = None
 
-    def _place(self, goal: Goal) -> str:
+    def _place(self, goal: Goal | str) -> str:
+        if isinstance(goal, str):
+            return goal
         return self.documents.nodes[goal[0] >> 1].pointer() if goal else "#"
 
     def _culprit(self, goal: Goal) -> str:
