@@ -156,6 +156,7 @@ H_DONE_STATE = 25  # the local state after end-of-sequence
 H_MAX_DEPTH = 26  # longest token in bytes
 H_GENERATION = 27  # of the store, the upper bits of its states
 H_CUT = 28  # set where a duplicate ends a run
+H_STOP = 29  # set from another thread where the time of a load is up
 H_N = 32
 
 ERR_NONE = 0
@@ -167,6 +168,8 @@ ERR_SCOPE = 5
 ERR_STALE = 6
 ERR_SCRATCH = 7
 ERR_LEFT_RECURSION = 8
+ERR_PATIENCE = 9  # more work than was asked for at first: try again with a watch on the time
+ERR_TIME = 10
 
 # --- table offsets ------------------------------------------------------------------------------------------------
 CAP_LS = 1 << 26

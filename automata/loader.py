@@ -12,12 +12,6 @@ import numpy as np
 from numba import njit
 
 from ..grammar.ir import (
-    KIND_CALL,
-    KIND_EPSILON,
-    KIND_EXTRA,
-    KIND_LITERAL,
-    KIND_NOT_LITERAL,
-    KIND_RANGE,
     OP_COUNT,
     OP_KEY_CLOSE,
     OP_KEY_DROP,
@@ -27,13 +21,13 @@ from ..grammar.ir import (
 )
 from . import layout as lay
 from .arena import take
+from .literals import ATTR_KILL, ATTR_NOT, grow, order_by_source, spell_out
 
 BODY = 1 << 60  # marks a body element: BODY | extra edge << 32 | local state
 DENSE_FROM = 5  # a state with this many ranges gets a dense row: 256 bytes against a longer scan
 DENSE_TO = 127  # seven bits hold the number of a range, and 0 for none
 
-ATTR_KILL = 1  # a NOT_LITERAL ends here
-ATTR_NOT = 2  # inside a NOT_LITERAL
+# the states' attributes, beside those that ``literals`` gives
 ATTR_TRACKED = 4  # between KEY_OPEN and KEY_CLOSE
 ATTR_ACCEPT = 8
 ATTR_ACCEPT_NO_NEED = 16
@@ -70,119 +64,6 @@ def new_rule_start(a):
         a[lay.FB + first + i] = 0
     a[lay.LS + q * lay.LS_WIDTH + lay.L_FIRST] = first
     return q
-
-
-@njit(cache=True, nogil=True)
-def grow(x, n):
-    """The array with room for at least n elements."""
-    if n <= len(x):
-        return x
-    y = np.empty(max(n, 2 * len(x)), x.dtype)
-    y[: len(x)] = x
-    return y
-
-
-@njit(cache=True, nogil=True)
-def order_by_source(sources, n_states):
-    """Indices of edges by source state, and where each state's edges begin."""
-    begin = np.zeros(n_states + 1, np.int64)
-    for s in sources:
-        begin[s + 1] += 1
-    for i in range(n_states):
-        begin[i + 1] += begin[i]
-    at = begin.copy()
-    order = np.empty(len(sources), np.int64)
-    for i in range(len(sources)):
-        s = sources[i]
-        order[at[s]] = i
-        at[s] += 1
-    return begin, order
-
-
-@njit(cache=True, nogil=True)
-def expand(edges, blob, n):
-    """Split the edges by kind, with literals as chains of single bytes; returns arrays and the states' attributes."""
-    n_byte = 0
-    n_eps = 0
-    n_call = 0
-    n_extra = 0
-    total = n
-    for i in range(edges.shape[0]):
-        kind = edges[i, 1]
-        if kind == KIND_EPSILON:
-            n_eps += 1
-        elif kind == KIND_RANGE:
-            n_byte += 1
-        elif kind == KIND_LITERAL:
-            n_byte += edges[i, 3]
-            total += edges[i, 3] - 1
-        elif kind == KIND_NOT_LITERAL:
-            n_byte += edges[i, 3]
-            total += edges[i, 3]
-        elif kind == KIND_CALL:
-            n_call += 1
-        else:
-            n_extra += 1
-    attrs = np.zeros(total, np.int64)
-    by = np.empty((n_byte, 6), np.int64)  # source, low, high, op, arg, target
-    eps = np.empty((n_eps, 2), np.int64)
-    calls = np.empty((n_call, 4), np.int64)  # source, callee, pair, target
-    extras = np.empty((n_extra, 3), np.int64)  # source, body, target
-    n_byte = 0
-    n_eps = 0
-    n_call = 0
-    n_extra = 0
-    fresh = n
-    for i in range(edges.shape[0]):
-        kind = edges[i, 1]
-        source = edges[i, 0]
-        target = edges[i, 6]
-        if kind == KIND_EPSILON:
-            eps[n_eps, 0] = source
-            eps[n_eps, 1] = target
-            n_eps += 1
-        elif kind == KIND_RANGE:
-            by[n_byte, 0] = source
-            by[n_byte, 1] = edges[i, 2]
-            by[n_byte, 2] = edges[i, 3]
-            by[n_byte, 3] = edges[i, 4]
-            by[n_byte, 4] = edges[i, 5]
-            by[n_byte, 5] = target
-            n_byte += 1
-        elif kind == KIND_LITERAL or kind == KIND_NOT_LITERAL:
-            length = edges[i, 3]
-            here = source
-            for k in range(length):
-                if k == length - 1 and kind == KIND_LITERAL:
-                    following = target
-                else:
-                    following = np.int64(fresh)
-                    fresh += 1
-                    if kind == KIND_NOT_LITERAL:
-                        attrs[following] |= ATTR_NOT
-                        if k == length - 1:
-                            attrs[following] |= ATTR_KILL
-                byte = np.int64(blob[edges[i, 2] + k])
-                by[n_byte, 0] = here
-                by[n_byte, 1] = byte
-                by[n_byte, 2] = byte
-                by[n_byte, 3] = edges[i, 4] if k == 0 else OP_NONE
-                by[n_byte, 4] = edges[i, 5] if k == 0 else 0
-                by[n_byte, 5] = following
-                n_byte += 1
-                here = following
-        elif kind == KIND_CALL:
-            calls[n_call, 0] = source
-            calls[n_call, 1] = edges[i, 2]
-            calls[n_call, 2] = edges[i, 5]
-            calls[n_call, 3] = target
-            n_call += 1
-        elif kind == KIND_EXTRA:
-            extras[n_extra, 0] = source
-            extras[n_extra, 1] = edges[i, 2]
-            extras[n_extra, 2] = target
-            n_extra += 1
-    return attrs, by, eps, calls, extras
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +151,7 @@ def hash_set(x, n):
 
 
 @njit(cache=True, nogil=True)
-def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, max_states):
+def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, max_states, patience):
     """Determinise one rule into local states; ``start`` is the local state that its start becomes.
 
     Args:
@@ -283,25 +164,33 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
         guards: int64[k, 3]: state, least, most.
         start: local state.
         max_states: the most local states that the rule may have.
+        patience: how much work is done before ERR_PATIENCE: one for each member of a set and each edge that it reads.
 
     Returns:
         The number of local states made, or -1 with H_ERROR set.
 
     """
-    attrs, by, eps, calls, extras = expand(edges, blob, n)
+    special = np.zeros(n, np.bool_)
+    for s in accepting:
+        special[s] = True
+    for s in accepting_no_need:
+        special[s] = True
+    for i in range(guards.shape[0]):
+        special[guards[i, 0]] = True
+    attrs, home, by, eps, calls, extras = spell_out(edges, blob, n, special)
     n_nfa = len(attrs)
     by_begin, by_order = order_by_source(by[:, 0], n_nfa)
     eps_begin, eps_order = order_by_source(eps[:, 0], n_nfa)
     call_begin, call_order = order_by_source(calls[:, 0], n_nfa)
     extra_begin, extra_order = order_by_source(extras[:, 0], n_nfa)
     for s in accepting:
-        attrs[s] |= ATTR_ACCEPT
+        attrs[home[s]] |= ATTR_ACCEPT
     for s in accepting_no_need:
-        attrs[s] |= ATTR_ACCEPT_NO_NEED
+        attrs[home[s]] |= ATTR_ACCEPT_NO_NEED
     guard_of = np.full(n_nfa, -1, np.int64)
     for i in range(guards.shape[0]):
-        attrs[guards[i, 0]] |= ATTR_GUARD
-        guard_of[guards[i, 0]] = i
+        attrs[home[guards[i, 0]]] |= ATTR_GUARD
+        guard_of[home[guards[i, 0]]] = i
     mark_tracked(attrs, by, eps, by_begin, by_order, eps_begin, eps_order)
     busy = np.zeros(n_nfa, np.bool_)
     for s in range(n_nfa):
@@ -345,6 +234,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
     sort_small(target, n_target)
     pending_start = True
 
+    work = 0
     d = -1
     while True:
         # --- intern the set in `target`: used for the start here, and through the inner loops below -------------------
@@ -363,6 +253,9 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             break
         if n_sets > max_states:
             a[lay.H_ERROR] = lay.ERR_DFA
+            return np.int64(-1)
+        if work > patience or a[lay.H_STOP]:
+            a[lay.H_ERROR] = lay.ERR_TIME if a[lay.H_STOP] else lay.ERR_PATIENCE
             return np.int64(-1)
 
         # --- what the set can read ------------------------------------------------------------------------------------
@@ -417,6 +310,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     spans[n_spans, 6] = -1
                     n_spans += 1
 
+        work += member_n[d] + n_spans
         next_at = grow(next_at, n_spans)
         active = grow(active, n_spans)
         n_cuts = 0
@@ -1014,11 +908,47 @@ def count_words(a, low, opened, spelled, status, stack, place):
 
 
 @njit(cache=True, nogil=True)
+def begins_with_itself(a, low, high, starts):
+    """Whether a rule can begin with a call of itself, among local states low..high-1; earlier loads call no later rule."""
+    status = np.zeros(high - low, np.int8)  # 1 on the stack, 2 done
+    stack = np.empty(len(starts) + 1, np.int64)
+    place = np.empty(len(starts) + 1, np.int64)
+    for root in starts:
+        if status[root - low] != 0:
+            continue
+        stack[0] = root
+        place[0] = 0
+        status[root - low] = 1
+        top = 0
+        while top >= 0:
+            q = stack[top]
+            p = lay.LS + q * lay.LS_WIDTH
+            if place[top] == a[p + lay.L_N_CALLS]:
+                status[q - low] = 2
+                top -= 1
+                continue
+            callee = a[lay.CL + a[p + lay.L_CALLS] + 2 * place[top]] & 0xFFFFFFFF
+            place[top] += 1
+            if callee < low or status[callee - low] == 2:
+                continue
+            if status[callee - low] == 1:
+                return True
+            top += 1
+            stack[top] = callee
+            place[top] = 0
+            status[callee - low] = 1
+    return False
+
+
+@njit(cache=True, nogil=True)
 def finish_load(a, low, high, starts, spelled):
     """After all rules are in: trim, first bytes of the starts, simple ranges and fast states among local states low..high-1.
 
     Returns 0, or -1 with H_ERROR set if a rule can begin with a call of itself.
     """
+    if begins_with_itself(a, low, high, starts):
+        a[lay.H_ERROR] = lay.ERR_LEFT_RECURSION
+        return np.int64(-1)
     trim(a, low, high, spelled)
     count_keys(a, low, high, spelled)
     changed = True

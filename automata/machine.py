@@ -24,15 +24,45 @@ if TYPE_CHECKING:
 DEFAULT_MAX_DFA_STATES = 200_000
 
 
+PATIENCE = 1_000_000
+"""Work of one rule (see ``load_rule``) that is done without a look at the clock: about 10 ms."""
+
+_NO_PATIENCE_NEEDED = 1 << 62
+
+_LOADED_TABLES = (lay.H_LS, lay.H_RG, lay.H_CL, lay.H_DN)
+"""Counters of the tables that ``load_rule`` takes from: setting them back forgets what it wrote."""
+
+
 class _Order:
-    """Rules in an order in which callees come first, with the rules of each cycle together (Tarjan 1972)."""
+    """Rules in an order in which callees come first, with the rules of each cycle together (Tarjan 1972).
+
+    Attributes:
+        edges: of each rule, int64[m, 7]: its part of one array of its own, in which callees may be overwritten.
+        calls: of each rule, the rows in ``edges`` that call.
+        callees: of each rule, the rules that it calls.
+        components: the order.
+
+    """
 
     def __init__(self, grammar: Grammar) -> None:
-        self.edges = [_edges(rule.body) for rule in grammar.rules]
-        self.callees = [
-            np.unique(e[(e[:, 1] == KIND_CALL) | (e[:, 1] == KIND_EXTRA), 2]).tolist() if len(e) else []
-            for e in self.edges
-        ]
+        bodies = [rule.body for rule in grammar.rules]
+        if any(body is None for body in bodies):
+            raise InvalidSource("a rule of the grammar was never defined")
+        parts = [body.edges for body in bodies if body is not None]
+        ends = np.cumsum([len(part) // EDGE_WIDTH for part in parts]).tolist()
+        joined = np.frombuffer(bytearray(b"".join(parts)), np.int64).reshape(-1, EDGE_WIDTH)
+        begins = [0, *ends[:-1]]
+        self.edges = [joined[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        rows = np.flatnonzero((joined[:, 1] == KIND_CALL) | (joined[:, 1] == KIND_EXTRA))
+        called = joined[rows, 2].tolist()
+        where = rows.tolist()
+        cuts = np.searchsorted(rows, [0, *ends]).tolist()
+        self.calls: list[list[int]] = []
+        self.callees: list[list[int]] = []
+        for rule, begin in enumerate(begins):
+            low, high = cuts[rule], cuts[rule + 1]
+            self.calls.append([row - begin for row in where[low:high]])
+            self.callees.append(sorted(set(called[low:high])))
         self.components = list(self._components(grammar.start))
 
     def _components(self, start: int) -> Iterator[list[int]]:
@@ -69,12 +99,6 @@ class _Order:
                 if work:
                     caller = work[-1][0]
                     low[caller] = min(low[caller], low[rule])
-
-
-def _edges(body: Automaton | None) -> npt.NDArray[np.int64]:
-    if body is None:
-        raise InvalidSource("a rule of the grammar was never defined")
-    return np.frombuffer(body.edges, np.int64).reshape(-1, EDGE_WIDTH)
 
 
 def load_grammar(
@@ -128,6 +152,7 @@ def _load_rules(
     low = int(a[lay.H_LS]) // lay.LS_WIDTH
     known: dict[Hashable, int] = {}
     todo: list[int] = []
+    linked: set[int] = set()
     for component in order.components:
         for rule in component:
             key = grammar.rules[rule].key
@@ -136,8 +161,11 @@ def _load_rules(
         if all(rule in start_of for rule in component):
             continue
         single = len(component) == 1 and component[0] not in order.callees[component[0]]
-        if single and grammar.rules[component[0]].key is None:
-            key = _content_key(order.edges[component[0]], grammar.rules[component[0]].body, start_of)
+        body = grammar.rules[component[0]].body
+        if single and grammar.rules[component[0]].key is None and body is not None:
+            _link(order.edges[component[0]], order.calls[component[0]], start_of)
+            linked.add(component[0])
+            key = _content_key(order.edges[component[0]], body)
             if key in store.rules:
                 start_of[component[0]] = store.rules[key]
                 continue
@@ -159,60 +187,69 @@ def _load_rules(
                 known[key] = start
     for rule in todo:
         body = grammar.rules[rule].body
-        if deadline is not None and ends is not None and monotonic() > ends:
-            raise LimitExceeded(
-                f"loading the rules took longer than {deadline} s",
-                limit="deadline",
-                value=deadline,
-                where=grammar.rules[rule].origin,
-                hint="raise SchemaLimits.deadline",
-            )
-        if body is not None:
-            store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
-            _load(store, order.edges[rule], body, start_of, start_of[rule], max_dfa_states)
+        if ends is not None and monotonic() > ends:
+            raise _too_slow(deadline, grammar.rules[rule].origin)
+        if body is None:  # _Order has refused it already
+            continue
+        store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
+        edges = order.edges[rule]
+        if rule not in linked:
+            _link(edges, order.calls[rule], start_of)
+        arguments = _arguments(a, edges, body, start_of[rule], max_dfa_states)
+        _load(a, arguments, ends)
+        if int(a[lay.H_ERROR]) == lay.ERR_TIME:
+            a[lay.H_ERROR] = 0
+            raise _too_slow(deadline, grammar.rules[rule].origin)
+        check(a)
     if fresh:
         finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64), store.spelled)
+        if int(a[lay.H_ERROR]) == lay.ERR_LEFT_RECURSION:
+            a[lay.H_ERROR] = 0
+            raise InvalidSource(
+                "a rule can begin with a call of itself",
+                hint="pass the grammar through grammar.leftcorner.real_time first",
+            )
         check(a)
-        _refuse_left_recursion(store, fresh)
     store.rules.update(known)
     return start_of[grammar.start], start_of
 
 
-def _content_key(edges: npt.NDArray[np.int64], body: Automaton | None, start_of: dict[int, int]) -> Hashable:
+def _too_slow(deadline: float | None, where: str | None) -> LimitExceeded:
+    return LimitExceeded(
+        f"loading the rules took longer than {deadline} s",
+        limit="deadline",
+        value=deadline,
+        where=where,
+        hint="raise SchemaLimits.deadline",
+    )
+
+
+def _link(edges: npt.NDArray[np.int64], calls: list[int], start_of: dict[int, int]) -> None:
+    """Put the callees' local states in the place of their rules."""
+    if calls:
+        edges[calls, 2] = [start_of[rule] for rule in edges[calls, 2].tolist()]
+
+
+def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
-    if body is None:  # _edges has refused it already
-        return None
-    edges = edges.copy()
-    calls = (edges[:, 1] == KIND_CALL) | (edges[:, 1] == KIND_EXTRA)
-    edges[calls, 2] = [start_of[rule] for rule in edges[calls, 2].tolist()]
-    content = hashlib.blake2b(edges.tobytes(), digest_size=16)
-    rest = (bytes(body.blob), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
+    content = hashlib.blake2b(linked, digest_size=16)
+    rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
     content.update(repr(rest).encode())
+    content.update(body.blob)
     return content.digest()
 
 
-def _load(
-    store: Store,
-    edges: npt.NDArray[np.int64],
-    body: Automaton,
-    start_of: dict[int, int],
-    start: int,
-    max_dfa_states: int,
-) -> None:
-    a = store.arena.a
-    edges = edges.copy()
+def _arguments(
+    a: npt.NDArray[np.int64], edges: npt.NDArray[np.int64], body: Automaton, start: int, max_dfa_states: int
+) -> tuple[object, ...]:
+    """What ``load_rule`` takes for a rule whose callees are linked; puts its counter pairs in the store."""
     if body.pairs:
         at = take(a, lay.H_PR, 2 * len(body.pairs), lay.CAP_PR)
         check(a)
         a[lay.PR + at : lay.PR + at + 2 * len(body.pairs)] = np.array(body.pairs, np.int64).ravel()
-        base = at // 2
         paired = ((edges[:, 4] & OPERATION) == OP_SET) | ((edges[:, 1] == KIND_CALL) & (edges[:, 5] >= 0))
-        edges[paired, 5] += base
-    calls = np.flatnonzero((edges[:, 1] == KIND_CALL) | (edges[:, 1] == KIND_EXTRA))
-    for i in calls.tolist():
-        edges[i, 2] = start_of[int(edges[i, 2])]
-    load_rule(
-        a,
+        edges[paired, 5] += at // 2
+    return (
         edges,
         np.frombuffer(bytes(body.blob) or b"\0", np.uint8),
         body.n,
@@ -222,36 +259,33 @@ def _load(
         start,
         max_dfa_states,
     )
-    check(a)
 
 
-def _refuse_left_recursion(store: Store, starts: list[int]) -> None:
-    a = store.arena.a
-    colour: dict[int, int] = {}
+def _load(a: npt.NDArray[np.int64], arguments: tuple[object, ...], ends: float | None) -> None:
+    """Load a rule; H_ERROR is ERR_TIME where that would last beyond ``ends``.
 
-    def callees(q: int) -> list[int]:
-        p = lay.LS + q * lay.LS_WIDTH
-        at = lay.CL + int(a[p + lay.L_CALLS])
-        return [int(a[at + 2 * i]) & 0xFFFFFFFF for i in range(int(a[p + lay.L_N_CALLS]))]
-
-    for root in starts:
-        stack = [(root, iter(callees(root)))] if root not in colour else []
-        colour.setdefault(root, 1)
-        while stack:
-            q, rest = stack[-1]
-            for callee in rest:
-                if colour.get(callee) == 1:
-                    raise InvalidSource(
-                        "a rule can begin with a call of itself",
-                        hint="pass the grammar through grammar.leftcorner.real_time first",
-                    )
-                if callee not in colour:
-                    colour[callee] = 1
-                    stack.append((callee, iter(callees(callee))))
-                    break
-            else:
-                colour[q] = 2
-                stack.pop()
+    Hardly any rule takes long, and a kernel cannot read the clock.  So the kernel gives up after some work, and is then run
+    again beside a thread that tells it to stop.
+    """
+    if ends is None:
+        load_rule(a, *arguments, _NO_PATIENCE_NEEDED)
+        return
+    before = [int(a[counter]) for counter in _LOADED_TABLES]
+    load_rule(a, *arguments, PATIENCE)
+    if int(a[lay.H_ERROR]) != lay.ERR_PATIENCE:
+        return
+    a[lay.H_ERROR] = 0
+    for counter, used in zip(_LOADED_TABLES, before, strict=True):
+        a[counter] = used
+    watch = threading.Timer(max(ends - monotonic(), 0.0), a.__setitem__, (lay.H_STOP, 1))
+    watch.daemon = True
+    watch.start()
+    try:
+        load_rule(a, *arguments, _NO_PATIENCE_NEEDED)
+    finally:
+        watch.cancel()
+        watch.join()
+        a[lay.H_STOP] = 0
 
 
 __all__ = ["DEFAULT_MAX_DFA_STATES", "RuleId", "load_grammar"]

@@ -16,6 +16,7 @@ from typing import Final
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..regular.dfa import CharDfa
+from ..regular.partition import partition
 from .algebra import FALSE_GOAL, Algebra, Conjunction, Goal, UndeterminedError, goal_of, said_about
 from .arrays import ArrayPiece, ArrayProduct, array_piece
 from .counting import Counting
@@ -422,33 +423,35 @@ class Pieces:
         base = CharDfa.any_string()
         if restricted:
             base = self._names(goal_of(restricted))
-        if piece.members:
-            base = base - CharDfa.from_strings(n for n, _, _ in piece.members)
-        classes: list[tuple[CharDfa, frozenset[str | int]]] = [(base, frozenset())]
-        cuts: list[tuple[str | int, CharDfa]] = [(p, character_language(StringFact("pattern", p))) for p in patterns]
-        cuts += [(i, self._names(goal_of((opposite(f.names),)))) for i, f in enumerate(broken) if f.names != ALWAYS]
-        for cut, language in cuts:
-            self._tick()
-            split = [(dfa & language, hit | {cut}) for dfa, hit in classes]
-            split += [(dfa - language, hit) for dfa, hit in classes]
-            classes = [(dfa, hit) for dfa, hit in split if not dfa.is_empty()]
-            if len(classes) > self._key_classes:
-                raise LimitExceeded(
-                    f"patternProperties cut the keys into more than {self._key_classes} classes",
-                    limit="key_classes",
-                    value=self._key_classes,
-                    hint="raise SchemaLimits.key_classes",
-                )
-        by_goal: dict[tuple[Goal, tuple[tuple[Obligation, ...], ...]], CharDfa] = {}
-        for dfa, hit in classes:
+        cuts: list[str | int] = list(patterns)
+        languages = [character_language(StringFact("pattern", p)) for p in patterns]
+        for i, f in enumerate(broken):
+            if f.names != ALWAYS:
+                cuts.append(i)
+                languages.append(self._names(goal_of((opposite(f.names),))))
+        self._tick()
+        named = CharDfa.from_strings(n for n, _, _ in piece.members)
+        parts = partition(base, named, tuple(languages), self._key_classes)
+        if parts is None:
+            raise LimitExceeded(
+                f"patternProperties cut the keys into more than {self._key_classes} classes",
+                limit="key_classes",
+                value=self._key_classes,
+                hint="raise SchemaLimits.key_classes",
+            )
+        by_goal: dict[tuple[Goal, tuple[tuple[Obligation, ...], ...]], list[int]] = {}
+        order = [sum(1 << i for i in places) for places in parts.classes]  # any would do, if always the same
+        for k in sorted(range(len(order)), key=order.__getitem__, reverse=True):
+            hit = frozenset(cuts[i] for i in parts.classes[k])
             goal = goal_of(o for f in facts for o in _said_about_others(f, hit))
             ways = tuple((ALWAYS,) if i in hit else opposites(_said_about_others(f, hit)) for i, f in enumerate(broken))
             if goal != FALSE_GOAL:
-                by_goal[goal, ways] = by_goal[goal, ways] | dfa if (goal, ways) in by_goal else dfa
+                by_goal.setdefault((goal, ways), []).append(k)
         if len(by_goal) == 1 and not patterns and not restricted and not any(f.names != ALWAYS for f in broken):
             return [KeyClass(None, goal, ways) for goal, ways in by_goal]
         out = []
-        for (goal, ways), dfa in by_goal.items():
+        for (goal, ways), chosen in by_goal.items():
+            dfa = parts.language(chosen)
             if (piece.low > 1 or piece.high is not None or any(ways)) and dfa.is_finite():
                 keys = list(dfa.strings(self._members + 1))
                 if len(keys) <= self._members:

@@ -15,6 +15,7 @@ from ..regular import numbers
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes, json_string_body
 from ..regular.formats import KNOWN_FORMATS, format_bound, format_dfa, format_left_out, format_length
+from ..regular.partition import partition
 from .facts import Facts, StringFact
 from .values import is_multiple
 
@@ -32,6 +33,7 @@ def warm_up() -> None:
     """Touch every kernel of the regular layer once, so that no deadline is charged for loading or compiling them."""
     dfa = CharDfa.from_regex("^[ab]{2,3}$", dialect="ecma", search=True) - CharDfa.from_strings(("aa",))
     dfa = (dfa & ~CharDfa.from_strings(("ab",))) | CharDfa.nothing()
+    partition(CharDfa.any_string(), dfa, (), 1)
     dfa.length_profile()
     dfa.with_length(1, 2).accepts("bb")
     dfa.is_finite()
