@@ -215,6 +215,7 @@ def _load_rules(
 
 
 def _too_slow(deadline: float | None, where: str | None) -> LimitExceeded:
+    assert deadline is not None  # nothing is cut off without one
     return LimitExceeded(
         f"loading the rules took longer than {deadline} s",
         limit="deadline",
@@ -232,7 +233,7 @@ def _link(edges: npt.NDArray[np.int64], calls: list[int], start_of: dict[int, in
 
 def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
-    content = hashlib.blake2b(linked, digest_size=16)
+    content = hashlib.blake2b(linked.tobytes(), digest_size=16)
     rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
     content.update(repr(rest).encode())
     content.update(body.blob)
