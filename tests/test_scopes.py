@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import threading
 import weakref
@@ -12,10 +13,11 @@ import pytest
 
 import syntagma as sg
 from syntagma.automata import layout as lay
+from syntagma.automata import machine
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary
-from syntagma.grammar.errors import LimitExceeded, StaleState
-from syntagma.grammar.ir import OP_COUNT, OP_TEST, Automaton, Grammar
+from syntagma.grammar.errors import InvalidSource, LimitExceeded, StaleState
+from syntagma.grammar.ir import OP_COUNT, OP_TEST, Automaton, Grammar, StateIndex
 
 pytestmark = pytest.mark.kernel
 
@@ -240,3 +242,60 @@ def test_loading_rules_has_a_deadline() -> None:
     assert caught.value.limit == "deadline"
     constraint = Constraint.from_grammar(nested_lists(), vocab, deadline=60.0)
     assert constraint.accepts("[[1,2],3]")
+
+
+def late_letter(n: int) -> Grammar:
+    """Texts over two letters whose n-th letter from the end is a 1: two to the power of n deterministic states."""
+    grammar = Grammar()
+    rule = grammar.rule()
+    body = Automaton()
+    body.byte_range(StateIndex(0), 0x31, 0x32, StateIndex(0))
+    here = body.state()
+    body.byte_range(StateIndex(0), 0x31, 0x31, here)
+    for _ in range(n - 1):
+        following = body.state()
+        body.byte_range(here, 0x31, 0x32, following)
+        here = following
+    body.accept(here)
+    grammar.define(rule, body)
+    return grammar
+
+
+def test_the_deadline_ends_the_load_of_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule of two to the power of forty states: a typed error once time is up, and the store goes on."""
+    monkeypatch.setattr(machine, "PATIENCE", 1000)
+    vocab = Vocabulary([b"1", b"2", None], eos_ids=[2])
+    Constraint.from_grammar(late_letter(2), vocab, deadline=60.0)  # the kernels are there
+    with pytest.raises(LimitExceeded, match=r"SchemaLimits\.deadline") as caught:
+        Constraint.from_grammar(late_letter(40), vocab, deadline=0.2, max_dfa_states=1 << 40)
+    assert caught.value.limit == "deadline"
+    assert Constraint.from_grammar(late_letter(3), vocab, deadline=60.0).accepts("2122")
+
+
+def test_a_rule_loaded_beside_a_watch_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second attempt at a rule that takes long begins where the first one began."""
+    counts = []
+    for patience in (0, machine.PATIENCE):
+        monkeypatch.setattr(machine, "PATIENCE", patience)
+        vocab = Vocabulary([b"1", b"2", None], eos_ids=[2])
+        c = Constraint.from_grammar(late_letter(3), vocab, deadline=60.0)
+        texts = ["".join(t) for n in range(6) for t in itertools.product("12", repeat=n)]
+        assert [t for t in texts if c.accepts(t)] == [t for t in texts if t[-3:-2] == "1"]
+        counts.append(int(c.store.arena.a[lay.H_LS]))
+    assert counts[0] == counts[1]
+
+
+def test_a_rule_that_begins_with_itself_is_refused() -> None:
+    """Also where another rule stands between: a typed error that names the remedy."""
+    for hops in (1, 2):
+        grammar = Grammar()
+        rules = [grammar.rule() for _ in range(hops)]
+        for i, rule in enumerate(rules):
+            body = Automaton()
+            end = body.state()
+            body.call(StateIndex(0), rules[(i + 1) % hops], end)
+            body.byte_range(StateIndex(0), 0x31, 0x31, end)
+            body.accept(end)
+            grammar.define(rule, body)
+        with pytest.raises(InvalidSource, match="begin with a call of itself"):
+            Constraint.from_grammar(grammar, Vocabulary([b"1", None], eos_ids=[1]))
