@@ -258,6 +258,12 @@ class TokenBounds:
             heapq.heappush(self._queue, (0, number, ENDED))
         for target in self._lands(self._node(node).effects, need, room, ()):
             self._watch(target, number, 1)
+        if self._freely and self._a[lay.EF + node * lay.EF_WIDTH + lay.E_SHADOW]:  # what it shares with a string's body
+            p = lay.LS + q * lay.LS_WIDTH
+            body, symbol = int(self._a[p + lay.L_SHADOW]) - 1, int(self._a[p + lay.L_SHADOW_SYM])
+            landing = self._number(body, 0, lay.UNBOUNDED, ((symbol, need, room),))
+            if landing >= 0:
+                self._watch(landing, number, 0)
 
     def _through(self, user: int, link: Link, leaving: int, cost: int) -> None:
         """An exit of the activation above a link is settled: what follows in the one below."""
