@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from ..store import Store
 
 UNBOUNDED: Final = lay.UNBOUNDED
-UNREACHABLE: Final = lay.UNBOUNDED
+UNREACHABLE: Final = 1 << 60
 """The bound of a state from which nothing can be completed."""
 
 KEY: Final = 1 << 24
 """Added to a cost in bytes for each extra key that the path must close; more than the bytes of any completion."""
 
-ITEM: Final = 1 << 33
+ITEM: Final = 1 << 50
 """Added to a cost for each further item that must differ from those before it; more than any number of keys."""
 
 FILLER: Final = b"a"  # the letter with which an open key is told apart from those seen
@@ -188,11 +188,12 @@ class ByteBounds:
         heap = [(rest(q, back), 0, start, b"", 0, q, back, IN_KEY)]
         while heap:
             # the cost at least, and how it comes about: the text before a byte, the bytes to try, which is next, the state behind it
-            cost, length, before, choices, i, state, back, op = heapq.heappop(heap)
+            # (of texts that cost the same the longest first, or all beginnings of a long key would be tried)
+            cost, minus_length, before, choices, i, state, back, op = heapq.heappop(heap)
             if cost >= UNREACHABLE:
                 break
             if i + 1 < len(choices):
-                heapq.heappush(heap, (cost, length, before, choices, i + 1, state, back, op))
+                heapq.heappush(heap, (cost, minus_length, before, choices, i + 1, state, back, op))
             text = before + choices[i : i + 1]
             if state == COMPLETE:
                 if op == OP_KEY_DROP or text not in seen:
@@ -201,7 +202,7 @@ class ByteBounds:
             p = lay.LS + state * lay.LS_WIDTH
             first = lay.RG + int(a[p + lay.L_RANGES])
             words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
-            length += 1
+            length = 1 - minus_length
             for word0, word1 in zip(words[::2], words[1::2], strict=True):
                 low, high, op = word0 & 255, (word0 >> 8) & 255, (word0 >> 16) & 255
                 choices = self._singles(low, high)[: len(seen) + 1]
@@ -217,7 +218,7 @@ class ByteBounds:
                     after, target = behind(back, len(seen) + 1), COMPLETE
                 else:
                     after = rest(target, over)
-                heapq.heappush(heap, (length + after, length, text, choices, 0, target, over, op))
+                heapq.heappush(heap, (length + after, -length, text, choices, 0, target, over, op))
         return UNREACHABLE
 
     def _singles(self, low: int, high: int) -> bytes:
