@@ -174,7 +174,11 @@ class Bounds:
         return found
 
     def _search_tokens(self, state: int) -> int:
-        """The same over tokens of all kinds; what is not found among ``MOST_TRIED`` states counts as dead."""
+        """The same over tokens of all kinds; what is not found among ``MOST_TRIED`` states counts as dead.
+
+        Where nothing can lead the search it is one token long, and looks at no bound that was found before: so what counts as dead
+        hangs on the state alone.
+        """
 
         def following(here: int) -> Iterator[int]:
             for token in token_classes(self._store, here, spelling=False).representative.tolist():
@@ -186,6 +190,10 @@ class Bounds:
         def at_least(here: int) -> int:
             return min(self._free_tokens.of(q, need, room, frame) for q, need, room, _, frame in self._entries(here))
 
+        if not all(self._free_tokens.is_known(q, frame) for q, _, _, _, frame in self._entries(state)):
+            near = ((s, self._entries(s)) for s in following(state) if s)
+            least = 1 + min((self._without_search(entries, s) for s, entries in near), default=UNREACHABLE)
+            return UNREACHABLE if least >= ITEM else least
         found = self._best_first(state, following, at_least, MOST_TRIED)
         return UNREACHABLE if found is None else found
 

@@ -111,6 +111,19 @@ class TokenBounds:
             self._small.update(dict.fromkeys(reached, True) if small else {q: False})
         return small
 
+    def is_known(self, q: int, frame: int) -> bool:
+        """Whether a local state, and those that the frames below it return to, reach few others: then costs are cut by nothing."""
+        seen = {self._frame(frame)}
+        work = list(seen)
+        while work:
+            for symbol, _, _, parent in self._links[work.pop()]:
+                if symbol != lay.SYMBOL_EMPTY and not self.is_small(symbol >> 1):
+                    return False
+                if parent not in seen:
+                    seen.add(parent)
+                    work.append(parent)
+        return self.is_small(q)
+
     def reach(self, q: int) -> list[int]:
         """The local states that are reached from one, itself first; more than ``MOST_STATES`` if there are more."""
         reached = [q]
