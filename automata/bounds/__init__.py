@@ -57,9 +57,10 @@ class Bounds:
         self._store: Store = weakref.proxy(store)  # which owns this: a cycle would keep its memory until a collection
         self._a = store.arena.a
         self._tokens = TokenBounds(store)
-        self._bytes = ByteBounds(store)
+        self._bytes = ByteBounds(store, store.single)
         self._free_tokens = TokenBounds(store, freely=True)
-        self._free_bytes = ByteBounds(store, freely=True)
+        self._free_bytes = ByteBounds(store, store.single, freely=True)
+        self._spelled_bytes = ByteBounds(store, store.spelled, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
 
     def of(self, state: int) -> int:
@@ -176,8 +177,8 @@ class Bounds:
     def _search_tokens(self, state: int) -> int:
         """The same over tokens of all kinds; what is not found among ``MOST_TRIED`` states counts as dead.
 
-        Where nothing can lead the search it is one token long, and looks at no bound that was found before: so what counts as dead
-        hangs on the state alone.
+        In large grammars the bytes that are left lead it, as if each byte that occurs in a token were one.  What is found then is not the least
+        number; it is a potential all the same, since each state on the way is given what is left of it.
         """
 
         def following(here: int) -> Iterator[int]:
@@ -187,14 +188,14 @@ class Bounds:
                     self._store.failed(after)
                 yield after
 
-        def at_least(here: int) -> int:
+        def tokens_left(here: int) -> int:
             return min(self._free_tokens.of(q, need, room, frame) for q, need, room, _, frame in self._entries(here))
 
-        if not all(self._free_tokens.is_known(q, frame) for q, _, _, _, frame in self._entries(state)):
-            near = ((s, self._entries(s)) for s in following(state) if s)
-            least = 1 + min((self._without_search(entries, s) for s, entries in near), default=UNREACHABLE)
-            return UNREACHABLE if least >= ITEM else least
-        found = self._best_first(state, following, at_least, MOST_TRIED)
+        def bytes_left(here: int) -> int:
+            return self._spelled_bytes.of(self._entries(here))
+
+        known = all(self._free_tokens.is_known(q, frame) for q, _, _, _, frame in self._entries(state))
+        found = self._best_first(state, following, tokens_left if known else bytes_left, MOST_TRIED)
         return UNREACHABLE if found is None else found
 
     def _best_first(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ...grammar.ir import (
     ITEM_BEGIN,
@@ -110,14 +111,14 @@ class ByteBounds:
     With ``freely``, keys and items need not differ from any others: a lower bound.
     """
 
-    def __init__(self, store: Store, *, freely: bool = False) -> None:
-        """Know nothing yet."""
+    def __init__(self, store: Store, single: npt.NDArray[np.bool_], *, freely: bool = False) -> None:
+        """Know nothing yet; ``single`` says of each byte whether it is a token by itself, or is to be taken for one."""
         self._a = store.arena.a
         self._freely = freely
         self._cost: dict[Node, int] = {}
         self._items: dict[Node, int] = {}
-        self._single = store.single
-        self._up_to = [0, *np.cumsum(store.single).tolist()]  # how many bytes below each are tokens by themselves
+        self._single = single
+        self._up_to = [0, *np.cumsum(single).tolist()]  # how many bytes below each are tokens by themselves
         self._exits: dict[int, tuple[list[_Exit], int]] = {}
         self._single_bytes: dict[tuple[int, int], bytes] = {}
 
