@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..automata.constraint import DEFAULT_SCOPE_CAP, Constraint
 from ..grammar.errors import InvalidSource
-from ..grammar.jsonschema import JsonSchema, SchemaLimits, compile_schema
+from ..grammar.jsonschema import JsonSchema
+from ..grammar.source import Source
 
 if TYPE_CHECKING:
     from ..automata.vocabulary import Vocabulary
 
 
 def compile(  # noqa: A001 - the contract's name
-    source: JsonSchema | dict[str, Any] | bool | type, vocab: Vocabulary, *, scope_cap: int = DEFAULT_SCOPE_CAP
+    source: Source | dict[str, Any] | bool | type, vocab: Vocabulary, *, scope_cap: int = DEFAULT_SCOPE_CAP
 ) -> Constraint:
     """Compile a source for a vocabulary; kernels, rules and rows are shared with every other constraint of it.
 
     Args:
-        source: a ``JsonSchema``, or what says by itself that it is one: a dict, True or False, a pydantic model.
+        source: a ``JsonSchema`` or another source, or what says by itself that it is a schema: a dict, True or False, a
+            pydantic model.
         vocab: the vocabulary of the model.
         scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
 
@@ -34,8 +36,7 @@ def compile(  # noqa: A001 - the contract's name
             "a bare string does not say what it is",
             hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
         )
-    if not isinstance(source, JsonSchema):
-        source = JsonSchema(source)
-    grammar, report = compile_schema(source)
-    limits = source.limits or SchemaLimits()
-    return Constraint.from_grammar(grammar, vocab, report=report, scope_cap=scope_cap, deadline=limits.deadline)
+    lowered = (source if isinstance(source, Source) else JsonSchema(source)).lower()
+    return Constraint.from_grammar(
+        lowered.grammar, vocab, report=lowered.report, scope_cap=scope_cap, deadline=lowered.deadline
+    )

@@ -187,6 +187,20 @@ class Automaton:
             self.blob += text
         self.edges.extend((source, KIND_EXTRA, body, 0, 0, 0, target))
 
+    def moved(self, rules: int) -> Automaton:
+        """A copy that calls rules of numbers ``rules`` higher; what no call changes is shared."""
+        copy = Automaton()
+        copy.n = self.n
+        block = np.array(self.edges, np.int64).reshape(-1, EDGE_WIDTH)
+        block[(block[:, 1] == KIND_CALL) | (block[:, 1] == KIND_EXTRA), 2] += rules
+        copy.edges = array("q", block.tobytes())
+        copy.blob = self.blob
+        copy.pairs = self.pairs
+        copy.accepting = self.accepting
+        copy.accepting_if_no_need = self.accepting_if_no_need
+        copy.guards = self.guards
+        return copy
+
     def accept(self, state: StateIndex) -> None:
         """The rule may end in this state."""
         self.accepting.append(state)
@@ -248,3 +262,10 @@ class Grammar:
     def define(self, rule: RuleId, body: Automaton) -> None:
         """Give a rule its body."""
         self.rules[rule].body = body
+
+    def include(self, other: Grammar) -> RuleId:
+        """Add the rules of another grammar, which is not changed, and return its start rule's number here."""
+        base = len(self.rules)
+        for rule in other.rules:
+            self.rules.append(Rule(None if rule.body is None else rule.body.moved(base), rule.key, rule.origin))
+        return RuleId(base + other.start)

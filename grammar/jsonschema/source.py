@@ -14,6 +14,7 @@ from ..ir import Grammar
 from ..regular.encode import Escapes
 from ..regular.syntax import parse
 from ..report import Report, ReportEntry, Status
+from ..source import Lowered, Source
 from .algebra import Algebra, Goal, goal_of
 from .arrays import ArrayPiece
 from .depth import ENDLESS, Heights
@@ -67,7 +68,7 @@ class SchemaLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class JsonSchema:
+class JsonSchema(Source):
     """A JSON Schema and how its texts are to look.
 
     Attributes:
@@ -143,6 +144,11 @@ class JsonSchema:
                 parse(pattern, "ecma")
             except (InvalidSource, Unsupported) as e:
                 raise type(e)(e.message, where=f"formats[{name!r}]", hint=e.hint) from None
+
+    def lower(self) -> Lowered:
+        """See ``compile_schema``."""
+        grammar, report = compile_schema(self)
+        return Lowered(grammar, report, (self.limits or SchemaLimits()).deadline)
 
     def digits(self) -> tuple[int, int] | None:
         """Return ``max_digits`` as a pair."""
