@@ -25,6 +25,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
+from .parser import back, follow_of, hangs_on_stack
 from .step import range_of
 
 WIDTH = 8
@@ -50,7 +51,8 @@ N_GROUPS = lay.S + 250003
 TABLE_SIZE = lay.S + 250004  # a power of two
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
-POPS = POOL + POOL_CAP  # six words each: trie node, eager, least room, greatest need, chain, key
+POPS = POOL + POOL_CAP  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit
+POP_WIDTH = 7
 POPS_CAP = 1 << 23
 HITS = POPS + POPS_CAP  # group << HIT_SHIFT | token
 HITS_CAP = 1 << 22
@@ -66,8 +68,11 @@ OPENS = FIRSTS + FIRSTS_CAP
 VERIFY = OPENS + (1 << 20)
 DELTA = VERIFY + (1 << 20)  # ranges of trie nodes
 LIST_CAP = 1 << 20
+SORTED_POPS = DELTA + LIST_CAP
+CLASS_BEGINS = SORTED_POPS + POPS_CAP // POP_WIDTH + 1
 MAX_LEVEL_ENTRIES = 8192  # distinct ways to read one token; beyond a few hundred only in very ambiguous grammars
 SCOPE_PERMANENT = 0
+MOST_CLASSES = 1 << 12
 MOST_NODES = lay.CAP_EH // 2 * 7 // 8
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
 
@@ -104,12 +109,12 @@ def add_entry(a, begin, end, q, need, room, key, frame, min_room, max_need, chai
 
 
 @njit(cache=True, nogil=True)
-def add_pop(a, node, eager, min_room, max_need, chain, key):
+def add_pop(a, node, eager, min_room, max_need, chain, key, exit_):
     """Append a pop point unless it is there; returns 0, or -1 with H_ERROR set."""
     n = a[N_POPS]
-    p = POPS + 6 * n
+    p = POPS + POP_WIDTH * n
     for _ in range(min(n, 64)):
-        p -= 6
+        p -= POP_WIDTH
         if a[p] != node:
             break
         if (
@@ -118,20 +123,73 @@ def add_pop(a, node, eager, min_room, max_need, chain, key):
             and a[p + 3] == max_need
             and a[p + 4] == chain
             and a[p + 5] == key
+            and a[p + 6] == exit_
         ):
             return np.int64(0)
-    if 6 * (n + 1) > POPS_CAP:
+    if POP_WIDTH * (n + 1) > POPS_CAP:
         a[lay.H_ERROR] = lay.ERR_SCRATCH
         return np.int64(-1)
-    p = POPS + 6 * n
+    p = POPS + POP_WIDTH * n
     a[p] = node
     a[p + 1] = eager
     a[p + 2] = min_room
     a[p + 3] = max_need
     a[p + 4] = chain
     a[p + 5] = key
+    a[p + 6] = exit_
     a[N_POPS] = n + 1
     return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def child_follows(a, node, exit_):
+    """Whether a byte below a trie node can be read after an exit."""
+    follow = follow_of(a, exit_)
+    i = node + 1
+    end = (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK
+    while i < end:
+        c = a[lay.TR + i] & 255
+        if (a[follow + (c >> 5)] >> (c & 31)) & 1:
+            return True
+        i = (a[lay.TR + i] >> lay.T_END_SHIFT) & lay.T_END_MASK
+    return False
+
+
+@njit(cache=True, nogil=True)
+def close_exits(a, node, p, begin, end):
+    """Leave the scanner's state of the entry at p through each of its exits; returns the new end, or -1 with H_ERROR set."""
+    at = lay.LS + a[p] * lay.LS_WIDTH
+    frame = a[p + X_FRAME]
+    first = lay.XL + a[at + lay.L_EXITS]
+    for x in range(first, first + a[at + lay.L_N_EXITS]):
+        exit_ = a[x]
+        if not child_follows(a, node, exit_):
+            continue
+        if frame == lay.FRAME_UNKNOWN:
+            if add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_) < 0:
+                return np.int64(-1)
+            continue
+        link = lay.HP + frame + lay.HEADER
+        target = back(a, exit_, a[link])
+        if target < 0:
+            return target
+        if target > 0:
+            end = add_entry(
+                a,
+                begin,
+                end,
+                target,
+                a[link + 1],
+                a[link + 2],
+                a[link + 3],
+                a[link + 4],
+                a[p + X_MIN_ROOM],
+                a[p + X_MAX_NEED],
+                a[p + X_CHAIN],
+            )
+            if end < 0:
+                return end
+    return end
 
 
 @njit(cache=True, nogil=True)
@@ -176,11 +234,15 @@ def close_level(a, node, begin, end):
         min_room = a[p + X_MIN_ROOM]
         max_need = a[p + X_MAX_NEED]
         chain = a[p + X_CHAIN]
-        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+        if a[at + lay.L_N_EXITS] > 0 and flags & lay.FLAG_ACCEPT:
+            end = close_exits(a, node, p, begin, end)
+            if end < 0:
+                return end
+        elif flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
             bound = end_guard(a, flags, need, max_need)
             if bound >= 0:
                 if frame == lay.FRAME_UNKNOWN:
-                    if add_pop(a, node, 0, min_room, bound, chain, a[p + X_KEY]) < 0:
+                    if add_pop(a, node, 0, min_room, bound, chain, a[p + X_KEY], np.int64(-1)) < 0:
                         return np.int64(-1)
                 else:
                     link = lay.HP + frame + lay.HEADER
@@ -303,7 +365,7 @@ def move_entry(a, p, word0, word1, node, begin, end):
         if bound < 0:
             return end
         if frame == lay.FRAME_UNKNOWN:
-            return end if add_pop(a, node, 1, min_room, bound, chain, key) == 0 else np.int64(-1)
+            return end if add_pop(a, node, 1, min_room, bound, chain, key, np.int64(-1)) == 0 else np.int64(-1)
         link = lay.HP + frame + lay.HEADER
         back = a[link]
         key = KEY_CLOSED if back & 1 else a[link + 3]
@@ -468,10 +530,12 @@ def tokens_of(r, at, n, words):
 
 
 @njit(cache=True, nogil=True)
-def build(a, r, parent, symbol, state):
-    """Compute one effect node: the root of local state ``state`` (parent -1), or the child of ``parent`` under ``symbol``.
+def build(a, r, parent, cls, symbol, state):
+    """Compute one effect node: the root of local state ``state`` (parent -1), or a child of ``parent``.
 
-    The child under SYMBOL_EMPTY holds the tokens that end the whole text; they land in local state 0, which reads nothing.
+    The child under ``symbol`` goes on from the pop points of activations that end as usual (class ``cls``; -1 if there are none), the child
+    for an exit (``symbol`` -2) from those of its class.  Both go on in ``state``.  The child under SYMBOL_EMPTY holds the tokens that end the
+    whole text; they land in local state 0, which reads nothing.
 
     Returns the node, or -1 with H_ERROR set.
     """
@@ -491,9 +555,13 @@ def build(a, r, parent, symbol, state):
     wanted = np.empty(256, np.bool_)
 
     n_seeds = np.int64(1)
+    first_seed = np.int64(0)
     if parent >= 0:
-        n_seeds = a[lay.EF + parent * lay.EF_WIDTH + lay.E_N_POPS]
-        state = symbol >> 1 if symbol >= 0 else np.int64(0)
+        n_seeds = np.int64(0)
+        if cls >= 0:
+            one = lay.PP + a[lay.EF + parent * lay.EF_WIDTH + lay.E_CLASSES] + 3 * cls
+            first_seed = a[one + 1]
+            n_seeds = a[one + 2]
     shadowed = parent < 0 and a[lay.LS + state * lay.LS_WIDTH + lay.L_SHADOW] > 0
     for seed in range(n_seeds):
         seed_node = np.int64(0)
@@ -501,8 +569,7 @@ def build(a, r, parent, symbol, state):
         chain = np.int64(-1)
         key = np.int64(KEY_NONE)
         if parent >= 0:
-            first = a[lay.EF + parent * lay.EF_WIDTH + lay.E_POPS]
-            pp = lay.PP + (first + seed) * lay.PP_WIDTH
+            pp = lay.PP + (first_seed + seed) * lay.PP_WIDTH
             seed_node = a[pp + lay.P_NODE]
             eager = a[pp + lay.P_EAGER] == 1
             chain = a[pp + lay.P_FIRST]
@@ -689,11 +756,24 @@ def build(a, r, parent, symbol, state):
     counts = np.zeros(n_groups, np.int64)
     for i in range(n_hits):
         counts[a[HITS + i] >> HIT_SHIFT] += 1
+    order = np.empty(n_groups, np.int64)  # what always holds first, then what hangs on the stack
+    n_sure = 0
+    for turn in range(2):
+        for g in range(n_groups):
+            x = GROUPS + g * WIDTH
+            frame = a[x + X_FRAME]
+            top = np.int64(-1) if frame <= lay.FRAME_UNKNOWN else a[lay.HP + frame + lay.HEADER]
+            if hangs_on_stack(a, a[x + X_STATE], top) == (turn == 1):
+                order[n_sure] = g
+                n_sure += 1
+        if turn == 0:
+            n_conds = n_groups - n_sure
+    n_sure = n_groups - n_conds
     total = np.int64(0)
     listed = np.int64(0)
     words = a[lay.H_WORDS]
-    for g in range(n_groups):
-        total += counts[g]
+    for k in range(n_sure):
+        total += counts[order[k]]
     row = np.int64(-1)
     if total * DENSE_SHARE > a[lay.H_VOCAB]:
         row = take_row(a, r)
@@ -702,9 +782,10 @@ def build(a, r, parent, symbol, state):
     where = np.empty(
         n_groups, np.int64
     )  # of each effect's tokens: where its list begins, or -1 - the offset of its bits
-    for g in range(n_groups):
+    for k in range(n_groups):
+        g = order[k]
         if row >= 0 and counts[g] > words:
-            bits = row if n_groups == 1 else take_row(a, r)
+            bits = row if n_sure == 1 and k == 0 else take_row(a, r)
             if bits < 0:
                 return bits
             where[g] = -1 - bits
@@ -724,7 +805,8 @@ def build(a, r, parent, symbol, state):
             r[tokens_at + fill[g]] = np.uint32(token)
             fill[g] += 1
     if row >= 0:
-        for g in range(n_groups):
+        for k in range(n_sure):
+            g = order[k]
             if where[g] >= 0:
                 for i in range(tokens_at + where[g], tokens_at + fill[g]):
                     r[row + (r[i] >> np.uint32(5))] |= np.uint32(1) << (r[i] & np.uint32(31))
@@ -738,8 +820,9 @@ def build(a, r, parent, symbol, state):
     max_room = np.int64(0)
     min_need = np.int64(lay.UNBOUNDED)
     chained = np.int64(0)
-    for g in range(n_groups):
-        o = lay.GR + groups_at + g * lay.GR_WIDTH
+    for place in range(n_groups):
+        g = order[place]
+        o = lay.GR + groups_at + place * lay.GR_WIDTH
         x = GROUPS + g * WIDTH
         for k in range(WIDTH):
             a[o + k] = a[x + k]
@@ -755,19 +838,25 @@ def build(a, r, parent, symbol, state):
         size *= 2
     for h in range(size):
         a[FIRSTS + h] = -1
+    n_classes = sort_pops(a, n_pops)
     for i in range(n_pops):
         o = lay.PP + pops_at + i * lay.PP_WIDTH
-        x = POPS + 6 * i
+        x = POPS + POP_WIDTH * a[SORTED_POPS + i]
         for k in range(6):
             a[o + k] = a[x + k]
+        a[o + lay.P_EXIT] = a[x + 6]
         min_room = a[x + 2]
         max_need = a[x + 3]
         first = np.int64(-1)
         if a[x + 4] >= 0 or min_room > 0 or max_need < lay.UNBOUNDED:
             h = (min_room * 31 + max_need * 1009 + a[x + 4] * 7 + 7) & (size - 1)
             while a[FIRSTS + h] >= 0:
-                y = POPS + 6 * a[FIRSTS + h]
-                if a[y + 2] == min_room and a[y + 3] == max_need and a[y + 4] == a[x + 4]:
+                y = lay.PP + pops_at + a[FIRSTS + h] * lay.PP_WIDTH
+                if (
+                    a[y + lay.P_MIN_ROOM] == min_room
+                    and a[y + lay.P_MAX_NEED] == max_need
+                    and a[y + lay.P_CHAIN] == a[x + 4]
+                ):
                     break
                 h = (h + 1) & (size - 1)
             if a[FIRSTS + h] < 0:
@@ -777,7 +866,7 @@ def build(a, r, parent, symbol, state):
         max_room = max(max_room, min_room)
         min_need = min(min_need, max_need)
     # opens, verify and delta lists share the pop table's range
-    opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.PP_WIDTH, lay.CAP_PP)
+    opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + 3 * n_classes + lay.PP_WIDTH, lay.CAP_PP)
     if opens_at < 0:
         return opens_at
     o = lay.PP + opens_at
@@ -787,6 +876,12 @@ def build(a, r, parent, symbol, state):
         a[o + n_opens + i] = a[VERIFY + i]
     for i in range(2 * n_delta):
         a[o + n_opens + n_verify + i] = a[DELTA + i]
+    classes_at = opens_at + n_opens + n_verify + 2 * n_delta
+    for i in range(n_classes):
+        begin = a[CLASS_BEGINS + i]
+        a[lay.PP + classes_at + 3 * i] = a[lay.PP + pops_at + begin * lay.PP_WIDTH + lay.P_EXIT]
+        a[lay.PP + classes_at + 3 * i + 1] = pops_at // lay.PP_WIDTH + begin
+        a[lay.PP + classes_at + 3 * i + 2] = a[CLASS_BEGINS + i + 1] - begin
     # keep the pop table aligned: pop points are addressed by number
     over = a[lay.H_PP] % lay.PP_WIDTH
     if over:
@@ -811,7 +906,37 @@ def build(a, r, parent, symbol, state):
     a[e + lay.E_DELTA] = opens_at + n_opens + n_verify
     a[e + lay.E_N_DELTA] = n_delta
     a[e + lay.E_CHAINED] = chained
+    a[e + lay.E_CLASSES] = classes_at
+    a[e + lay.E_N_CLASSES] = n_classes
+    a[e + lay.E_N_CONDS] = n_conds
     return node
+
+
+@njit(cache=True, nogil=True)
+def sort_pops(a, n):
+    """Order the n pop points by class into SORTED_POPS, the classes as they were met first; returns how many classes.
+
+    CLASS_BEGINS says where each begins, and where the last ends.
+    """
+    n_classes = np.int64(0)
+    placed = np.int64(0)
+    while placed < n:
+        exit_ = np.int64(-2)
+        a[CLASS_BEGINS + n_classes] = placed
+        for i in range(n):
+            p = POPS + POP_WIDTH * i
+            if exit_ == -2 and a[p + 6] >= -1:
+                exit_ = a[p + 6]
+            if a[p + 6] == exit_ and a[p + 6] >= -1:
+                a[SORTED_POPS + placed] = i
+                placed += 1
+        for i in range(a[CLASS_BEGINS + n_classes], placed):  # taken: no class has this number
+            a[POPS + POP_WIDTH * a[SORTED_POPS + i] + 6] = -3 - exit_
+        n_classes += 1
+    a[CLASS_BEGINS + n_classes] = n
+    for i in range(n):
+        a[POPS + POP_WIDTH * i + 6] = -3 - a[POPS + POP_WIDTH * i + 6]
+    return n_classes
 
 
 @njit(cache=True, nogil=True)
@@ -819,18 +944,43 @@ def root(a, r, q):
     """The effect node of a local state, computed at its first use; -1 with H_ERROR set."""
     node = a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT]
     if node < 0:
-        node = build(a, r, np.int64(-1), np.int64(-1), q)
+        node = build(a, r, np.int64(-1), np.int64(-1), np.int64(-1), q)
         if node >= 0:
             a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT] = node
     return node
 
 
 @njit(cache=True, nogil=True)
+def usual_class(a, node):
+    """The class of the pop points of a node at which activations end as usual, -1 if there are none."""
+    e = lay.EF + node * lay.EF_WIDTH
+    for i in range(a[e + lay.E_N_CLASSES]):
+        if a[lay.PP + a[e + lay.E_CLASSES] + 3 * i] == -1:
+            return np.int64(i)
+    return np.int64(-1)
+
+
+@njit(cache=True, nogil=True)
 def child(a, r, parent, symbol):
     """The effect node for the tokens of ``parent`` that pop ``symbol``, computed at its first use; -1 with H_ERROR set."""
+    state = symbol >> 1 if symbol >= 0 else np.int64(0)
+    return kept_child(a, r, parent, (parent << 32) + symbol + 2, usual_class(a, parent), symbol, state)
+
+
+@njit(cache=True, nogil=True)
+def exit_child(a, r, parent, cls, state):
+    """The effect node for what the tokens of ``parent`` do once their exit of a class has led to a local state; -1 with H_ERROR set."""
+    if cls >= MOST_CLASSES:
+        a[lay.H_ERROR] = lay.ERR_SCRATCH
+        return np.int64(-1)
+    return kept_child(a, r, parent, (1 << 62) | (parent << 34) | (cls << 22) | state, cls, np.int64(-2), state)
+
+
+@njit(cache=True, nogil=True)
+def kept_child(a, r, parent, word, cls, symbol, state):
+    """The child that EH holds under ``word``, built if it is not there; -1 with H_ERROR set."""
     cap = lay.CAP_EH // 2
-    h = ((parent * 0x5BD1E995 + symbol * 0x2C1B3C6D) & 0x7FFFFFFFFFFF) % cap
-    word = (parent << 32) + symbol + 2
+    h = (((word & 0x7FFFFFFF) * 0x5BD1E995 + (word >> 31) * 0x2C1B3C6D) & 0x7FFFFFFFFFFF) % cap
     while a[lay.EH + 2 * h] != 0:
         if a[lay.EH + 2 * h] == word:
             return a[lay.EH + 2 * h + 1]
@@ -838,7 +988,7 @@ def child(a, r, parent, symbol):
     if a[lay.H_EF] // lay.EF_WIDTH >= MOST_NODES:  # the hash table would fill up
         a[lay.H_ERROR] = lay.ERR_TABLE
         return np.int64(-1)
-    node = build(a, r, parent, symbol, np.int64(-1))
+    node = build(a, r, parent, cls, symbol, state)
     if node < 0:
         return node
     a[lay.EH + 2 * h] = word

@@ -26,6 +26,10 @@ word  name         meaning
 10    SHADOW_SYM   the symbol under which it would be called
 11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
 12    WORDS        how many keys can still be read from here, see *Keys that run out*; UNBOUNDED where that is no matter
+13    EXITS        offset in XL of the exits of a scanner's state, see *Parsers*; of a parser's state: its number
+14    N_EXITS      how many; 0 for a state whose activation ends as usual
+15    REACH        offset in FB of the terminals that the lexeme begun may still become; -1 outside of scanners
+16    PARSER       offset in PT of the parser that the state belongs to, plus 1; 0 for none
 ====  ===========  ===========================================================================================
 
 ``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24 | simple << 60`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
@@ -34,6 +38,33 @@ of the callee's first counter pair or -1.  ``PR``, two words a pair: need, room.
 
 A *symbol* is what a frame remembers: ``2 * return state + keyed``.  A keyed call is the reading of an extra key: the
 duplicate-key register passes through it instead of being saved, and the return executes KEY_CLOSE.
+
+Parsers
+=======
+
+What a grammar with a lexer accepts (Lark's LALR parser with its contextual lexer) hangs on the parse table, so the table itself is run.
+The frames of a parser hold its stack: a symbol is ``2 * local state`` as everywhere, but the local state only names a state of
+the table; the top of the parser's stack is the top frame.  The local state of a configuration is one of the *scanner*: what was read of
+the lexeme that is open, and what may not follow the lexemes before it.  A lexeme ends when the next byte is read, or the text ends.
+Then the scanner's state is left through an *exit*, which says which terminal was read and what is left of the scanner (its *part*).
+Where an ordinary activation returns to what the symbol names, an exit looks the symbol and the terminal up in the table:
+
+* a shift pushes, and the scanner begins a lexeme of the new top's lexer;
+* a reduction pops, so that it leads to a state of its own with one exit, which pops the next symbol in turn, and so on until the
+  symbol is uncovered on which the table has a goto;
+* an ignored terminal pops nothing.
+
+The result for (exit, symbol) is one local state: 0 (dead), a state with an exit, or the scanner's state below a chain of *push states*, one
+pure call each, that put back what must stay on the stack.  Results are kept in ``MM``, so a table entry is run once in the life of a store.
+
+``PT``, the tables of a parser behind ``PT_WIDTH`` words, see the ``PT_*`` constants.  ``XT``, ``XT_WIDTH`` words an exit: parser, column of
+the table (a terminal, or the end of the text behind them; -1 for an ignored terminal), part, how many symbols are still to be popped before the goto
+(-1: none is, the terminal is fed), the nonterminal of the goto, the state with just this exit (0 before it is needed).
+``MM``, a hash table of four words an entry: tag and two or three numbers, result.
+
+An LALR row may hold terminals that the exact context does not allow: look-aheads are merged, and reductions are done before the error shows.
+So a scanner's state can be without a future though its lexeme can still be finished.  ``REACH`` says what it may become; one of these
+terminals must be taken by the stack at hand (``parser.can_take``), else the entry is dropped where a state is made.
 
 Configurations
 ==============
@@ -106,6 +137,13 @@ items", non-negative says an absolute count that the token itself set.  The guar
 for the activation that the node stands for; ``CHAIN`` leads to the guards of the activations that were popped before.  So effects,
 rows and shapes never see a count, and one row serves every bound.
 
+Pop points belong to *classes*, one for each exit and one for all activations that end as usual.  The child of a class of a parser is found
+in two steps: what the exit does to the real stack leads to a scanner's state, and the child is what the tokens do from there, whatever
+lies below; so neither the reductions nor the depth at which they stop make nodes.
+
+The last ``E_N_CONDS`` effects of a node land where it hangs on the stack whether the lexeme can be finished.  They are not in its run or row,
+but asked for one by one.
+
 A node's tokens lie in one run of ``R``, ordered by effect.  If they are many, a packed row of the same tokens lies beside it, for the
 common case in which every guard holds; else the guards are tested one by one.  An effect of more tokens than a row has words (nearly
 all of a string's body) is kept as packed bits as well: a row takes 16 KB where a list of 118,000 tokens takes 472.
@@ -157,7 +195,11 @@ H_MAX_DEPTH = 26  # longest token in bytes
 H_GENERATION = 27  # of the store, the upper bits of its states
 H_CUT = 28  # set where a duplicate ends a run
 H_STOP = 29  # set from another thread where the time of a load is up
-H_N = 32
+H_PT = 30
+H_XT = 31
+H_XL = 32
+H_MM = 33  # entries in use
+H_N = 34
 
 ERR_NONE = 0
 ERR_TABLE = 1
@@ -191,7 +233,11 @@ CAP_SC = 1 << 22
 CAP_TR = 1 << 24  # vocabulary trie, a word a node; then per token next-same and text offsets; then the texts
 CAP_EO = 1 << 12
 CAP_RC = 256  # trie node of each first byte, -1 for none
-CAP_S = 1 << 25  # scratch
+CAP_PT = 1 << 24  # tables of parsers
+CAP_XT = 1 << 22
+CAP_XL = 1 << 22  # exit numbers, listed by scanner states
+CAP_MM = 1 << 23
+CAP_S = 1 << 26  # scratch
 
 LS = 64
 RG = LS + CAP_LS
@@ -212,12 +258,16 @@ SC = DR + CAP_DR
 TR = SC + CAP_SC
 EO = TR + CAP_TR
 RC = EO + CAP_EO
-S = RC + CAP_RC
+PT = RC + CAP_RC
+XT = PT + CAP_PT
+XL = XT + CAP_XT
+MM = XL + CAP_XL
+S = MM + CAP_MM
 WORDS_A = S + CAP_S
 WORDS_R = 1 << 31
 
 # --- local states -------------------------------------------------------------------------------------------------
-LS_WIDTH = 13
+LS_WIDTH = 17
 DENSE_WIDTH = 32
 L_RANGES = 0
 L_N_RANGES = 1
@@ -232,6 +282,10 @@ L_SHADOW = 9
 L_SHADOW_SYM = 10
 L_FIRST = 11
 L_WORDS = 12
+L_EXITS = 13
+L_N_EXITS = 14
+L_REACH = 15
+L_PARSER = 16
 
 FLAG_ACCEPT = 1
 FLAG_ACCEPT_NO_NEED = 2
@@ -241,9 +295,40 @@ FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
 FLAG_FAST = 64  # not accepting, no calls, one range a byte: a byte with a simple range needs no closure
 
+FLAG_PUSH = 128  # a push state of a parser: a pure call that a byte has not to be read for
+
 RG_SHADOW_BIT = 62  # of the second word
 RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target neither guarded nor an end
 UNBOUNDED = 1 << 40
+
+# --- parsers ------------------------------------------------------------------------------------------------------
+PT_WIDTH = 17
+PT_STATES = 0  # the first of the local states that name the parser's states
+PT_N_COLUMNS = 1  # terminals, and the end of the text
+PT_N_GOTOS = 2  # nonterminals
+PT_ACTION = 3  # offsets in PT from here on: a row of columns per state; 0 error, s + 1 shift, -1 - r reduce
+PT_GOTO = 4  # a row of nonterminals per state, -1 for none
+PT_LHS = 5
+PT_LENGTH = 6
+PT_LEXER = 7  # lexer of each state
+PT_BEGIN = 8  # a row of lexers per part: local state, 0 where dead
+PT_N_LEXERS = 9
+PT_ACCEPT = 10  # the state that a goto at the end of the text must reach
+PT_SHIFTS = 11  # offset in FB: bits of the terminals that a state shifts, PT_BITS words a state
+PT_BITS = 12  # words of 32 bits that hold a bit for each terminal and, last, one for what is ignored
+PT_FOLLOW = 13  # offset in FB: bytes that may follow each part, 8 words a part
+PT_ENDED = 14  # the local state that the whole text leads to
+PT_AT_END = 15  # offset in FB: bytes that may follow the whole text
+PT_PLAIN = 16  # the first of the exits with part 0, one a column
+
+XT_WIDTH = 6
+X_PARSER = 0
+X_COLUMN = 1
+X_PART = 2
+X_LEFT = 3
+X_GOTO = 4
+X_STATE = 5
+IGNORED = -1
 
 # --- heap ---------------------------------------------------------------------------------------------------------
 CHUNK = 4096
@@ -290,7 +375,7 @@ GENERATION_SHIFT = 40  # above 32 bits of page and 8 of slot
 DPAGE_WIDTH = PAGE + 2  # next virtual page of the scope, scope, then 256 heap offsets
 
 # --- effects ------------------------------------------------------------------------------------------------------
-EF_WIDTH = 20
+EF_WIDTH = 23
 E_STATE = 0  # the local state, or the return state of the symbol
 E_PARENT = 1
 E_SYMBOL = 2  # -1 at a root
@@ -311,6 +396,9 @@ E_SHADOW = 16
 E_DELTA = 17
 E_N_DELTA = 18
 E_CHAINED = 19  # 1 if an effect has a guard on an activation popped before
+E_CLASSES = 20  # each: exit or -1, first pop point, how many
+E_N_CLASSES = 21
+E_N_CONDS = 22
 
 GR_WIDTH = 11
 G_STATE = 0
@@ -325,7 +413,7 @@ G_TOKENS = 8  # offset in R of the list, or -1 - the offset of the packed bits
 G_N_TOKENS = 9
 G_NODE = 10
 
-PP_WIDTH = 7
+PP_WIDTH = 8
 P_NODE = 0  # trie node at which the unknown frame is popped
 P_EAGER = 1  # 1: a token that ends at the node has popped already; 0: it pops only when another byte comes
 P_MIN_ROOM = 2
@@ -333,6 +421,7 @@ P_MAX_NEED = 3
 P_CHAIN = 4
 P_KEY = 5
 P_FIRST = 6  # first pop point of the node with the same guards, -1 where no guard can fail: what CHAIN refers to
+P_EXIT = 7  # of a scanner's state, -1 where an activation ends as usual
 
 # --- vocabulary trie ------------------------------------------------------------------------------------------------
 # One word a node, ``byte | end << 8 | depth << 31 | (token + 1) << 43``: a walk is bound by memory, and eight bytes a node

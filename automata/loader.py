@@ -48,6 +48,7 @@ def new_local_state(a):
     a[p + lay.L_EFFECT] = -1
     a[p + lay.L_FIRST] = -1
     a[p + lay.L_MOST] = lay.UNBOUNDED
+    a[p + lay.L_REACH] = -1
     return at // lay.LS_WIDTH
 
 

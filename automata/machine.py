@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from array import array
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded
 from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, START, Automaton, Grammar, RuleId
+from ..grammar.parsing import Parser
 from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
+from .parsers import load_parser
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -33,6 +36,9 @@ _LOADED_TABLES = (lay.H_LS, lay.H_RG, lay.H_CL, lay.H_DN)
 """Counters of the tables that ``load_rule`` takes from: setting them back forgets what it wrote."""
 
 
+_NOTHING = array("q")
+
+
 class _Order:
     """Rules in an order in which callees come first, with the rules of each cycle together (Tarjan 1972).
 
@@ -48,7 +54,7 @@ class _Order:
         bodies = [rule.body for rule in grammar.rules]
         if any(body is None for body in bodies):
             raise InvalidSource("a rule of the grammar was never defined")
-        parts = [body.edges for body in bodies if body is not None]
+        parts = [body.edges if isinstance(body, Automaton) else _NOTHING for body in bodies]
         ends = np.cumsum([len(part) // EDGE_WIDTH for part in parts]).tolist()
         joined = np.frombuffer(bytearray(b"".join(parts)), np.int64).reshape(-1, EDGE_WIDTH)
         begins = [0, *ends[:-1]]
@@ -149,8 +155,16 @@ def _load_rules(
     a = store.arena.a
     start_of: dict[int, int] = {}
     fresh: list[int] = []
-    low = int(a[lay.H_LS]) // lay.LS_WIDTH
     known: dict[Hashable, int] = {}
+    parsers = [rule for component in order.components for rule in component if isinstance(grammar.rules[rule].body, Parser)]
+    for rule in parsers:
+        body = grammar.rules[rule].body
+        if isinstance(body, Parser):
+            if body.digest not in store.rules:
+                store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, int(a[lay.H_LS]) // lay.LS_WIDTH))
+                store.rules[body.digest] = load_parser(store, body)
+            start_of[rule] = store.rules[body.digest]
+    low = int(a[lay.H_LS]) // lay.LS_WIDTH
     todo: list[int] = []
     linked: set[int] = set()
     for component in order.components:
@@ -162,7 +176,7 @@ def _load_rules(
             continue
         single = len(component) == 1 and component[0] not in order.callees[component[0]]
         body = grammar.rules[component[0]].body
-        if single and grammar.rules[component[0]].key is None and body is not None:
+        if single and grammar.rules[component[0]].key is None and isinstance(body, Automaton):
             _link(order.edges[component[0]], order.calls[component[0]], start_of)
             linked.add(component[0])
             key = _content_key(order.edges[component[0]], body)
@@ -189,7 +203,7 @@ def _load_rules(
         body = grammar.rules[rule].body
         if ends is not None and monotonic() > ends:
             raise _too_slow(deadline, grammar.rules[rule].origin)
-        if body is None:  # _Order has refused it already
+        if not isinstance(body, Automaton):  # an undefined one was refused by _Order, and a parser is loaded
             continue
         store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
         edges = order.edges[rule]

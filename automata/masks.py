@@ -12,14 +12,19 @@ from numba import njit
 
 from ..grammar.ir import OP_NONE
 from . import layout as lay
-from .effects import child, root
+from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
+from .parser import MAX_TRIED, can_take, expand
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
 MAX_PATH = 64
-PATH = lay.S + 131072  # the path of the fill: node, need, room, frame, link index, register
-P_WIDTH = 6
+PATH = lay.S + 131072  # the path: node, need, room, frame, link index, register, class, its landings: first, how many
+P_WIDTH = 9
+GRAFT = lay.S + 132000  # symbols of an effect's frame
+LANDED = lay.S + 40_000_000  # what exits lead to, as entries
+LANDED_WIDTH = lay.ENTRY
+LANDED_CAP = 100000
 SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192
 WALKS = lay.S + 150000  # trie nodes from which a walk goes on while values seen are spelled
@@ -65,8 +70,53 @@ def path_is_open(a, depth):
 
 
 @njit(cache=True, nogil=True)
+def or_group(a, r, o, out):
+    """OR the tokens of the effect whose record is at o into out."""
+    at = a[o + lay.G_TOKENS]
+    if at < 0:
+        for i in range(a[lay.H_WORDS]):
+            out[i] |= r[-1 - at + i]
+        return
+    for i in range(at, at + a[o + lay.G_N_TOKENS]):
+        token = r[i]
+        out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))
+
+
+@njit(cache=True, nogil=True)
+def grafted(a, scope, relative, frame):
+    """The real frame that an effect's frame above the unknown one stands for; -1 with H_ERROR set."""
+    n = 0
+    while relative != lay.FRAME_UNKNOWN:
+        a[GRAFT + n] = a[lay.HP + relative + lay.HEADER]
+        relative = a[lay.HP + relative + lay.HEADER + 4]
+        n += 1
+    while n > 0 and frame >= 0:
+        n -= 1
+        frame = intern_link(a, scope, a[GRAFT + n], 0, lay.UNBOUNDED, 0, frame)
+    return frame
+
+
+@njit(cache=True, nogil=True)
+def or_conditional(a, r, scope, depth, out):
+    """OR the effects of the path's node at ``depth`` that hang on the stack; returns 0, or -1 with H_ERROR set."""
+    p = PATH + depth * P_WIDTH
+    e = lay.EF + a[p] * lay.EF_WIDTH
+    end = lay.GR + (a[e + lay.E_GROUPS] + a[e + lay.E_N_GROUPS]) * lay.GR_WIDTH
+    o = end - a[e + lay.E_N_CONDS] * lay.GR_WIDTH
+    while o < end:
+        frame = grafted(a, scope, a[o + lay.G_FRAME], a[p + 3])
+        live = can_take(a, a[o + lay.G_STATE], frame) if frame >= 0 else frame
+        if live < 0:
+            return np.int64(-1)
+        if live:
+            or_group(a, r, o, out)
+        o += lay.GR_WIDTH
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
 def or_node(a, r, depth, out, clean):
-    """OR the tokens of the path's node at ``depth`` into out; ``clean`` says that out is all zero.  Returns clean after."""
+    """OR the tokens of the path's node at ``depth`` into out, but for those that hang on the stack; ``clean`` says that out is all zero.  Returns clean after."""
     p = PATH + depth * P_WIDTH
     e = lay.EF + a[p] * lay.EF_WIDTH
     words = a[lay.H_WORDS]
@@ -89,22 +139,15 @@ def or_node(a, r, depth, out, clean):
         return False
     need = a[p + 1]
     room = a[p + 2]
-    for g in range(a[e + lay.E_GROUPS], a[e + lay.E_GROUPS] + a[e + lay.E_N_GROUPS]):
+    sure = a[e + lay.E_N_GROUPS] - a[e + lay.E_N_CONDS]
+    for g in range(a[e + lay.E_GROUPS], a[e + lay.E_GROUPS] + sure):
         o = lay.GR + g * lay.GR_WIDTH
         if (
-            room < a[o + lay.G_MIN_ROOM]
-            or need > a[o + lay.G_MAX_NEED]
-            or not chain_holds(a, a[o + lay.G_CHAIN], depth)
+            room >= a[o + lay.G_MIN_ROOM]
+            and need <= a[o + lay.G_MAX_NEED]
+            and chain_holds(a, a[o + lay.G_CHAIN], depth)
         ):
-            continue
-        at = a[o + lay.G_TOKENS]
-        if at < 0:
-            for i in range(words):
-                out[i] |= r[-1 - at + i]
-            continue
-        for i in range(at, at + a[o + lay.G_N_TOKENS]):
-            token = r[i]
-            out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))
+            or_group(a, r, o, out)
     return False
 
 
@@ -209,6 +252,8 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
     if node < 0:
         return clean, np.int64(-1)
     depth = 0
+    base = np.int64(0)
+    scope = a[lay.HP + state_at + 3]
     p = PATH
     a[p] = node
     a[p + 1] = need
@@ -230,6 +275,10 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
         e = lay.EF + node * lay.EF_WIDTH
         if a[p + 4] < 0:
             clean = or_node(a, r, depth, out, clean)
+            if a[e + lay.E_N_CONDS] > 0:
+                clean = False
+                if or_conditional(a, r, scope, depth, out) < 0:
+                    return clean, np.int64(-1)
             keys = keys_of(a, a[p + 5])
             if keys != 0:
                 for i in range(a[e + lay.E_N_OPENS]):
@@ -255,20 +304,62 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
                 if n_suspects < 0:
                     return clean, n_suspects
             a[p + 4] = 0
+            a[p + 6] = 0
             if a[e + lay.E_N_POPS] == 0 or a[p + 3] == lay.FRAME_UNKNOWN:
                 depth -= 1
                 continue
+        cls = a[p + 6]
+        if cls >= a[e + lay.E_N_CLASSES]:
+            depth -= 1
+            continue
+        exit_ = a[lay.PP + a[e + lay.E_CLASSES] + 3 * cls]
+        if exit_ >= 0:  # a parser's: what the exit leads to lies in LANDED, the children are visited one by one
+            if a[p + 4] == 0:
+                a[p + 7] = base
+                if base + MAX_TRIED > LANDED_CAP:
+                    a[lay.H_ERROR] = lay.ERR_SCRATCH
+                    return clean, np.int64(-1)
+                n_landed = expand(a, scope, exit_, a[p + 3], a[p + 5], LANDED + base)
+                if n_landed < 0:
+                    return clean, np.int64(-1)
+                base += n_landed * LANDED_WIDTH
+                a[p + 8] = n_landed
+            j = a[p + 4]
+            if j == a[p + 8]:
+                base = a[p + 7]
+                a[p + 6] = cls + 1
+                a[p + 4] = 0
+                continue
+            a[p + 4] = j + 1
+            landed = LANDED + a[p + 7] + j * LANDED_WIDTH
+            following = exit_child(a, r, node, cls, a[landed])
+            if following < 0:
+                return clean, np.int64(-1)
+            if depth + 1 >= MAX_PATH:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                return clean, np.int64(-1)
+            depth += 1
+            o = PATH + depth * P_WIDTH
+            a[o] = following
+            a[o + 1] = a[landed + 1]
+            a[o + 2] = a[landed + 2]
+            a[o + 3] = a[landed + 4]
+            a[o + 4] = -1
+            a[o + 5] = a[landed + 3]
+            continue
         j = a[p + 4]
         frame = a[p + 3]
         if frame == lay.FRAME_EMPTY:
             # past the end of the text: a level without tokens of its own pops to nothing
             if j > 0 or (a[e + lay.E_SYMBOL] == lay.SYMBOL_EMPTY and a[e + lay.E_PARENT] >= 0):
-                depth -= 1
+                a[p + 6] = cls + 1
+                a[p + 4] = 0
                 continue
             link = EMPTY_LINK
         else:
             if j >= n_links(a, frame):
-                depth -= 1
+                a[p + 6] = cls + 1
+                a[p + 4] = 0
                 continue
             link = lay.HP + frame + lay.HEADER + j * lay.LINK
         a[p + 4] = j + 1
@@ -280,7 +371,6 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
             a[lay.H_ERROR] = lay.ERR_SCRATCH
             return clean, np.int64(-1)
         depth += 1
-        scope = a[lay.HP + state_at + 3]
         register = a[p + 5]
         if symbol < 0 or not symbol & 1:
             register = returned_register(a, scope, a[link + 3], register)

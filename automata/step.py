@@ -26,6 +26,7 @@ from ..grammar.ir import (
 )
 from . import layout as lay
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
+from .parser import back, can_take, may_follow
 from .values import (
     ROOT_ITEM,
     ROOT_STRING,
@@ -303,28 +304,44 @@ def accepts_here(a, flags, need):
 
 
 @njit(cache=True, nogil=True)
-def add_pops(a, scope, n_work, at):
-    """Add what the entry at ``at`` returns to, if its activation may end here; returns the work count, or -1."""
+def add_pops(a, scope, n_work, at, c):
+    """Add what the entry at ``at`` returns to, if its activation may end here; returns the work count, or -1.
+
+    ``c`` is the byte that is read next, or -1 at the end of the text: it spares exits that it cannot follow.
+    """
     frame = a[at + 4]
     if frame == lay.FRAME_EMPTY:
         return n_work
     register = a[at + 3]
-    for j in range(n_links(a, frame)):
-        p = lay.HP + frame + lay.HEADER + j * lay.LINK
-        symbol = a[p]
-        if symbol == lay.SYMBOL_EMPTY:
+    p = A_LS + a[at] * lay.LS_WIDTH
+    exits = lay.XL + a[p + lay.L_EXITS]
+    n_exits = a[p + lay.L_N_EXITS]
+    for x in range(max(n_exits, 1)):
+        if n_exits > 0 and c >= 0 and not may_follow(a, a[exits + x], c):
             continue
-        if symbol & 1:
-            returned = end_text(a, scope, register)
-            if returned == -1:
+        for j in range(n_links(a, frame)):
+            p = lay.HP + frame + lay.HEADER + j * lay.LINK
+            symbol = a[p]
+            if symbol == lay.SYMBOL_EMPTY:
                 continue
-        else:
-            returned = returned_register(a, scope, a[p + 3], register)
-        if returned < 0:
-            return np.int64(-1)
-        n_work = add_work(a, n_work, symbol >> 1, a[p + 1], a[p + 2], returned, a[p + 4])
-        if n_work < 0:
-            return n_work
+            target = symbol >> 1
+            if n_exits > 0:
+                target = back(a, a[exits + x], symbol)
+                if target < 0:
+                    return target
+                if target == 0:
+                    continue
+            if symbol & 1:
+                returned = end_text(a, scope, register)
+                if returned == -1:
+                    continue
+            else:
+                returned = returned_register(a, scope, a[p + 3], register)
+            if returned < 0:
+                return np.int64(-1)
+            n_work = add_work(a, n_work, target, a[p + 1], a[p + 2], returned, a[p + 4])
+            if n_work < 0:
+                return n_work
     return n_work
 
 
@@ -456,7 +473,7 @@ def step(a, scope, n, c):
         p = A_LS + q * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
         if accepts_here(a, flags, a[at + 1]):
-            n_work = add_pops(a, scope, n_work, at)
+            n_work = add_pops(a, scope, n_work, at, c)
             if n_work < 0:
                 return n_work
         if a[p + lay.L_DENSE] >= 0:
@@ -712,8 +729,16 @@ def configuration_bits(a, scope, n):
         i += 1
         p = A_LS + a[at] * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
-        if a[p + lay.L_N_RANGES] > 0 or a[p + lay.L_N_CALLS] > 0:
+        if a[p + lay.L_N_RANGES] > 0 or (a[p + lay.L_N_CALLS] > 0 and not flags & lay.FLAG_PUSH):
             more = True
+        if flags & lay.FLAG_PUSH:
+            callee = a[lay.CL + a[p + lay.L_CALLS]]
+            frame = intern_link(a, scope, (callee >> 32) - 1, a[at + 1], a[at + 2], saved_register(a, a[at + 3]), a[at + 4])
+            if frame < 0:
+                return np.int64(-1)
+            n_work = add_call(a, n_work, callee & 0xFFFFFFFF, np.int64(-1), callee_register(a, scope, a[at + 3]), frame)
+            if n_work < 0:
+                return np.int64(-1)
         if accepts_here(a, flags, a[at + 1]):
             frame = a[at + 4]
             if frame == lay.FRAME_EMPTY:
@@ -722,7 +747,7 @@ def configuration_bits(a, scope, n):
                 for j in range(n_links(a, frame)):
                     if a[lay.HP + frame + lay.HEADER + j * lay.LINK] == lay.SYMBOL_EMPTY:
                         accepting = True
-                n_work = add_pops(a, scope, n_work, at)
+                n_work = add_pops(a, scope, n_work, at, np.int64(-1))
                 if n_work < 0:
                     return np.int64(-1)
     bits = np.int64(0)
@@ -734,13 +759,31 @@ def configuration_bits(a, scope, n):
 
 
 @njit(cache=True, nogil=True)
+def drop_stuck(a, n):
+    """Drop the entries at IN whose open lexeme can only become terminals that their stack does not take; returns the rest's number."""
+    kept = np.int64(0)
+    for i in range(n):
+        at = IN + i * lay.ENTRY
+        live = can_take(a, a[at], a[at + 4])
+        if live < 0:
+            return live
+        if live:
+            for k in range(lay.ENTRY):
+                a[IN + kept * lay.ENTRY + k] = a[at + k]
+            kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
 def intern_configuration(a, scope, n):
     """Intern the configuration at IN whether or not it can be finished; 0 if it is empty, -1 on an error."""
     if n <= 0:
         return np.int64(n)
     n = enter_calls(a, scope, n)
-    if n < 0:
-        return np.int64(-1)
+    if n > 0:
+        n = drop_stuck(a, n)
+    if n <= 0:
+        return np.int64(n)
     for i in range(1, n):  # insertion sort: n is 1 or 2 nearly always
         for k in range(lay.ENTRY):
             a[OUT + k] = a[IN + i * lay.ENTRY + k]
@@ -852,7 +895,11 @@ def make_state(a, scope, n):
 @njit(cache=True, nogil=True)
 def lives(a, scope, n):
     """Whether the configuration at IN can be finished: 1 or 0, -1 with H_ERROR set.  IN is lost where that takes a search."""
+    if n > 0 and a[lay.H_PT] > 0:
+        n = enter_calls(a, scope, n)
+        if n > 0:
+            n = drop_stuck(a, n)
     if n <= 0 or not hangs_on_values(a, n):
-        return np.int64(n > 0)
+        return np.int64(n > 0) if n >= 0 else np.int64(-1)
     state = intern_configuration(a, scope, n)
     return can_finish(a, scope, state) if state > 0 else state

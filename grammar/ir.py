@@ -69,6 +69,8 @@ from typing import NewType
 import numpy as np
 import numpy.typing as npt
 
+from .parsing import Parser
+
 RuleId = NewType("RuleId", int)
 """A rule of one ``Grammar``."""
 
@@ -236,13 +238,14 @@ class Rule:
     """A rule: a body, and where it came from.
 
     Attributes:
+        body: an automaton, or the tables of a parser, which calls no other rule; None before it is defined.
         key: a hashable value that alone determines the rule's language, or None.  Rules of equal
             keys are shared between all grammars of a vocabulary even where they are recursive.
         origin: the place in the user's text, for reports and explanations only.
 
     """
 
-    body: Automaton | None
+    body: Automaton | Parser | None
     key: Hashable | None
     origin: str | None
 
@@ -259,7 +262,7 @@ class Grammar:
         self.rules.append(Rule(None, key, origin))
         return RuleId(len(self.rules) - 1)
 
-    def define(self, rule: RuleId, body: Automaton) -> None:
+    def define(self, rule: RuleId, body: Automaton | Parser) -> None:
         """Give a rule its body."""
         self.rules[rule].body = body
 
@@ -267,5 +270,6 @@ class Grammar:
         """Add the rules of another grammar, which is not changed, and return its start rule's number here."""
         base = len(self.rules)
         for rule in other.rules:
-            self.rules.append(Rule(None if rule.body is None else rule.body.moved(base), rule.key, rule.origin))
+            body = rule.body.moved(base) if isinstance(rule.body, Automaton) else rule.body
+            self.rules.append(Rule(body, rule.key, rule.origin))
         return RuleId(base + other.start)

@@ -1,0 +1,357 @@
+"""Running a parse table on the machine's frames: what an exit of a scanner's state does to the symbol on top.  See *Parsers* in ``layout``.
+
+The algorithm is that of an LR parser (Knuth 1965; the tables are LALR, DeRemer 1969), run one symbol at a time: a reduction pops as long as
+the symbols that the same terminal pushed last, then leads to a state whose exit pops the next symbol of the stack.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import layout as lay
+from .arena import take
+from .heap import intern_link, n_links
+from .loader import new_local_state
+from .values import callee_register, returned_register, saved_register
+
+A_LS = lay.LS
+TAG_BACK = 1  # exit, symbol -> local state
+TAG_PUSH = 2  # state of the table (as a local state), local state -> push state
+TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
+MM_WIDTH = 4
+MM_SLOTS = lay.CAP_MM // MM_WIDTH
+MM_MOST = MM_SLOTS * 7 // 8
+PUSHED = lay.S + 260000  # symbols pushed by one terminal, as states of the table
+MAX_PUSHED = 4096
+TRIED = lay.S + 270000  # (exit, frame) pairs still to be looked at
+MAX_TRIED = 8192
+
+
+@njit(cache=True, nogil=True)
+def memo(a, tag, x, y, z):
+    """Where MM holds the entry, or would: its key's first word is 0 then."""
+    k0 = tag | x << 3
+    k1 = y | z << 32
+    h = ((k0 * 0x5BD1E995 + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) & 0x7FFFFFFFFFFF) % MM_SLOTS
+    p = lay.MM + MM_WIDTH * h
+    while a[p] != 0 and (a[p] != k0 or a[p + 1] != k1):
+        h = (h + 1) % MM_SLOTS
+        p = lay.MM + MM_WIDTH * h
+    return p
+
+
+@njit(cache=True, nogil=True)
+def keep(a, tag, x, y, z, value):
+    """Put an entry in MM; returns the value, or -1 with H_ERROR set."""
+    if a[lay.H_MM] >= MM_MOST:
+        a[lay.H_ERROR] = lay.ERR_TABLE
+        return np.int64(-1)
+    p = memo(a, tag, x, y, z)
+    if a[p] == 0:
+        a[lay.H_MM] += 1
+        a[p] = tag | x << 3
+        a[p + 1] = y | z << 32
+    a[p + 2] = value
+    return value
+
+
+@njit(cache=True, nogil=True)
+def new_exit(a, parser, column, part, left, goto):
+    """A fresh exit; -1 with H_ERROR set."""
+    at = take(a, lay.H_XT, lay.XT_WIDTH, lay.CAP_XT)
+    if at < 0:
+        return at
+    p = lay.XT + at
+    a[p + lay.X_PARSER] = parser
+    a[p + lay.X_COLUMN] = column
+    a[p + lay.X_PART] = part
+    a[p + lay.X_LEFT] = left
+    a[p + lay.X_GOTO] = goto
+    a[p + lay.X_STATE] = 0
+    return at // lay.XT_WIDTH
+
+
+@njit(cache=True, nogil=True)
+def reducing(a, first, left, goto):
+    """The local state that pops ``left`` more symbols, looks ``goto`` up and then feeds what the exit ``first`` feeds; -1 on an error."""
+    p = memo(a, TAG_EXIT, first, left, goto)
+    if a[p] != 0:
+        return a[p + 2]
+    x = lay.XT + first * lay.XT_WIDTH
+    parser = a[x + lay.X_PARSER]
+    made = new_exit(a, parser, a[x + lay.X_COLUMN], a[x + lay.X_PART], left, goto)
+    if made < 0:
+        return made
+    q = new_local_state(a)
+    at = take(a, lay.H_XL, 1, lay.CAP_XL)
+    if q < 0 or at < 0:
+        return np.int64(-1)
+    a[lay.XL + at] = made
+    p = A_LS + q * lay.LS_WIDTH
+    a[p + lay.L_FLAGS] = lay.FLAG_ACCEPT
+    a[p + lay.L_EXITS] = at
+    a[p + lay.L_N_EXITS] = 1
+    a[p + lay.L_PARSER] = parser + 1
+    a[lay.XT + made * lay.XT_WIDTH + lay.X_STATE] = first  # the terminal's own exit, from which others are numbered
+    return keep(a, TAG_EXIT, first, left, goto, q)
+
+
+@njit(cache=True, nogil=True)
+def pushing(a, table_state, q):
+    """The push state that puts ``table_state`` (a local state that names one) below q; -1 on an error."""
+    p = memo(a, TAG_PUSH, table_state, q, 0)
+    if a[p] != 0:
+        return a[p + 2]
+    made = new_local_state(a)
+    at = take(a, lay.H_CL, 2, lay.CAP_CL)
+    if made < 0 or at < 0:
+        return np.int64(-1)
+    a[lay.CL + at] = q | (2 * table_state + 1) << 32
+    a[lay.CL + at + 1] = -1
+    p = A_LS + made * lay.LS_WIDTH
+    a[p + lay.L_FLAGS] = lay.FLAG_PURE_CALL | lay.FLAG_PUSH
+    a[p + lay.L_CALLS] = at
+    a[p + lay.L_N_CALLS] = 1
+    a[p + lay.L_FIRST] = a[A_LS + q * lay.LS_WIDTH + lay.L_FIRST]
+    a[p + lay.L_PARSER] = a[A_LS + q * lay.LS_WIDTH + lay.L_PARSER]
+    return keep(a, TAG_PUSH, table_state, q, 0, made)
+
+
+@njit(cache=True, nogil=True)
+def below_pushes(a, parser, n, q):
+    """The chain of push states that puts the n table states at PUSHED below q; -1 on an error."""
+    while n > 0 and q >= 0:
+        n -= 1
+        q = pushing(a, a[lay.PT + parser + lay.PT_STATES] + a[PUSHED + n], q)
+    return q
+
+
+@njit(cache=True, nogil=True)
+def feed(a, exit_, table_state):
+    """What an exit leads to above a symbol: see ``back``; computed from the table."""
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    parser = a[x + lay.X_PARSER]
+    column = a[x + lay.X_COLUMN]
+    part = a[x + lay.X_PART]
+    left = a[x + lay.X_LEFT]
+    first = exit_ if left < 0 else a[x + lay.X_STATE]
+    t = lay.PT + parser
+    begin = lay.PT + a[t + lay.PT_BEGIN] + part * a[t + lay.PT_N_LEXERS]
+    a[PUSHED] = table_state
+    n = 1
+    goto = np.int64(-1)
+    if left > 0:
+        return reducing(a, first, left - 1, a[x + lay.X_GOTO])
+    if left == 0:
+        goto = a[x + lay.X_GOTO]
+    if column == lay.IGNORED:
+        landing = a[begin + a[lay.PT + a[t + lay.PT_LEXER] + table_state]]
+        return below_pushes(a, parser, n, landing) if landing > 0 else landing
+    columns = a[t + lay.PT_N_COLUMNS]
+    while True:
+        top = a[PUSHED + n - 1]
+        if goto >= 0:
+            top = a[lay.PT + a[t + lay.PT_GOTO] + top * a[t + lay.PT_N_GOTOS] + goto]
+            if top < 0:
+                return np.int64(0)
+            if column == columns - 1 and top == a[t + lay.PT_ACCEPT]:
+                return a[t + lay.PT_ENDED]
+            if n >= MAX_PUSHED:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                return np.int64(-1)
+            a[PUSHED + n] = top
+            n += 1
+        action = a[lay.PT + a[t + lay.PT_ACTION] + top * columns + column]
+        if action == 0:
+            return np.int64(0)
+        if action > 0:
+            landing = a[begin + a[lay.PT + a[t + lay.PT_LEXER] + action - 1]]
+            if landing == 0:
+                return np.int64(0)
+            a[PUSHED + n] = action - 1
+            return below_pushes(a, parser, n + 1, landing)
+        length = a[lay.PT + a[t + lay.PT_LENGTH] - 1 - action]
+        goto = a[lay.PT + a[t + lay.PT_LHS] - 1 - action]
+        if length >= n:
+            return reducing(a, first, length - n, goto)
+        n -= length
+
+
+@njit(cache=True, nogil=True)
+def back(a, exit_, symbol):
+    """The local state that an exit leads to when it pops a symbol: 0 if dead, -1 with H_ERROR set."""
+    p = memo(a, TAG_BACK, exit_, symbol, 0)
+    if a[p] != 0:
+        return a[p + 2]
+    named = A_LS + (symbol >> 1) * lay.LS_WIDTH
+    parser = a[lay.XT + exit_ * lay.XT_WIDTH + lay.X_PARSER]
+    q = np.int64(0)
+    if a[named + lay.L_PARSER] == parser + 1:
+        q = feed(a, exit_, a[named + lay.L_EXITS])
+    if q < 0:
+        return q
+    return keep(a, TAG_BACK, exit_, symbol, 0, q)
+
+
+@njit(cache=True, nogil=True)
+def follow_of(a, exit_):
+    """Offset in FB of the bytes that can be read after an exit."""
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    t = lay.PT + a[x + lay.X_PARSER]
+    if a[x + lay.X_COLUMN] == a[t + lay.PT_N_COLUMNS] - 1:
+        return lay.FB + a[t + lay.PT_AT_END]
+    return lay.FB + a[t + lay.PT_FOLLOW] + 8 * a[x + lay.X_PART]
+
+
+@njit(cache=True, nogil=True)
+def may_follow(a, exit_, c):
+    """Whether byte c can be read after an exit, on some stack."""
+    return (a[follow_of(a, exit_) + (c >> 5)] >> (c & 31)) & 1 != 0
+
+
+@njit(cache=True, nogil=True)
+def hangs_on_stack(a, q, symbol):
+    """Whether only the stack tells if the open lexeme can be finished in a scanner's state q, with ``symbol`` (-1: unknown) on top."""
+    p = A_LS + q * lay.LS_WIDTH
+    if a[p + lay.L_REACH] < 0:
+        return False
+    reach = lay.FB + a[p + lay.L_REACH]
+    t = lay.PT + a[p + lay.L_PARSER] - 1
+    ignored = a[t + lay.PT_N_COLUMNS]
+    if (a[reach + (ignored >> 5)] >> (ignored & 31)) & 1:
+        return False
+    if symbol < 0:
+        return True
+    named = a[A_LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_EXITS]
+    shifts = lay.FB + a[t + lay.PT_SHIFTS] + named * a[t + lay.PT_BITS]
+    for i in range(a[t + lay.PT_BITS]):
+        if a[reach + i] & a[shifts + i]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def takes(a, column_exit, frame):
+    """Whether the parser's stack ``frame`` takes a terminal (its exit with part 0): 1 or 0, -1 with H_ERROR set."""
+    a[TRIED] = column_exit
+    a[TRIED + 1] = frame
+    n = np.int64(1)
+    while n > 0:
+        n -= 1
+        exit_ = a[TRIED + 2 * n]
+        here = a[TRIED + 2 * n + 1]
+        if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
+            continue
+        for j in range(n_links(a, here)):
+            p = lay.HP + here + lay.HEADER + j * lay.LINK
+            if a[p] < 0:
+                continue
+            q = back(a, exit_, a[p])
+            if q < 0:
+                return q
+            if q == 0:
+                continue
+            at = A_LS + q * lay.LS_WIDTH
+            if a[at + lay.L_N_EXITS] == 0 or a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
+                return np.int64(1)
+            if 2 * n + 2 > MAX_TRIED:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                return np.int64(-1)
+            a[TRIED + 2 * n] = a[lay.XL + a[at + lay.L_EXITS]]
+            a[TRIED + 2 * n + 1] = a[p + 4]
+            n += 1
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def can_take(a, q, frame):
+    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set."""
+    p = A_LS + q * lay.LS_WIDTH
+    if a[p + lay.L_REACH] < 0:
+        return np.int64(1)
+    for j in range(n_links(a, frame)):
+        symbol = a[lay.HP + frame + lay.HEADER + j * lay.LINK]
+        if symbol >= 0 and not hangs_on_stack(a, q, symbol):
+            return np.int64(1)
+    parser = a[p + lay.L_PARSER] - 1
+    t = lay.PT + parser
+    reach = lay.FB + a[p + lay.L_REACH]
+    for column in range(a[t + lay.PT_N_COLUMNS]):
+        if (a[reach + (column >> 5)] >> (column & 31)) & 1:
+            taken = takes(a, plain_exit(a, parser, column), frame)
+            if taken != 0:
+                return taken
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def plain_exit(a, parser, column):
+    """The exit of a terminal with nothing left of the scanner; the loader made one per column, in their order."""
+    return a[lay.PT + parser + lay.PT_PLAIN] + column
+
+
+@njit(cache=True, nogil=True)
+def expand(a, scope, exit_, frame, register, out):
+    """What an exit leads to on a real frame: entries (local state, need, room, register, frame) at ``out``; how many, or -1.
+
+    The states are none that only push or only reduce: those are run, on the frame.
+    """
+    a[TRIED] = exit_
+    a[TRIED + 1] = frame
+    a[TRIED + 2] = register
+    n = np.int64(1)
+    found = np.int64(0)
+    while n > 0:
+        n -= 1
+        exit_ = a[TRIED + 3 * n]
+        here = a[TRIED + 3 * n + 1]
+        register = a[TRIED + 3 * n + 2]
+        if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
+            continue
+        for j in range(n_links(a, here)):
+            p = lay.HP + here + lay.HEADER + j * lay.LINK
+            if a[p] < 0:
+                continue
+            q = back(a, exit_, a[p])
+            if q < 0:
+                return q
+            if q == 0:
+                continue
+            need = a[p + 1]
+            room = a[p + 2]
+            below = a[p + 4]
+            inside = returned_register(a, scope, a[p + 3], register)
+            if inside < 0:
+                return np.int64(-1)
+            at = A_LS + q * lay.LS_WIDTH
+            if a[at + lay.L_N_EXITS] > 0 and not a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
+                if 3 * n + 3 > MAX_TRIED:
+                    a[lay.H_ERROR] = lay.ERR_SCRATCH
+                    return np.int64(-1)
+                a[TRIED + 3 * n] = a[lay.XL + a[at + lay.L_EXITS]]
+                a[TRIED + 3 * n + 1] = below
+                a[TRIED + 3 * n + 2] = inside
+                n += 1
+                continue
+            while a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
+                callee = a[lay.CL + a[at + lay.L_CALLS]]
+                below = intern_link(a, scope, (callee >> 32) - 1, need, room, saved_register(a, inside), below)
+                inside = callee_register(a, scope, inside)
+                if below < 0 or inside < 0:
+                    return np.int64(-1)
+                q = callee & 0xFFFFFFFF
+                need = np.int64(0)
+                room = np.int64(lay.UNBOUNDED)
+                at = A_LS + q * lay.LS_WIDTH
+            if (found + 1) * lay.ENTRY > MAX_TRIED:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                return np.int64(-1)
+            a[out] = q
+            a[out + 1] = need
+            a[out + 2] = room
+            a[out + 3] = inside
+            a[out + 4] = below
+            out += lay.ENTRY
+            found += 1
+    return found

@@ -1,0 +1,170 @@
+"""Loading a parser's tables into a store.  See *Parsers* in ``layout``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from . import layout as lay
+from .arena import check, take
+from .loader import DENSE_FROM, DENSE_TO, fill_dense
+from .parser import pushing
+
+if TYPE_CHECKING:
+    from ..grammar.parsing import Lalr, Parser, Scanner
+    from .store import Store
+
+Ints = npt.NDArray[np.int64]
+BITS = 32  # of a word of FB
+
+
+def load_parser(store: Store, parser: Parser) -> int:
+    """Write the tables; returns the local state in which the parser's texts begin, a push state.
+
+    Raises:
+        LimitExceeded: a table of the store is full.
+
+    """
+    return _Loading(store, parser.lalr, parser.scanner).run()
+
+
+class _Loading:
+    """One parser on its way into the arena."""
+
+    def __init__(self, store: Store, lalr: Lalr, scanner: Scanner) -> None:
+        self.a = store.arena.a
+        self.spelled = store.spelled
+        self.lalr = lalr
+        self.scanner = scanner
+        self.n_columns = lalr.action.shape[1]
+
+    def run(self) -> int:
+        a = self.a
+        scanner, lalr = self.scanner, self.lalr
+        n_states = len(lalr.action)
+        first = self._take(lay.H_LS, (scanner.n + n_states + 1) * lay.LS_WIDTH, lay.CAP_LS) // lay.LS_WIDTH
+        records = a[lay.LS + first * lay.LS_WIDTH :][: (scanner.n + n_states + 1) * lay.LS_WIDTH]
+        records = records.reshape(-1, lay.LS_WIDTH)
+        records[:] = 0
+        records[:, [lay.L_DENSE, lay.L_EFFECT, lay.L_FIRST, lay.L_REACH]] = -1
+        records[:, [lay.L_WORDS, lay.L_MOST]] = lay.UNBOUNDED
+        parser = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
+        records[:-1, lay.L_PARSER] = parser + 1
+        locals_, states, ended = records[: scanner.n], records[scanner.n : -1], records[-1]
+        states[:, lay.L_EXITS] = np.arange(n_states)
+        ended[lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
+        head = np.zeros(lay.PT_WIDTH, np.int64)
+        head[lay.PT_STATES] = first + scanner.n
+        head[lay.PT_N_COLUMNS] = self.n_columns
+        head[lay.PT_N_GOTOS] = lalr.goto.shape[1]
+        head[lay.PT_N_LEXERS] = scanner.begin.shape[1]
+        head[lay.PT_ACCEPT] = lalr.accept
+        head[lay.PT_ENDED] = first + len(records) - 1
+        begin = np.where(scanner.begin >= 0, scanner.begin + first, 0)
+        for word, table in (
+            (lay.PT_ACTION, lalr.action),
+            (lay.PT_GOTO, lalr.goto),
+            (lay.PT_LHS, lalr.rule_lhs),
+            (lay.PT_LENGTH, lalr.rule_length),
+            (lay.PT_LEXER, lalr.lexer_of),
+            (lay.PT_BEGIN, begin),
+        ):
+            head[word] = self._write(lay.H_PT, lay.PT, lay.CAP_PT, table)
+        n_bits = self.n_columns + 1
+        head[lay.PT_BITS] = -(-n_bits // BITS)
+        shifts = np.zeros((n_states, n_bits), np.bool_)
+        shifts[:, : self.n_columns] = lalr.action > 0
+        head[lay.PT_SHIFTS] = self._bits(shifts)
+        head[lay.PT_FOLLOW] = self._bits(scanner.follow)
+        head[lay.PT_AT_END] = self._bits(np.zeros((1, 256), np.bool_))
+        head[lay.PT_PLAIN] = self._exits(locals_, parser)
+        a[lay.PT + parser : lay.PT + parser + lay.PT_WIDTH] = head
+        self._ranges(locals_, first)
+        reach = np.zeros((scanner.n, n_bits), np.bool_)
+        reach[:, : self.n_columns - 1] = scanner.reach[:, :-1]
+        reach[:, self.n_columns - 1] = scanner.may_end
+        reach[:, self.n_columns] = scanner.reach[:, -1]
+        distinct, which = np.unique(reach, axis=0, return_inverse=True)
+        locals_[:, lay.L_REACH] = self._bits(distinct) + which.ravel() * head[lay.PT_BITS]
+        self._first_bytes(locals_)
+        start = int(scanner.begin[0, lalr.lexer_of[lalr.start]])
+        if start < 0:
+            return 0
+        result = int(pushing(a, first + scanner.n + lalr.start, first + start))
+        check(a)
+        return result
+
+    def _take(self, counter: int, n: int, capacity: int) -> int:
+        at = int(take(self.a, counter, n, capacity))
+        check(self.a)
+        return at
+
+    def _write(self, counter: int, table: int, capacity: int, values: Ints) -> int:
+        at = self._take(counter, values.size, capacity)
+        self.a[table + at : table + at + values.size] = values.ravel()
+        return at
+
+    def _bits(self, rows: npt.NDArray[np.bool_]) -> int:
+        """Rows of bits in FB, each in whole words; the offset of the first."""
+        n_words = -(-rows.shape[1] // BITS)
+        padded = np.zeros((len(rows), n_words * BITS), np.bool_)
+        padded[:, : rows.shape[1]] = rows
+        words = np.packbits(padded, axis=1, bitorder="little").view(np.uint32).astype(np.int64)
+        return self._write(lay.H_FB, lay.FB, lay.CAP_FB, words)
+
+    def _exits(self, locals_: Ints, parser: int) -> int:
+        """Make the exits and list them for each state; returns the first of those with part 0, one a column."""
+        scanner = self.scanner
+        end = self.n_columns - 1
+        plain = np.stack([np.arange(self.n_columns), np.zeros(self.n_columns, np.int64)], axis=1)
+        met, which = np.unique(np.stack([scanner.exit_type, scanner.exit_part], axis=1), axis=0, return_inverse=True)
+        kinds = np.concatenate([plain, met])
+        records = np.zeros((len(kinds), lay.XT_WIDTH), np.int64)
+        records[:, lay.X_PARSER] = parser
+        records[:, [lay.X_COLUMN, lay.X_PART]] = kinds
+        records[:, [lay.X_LEFT, lay.X_GOTO]] = -1
+        first = self._write(lay.H_XT, lay.XT, lay.CAP_XT, records) // lay.XT_WIDTH
+        numbers = first + len(plain) + which.ravel()
+        listed: list[int] = []
+        begins = np.zeros(scanner.n + 1, np.int64)
+        starts = scanner.exit_start.tolist()
+        for q, ends in enumerate(scanner.may_end.tolist()):
+            listed += numbers[starts[q] : starts[q + 1]].tolist()
+            if ends:
+                listed.append(first + end)
+            begins[q + 1] = len(listed)
+        at = self._write(lay.H_XL, lay.XL, lay.CAP_XL, np.array(listed, np.int64))
+        locals_[:, lay.L_EXITS] = at + begins[:-1]
+        locals_[:, lay.L_N_EXITS] = np.diff(begins)
+        locals_[:, lay.L_FLAGS] = np.where(np.diff(begins) > 0, lay.FLAG_ACCEPT, lay.FLAG_FAST)
+        return first
+
+    def _ranges(self, locals_: Ints, first: int) -> None:
+        edges = self.scanner.edges[np.lexsort((self.scanner.edges[:, 1], self.scanner.edges[:, 0]))]
+        words = np.zeros((len(edges), 2), np.int64)
+        words[:, 0] = edges[:, 1] | edges[:, 2] << 8 | 1 << lay.RG_SIMPLE_BIT
+        words[:, 1] = edges[:, 3] + first
+        at = self._write(lay.H_RG, lay.RG, lay.CAP_RG, words)
+        counts = np.bincount(edges[:, 0], minlength=self.scanner.n)
+        locals_[:, lay.L_RANGES] = at + 2 * (np.cumsum(counts) - counts)
+        locals_[:, lay.L_N_RANGES] = counts
+        dense = np.flatnonzero((counts >= DENSE_FROM) & (counts <= DENSE_TO))
+        at = self._take(lay.H_DN, len(dense) * lay.DENSE_WIDTH, lay.CAP_DN)
+        locals_[dense, lay.L_DENSE] = at + np.arange(len(dense)) * lay.DENSE_WIDTH
+        for q in dense.tolist():
+            fill_dense(self.a, lay.LS + (first + q) * lay.LS_WIDTH)
+
+    def _first_bytes(self, locals_: Ints) -> None:
+        """First bytes of the states that a lexeme begins in: what can be called."""
+        begins = np.unique(self.scanner.begin[self.scanner.begin >= 0])
+        rows = np.zeros((len(begins), 256), np.bool_)
+        place = np.full(self.scanner.n, -1, np.int64)
+        place[begins] = np.arange(len(begins))
+        for source, low, high, _ in self.scanner.edges[place[self.scanner.edges[:, 0]] >= 0].tolist():
+            rows[place[source], low : high + 1] = True
+        locals_[begins, lay.L_FIRST] = self._bits(rows) + 8 * np.arange(len(begins))
+
+
+__all__ = ["load_parser"]
