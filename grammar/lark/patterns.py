@@ -249,7 +249,7 @@ class Program:
         word = [(sre.IN, _WORD)]
         kind = flags & (re.ASCII | re.UNICODE)
         ahead = self._look(("word", kind), lambda accept: self._sequence(word, accept, kind))
-        behind = self._before(("word", kind), word, kind)
+        behind = self._before(("word before", kind), word, kind)
         return self._state(
             SPLIT,
             0,
