@@ -1,0 +1,1 @@
+"""Lark mode: the language that Lark's own LALR parser with its contextual lexer accepts, as flat tables over bytes."""

@@ -1,0 +1,174 @@
+"""Lark's contextual lexer as one deterministic automaton over bytes with exits, from which the parser takes over.
+
+A configuration is (local state, parser stack).  On a byte, the local state follows its edge; besides, each of its exits is
+carried out: the parser is fed the exit's type (nothing where it is ignored), the next lexeme begins in
+``begin[part, lexer of the new top]``, and that local state follows its own edge.  At the end of the text exits are carried
+out likewise, and where ``may_end`` holds the parser is fed ``$END``.  Characters are decided by class before bytes are told
+apart: the inside of a UTF-8 character is a local state of its own, without exits, and exists only if some character below
+leads somewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import lark
+import numpy as np
+import numpy.typing as npt
+from lark.indenter import Indenter
+
+from ..regular.dfa import CharDfa
+from ..regular.encode import utf8
+from . import minimal, reading
+from .characters import LAST, Classes
+from .closures import Closures
+from .controls import DEAD, IGNORED, Controls
+from .lalr import Lalr
+from .minimal import Table
+
+_Int = npt.NDArray[np.int64]
+_Bool = npt.NDArray[np.bool_]
+
+_SURROGATES = (0xD800, 0xDFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """The lexer's automaton; see the module's text.
+
+    Attributes:
+        edges: int64[m, 4]: source, lowest byte, highest byte, target; sorted; at most one target for a local and a byte.
+        exit_start: int64[n_locals + 1]: the exits of local q are ``exit_start[q]..exit_start[q + 1]``.
+        exit_type: int32[k]: column of the parse table, ``IGNORED`` (-1) where the parser is not fed.  A local state has at
+            most one exit of each type.
+        exit_part: int32[k]: what is left for the next lexeme.
+        begin: int64[n_parts, n_lexers]: the first local state, -1: dead, or a pair that never meets.  Part 0 is the one at
+            the beginning of the text.
+        may_end: bool[n_locals]: nothing of the lexeme has been read, and the text may end here as far as the lexer knows.
+        follow: bool[n_parts, 256]: the bytes that some lexer can read after the part.
+        reach: bool[n_locals, n_types + 1]: the types by which the lexeme may still end; last column: ignored.
+        terminals: names of the types.
+
+    """
+
+    edges: _Int
+    exit_start: _Int
+    exit_type: npt.NDArray[np.int32]
+    exit_part: npt.NDArray[np.int32]
+    begin: _Int
+    may_end: _Bool
+    follow: _Bool
+    reach: _Bool
+    terminals: tuple[str, ...]
+
+    @property
+    def n_locals(self) -> int:
+        """How many local states there are, the insides of characters included."""
+        return len(self.may_end)
+
+
+@dataclass(frozen=True, slots=True)
+class LarkTables:
+    """A Lark grammar as tables: lexer, parser, and the indenter between them, if there is one."""
+
+    scanner: Scanner
+    lalr: Lalr
+    indentation: reading.Indentation | None
+
+
+def tables(
+    grammar: str | Path | lark.Lark,
+    *,
+    start: str | None = None,
+    postlex: Indenter | None = None,
+    import_paths: tuple[str | Path, ...] = (),
+    g_regex_flags: int = 0,
+) -> LarkTables:
+    """Read a Lark grammar and build its tables.
+
+    Args:
+        grammar: the grammar's text, the path of its file, or what ``lark.Lark`` built with ``parser="lalr"``.
+        start: the rule that texts are made of; ``"start"`` unless the grammar is built already.
+        postlex, import_paths, g_regex_flags: as for ``lark.Lark``; for a grammar that is not built yet.
+
+    Raises:
+        InvalidSource: Lark refuses the grammar.
+        Unsupported: it uses what is refused by name.
+        LimitExceeded: its lexer or one of its patterns has too many states.
+
+    """
+    if not isinstance(grammar, lark.Lark):
+        start = start or "start"
+        grammar = reading.build(
+            grammar, start=start, postlex=postlex, import_paths=import_paths, g_regex_flags=g_regex_flags
+        )
+    read = reading.read(grammar, start=start)
+    closures = Closures(read.program)
+    lexing = read.lexing
+    controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
+    full = minimal.table(controls, closures.classes.count, len(lexing.names), len(lexing.lexers))
+    small = minimal.minimise(minimal.live(full))
+    return LarkTables(_in_bytes(small, closures.classes, lexing.names), read.lalr, read.indentation)
+
+
+def _in_bytes(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
+    """Spell characters as UTF-8, and lay the table out as lists of edges and exits."""
+    automaton = utf8(_over_characters(small, classes))
+    order = np.lexsort((automaton.low, automaton.source))
+    edges = np.column_stack([automaton.source, automaton.low, automaton.high, automaton.target])[order]
+    n, inner = len(small.row), automaton.n - len(small.row)
+    local, column = np.nonzero(small.exit != DEAD)
+    exit_start = np.zeros(automaton.n + 1, np.int64)
+    exit_start[1 : n + 1] = np.cumsum((small.exit != DEAD).sum(axis=1))
+    exit_start[n + 1 :] = exit_start[n]
+    reach = np.concatenate([small.exit != DEAD, np.zeros((inner, len(names) + 1), np.bool_)])
+    return Scanner(
+        edges,
+        exit_start,
+        np.where(column == len(names), IGNORED, column).astype(np.int32),
+        small.exit[local, column].astype(np.int32),
+        small.begin,
+        np.append(small.may_end, np.zeros(inner, np.bool_)),
+        _follow(small.begin, edges),
+        _reach(reach, edges),
+        names,
+    )
+
+
+def _over_characters(small: Table, classes: Classes) -> CharDfa:
+    """Ranges of scalar values for each local state; neighbours with one target are one range."""
+    low = np.concatenate([classes.low, np.array([_SURROGATES[0], _SURROGATES[1] + 1], np.int64)])
+    low, first = np.unique(low, return_index=True)
+    piece = np.searchsorted(classes.low, low, side="right") - 1
+    targets = small.row[:, classes.of_piece[piece]]
+    targets[:, (low >= _SURROGATES[0]) & (low <= _SURROGATES[1])] = DEAD
+    opens = np.ones(targets.shape, np.bool_)
+    opens[:, 1:] = targets[:, 1:] != targets[:, :-1]
+    state, at = np.nonzero(opens)
+    target = targets[state, at]
+    high = np.append(low[at[1:]] - 1, LAST)
+    high[np.append(at[1:] == 0, np.True_)] = LAST
+    kept = target != DEAD
+    counts = np.bincount(state[kept], minlength=len(small.row))
+    begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
+    return CharDfa(len(small.row), begin, low[at][kept], high[kept], target[kept], small.may_end.copy())
+
+
+def _follow(begin: _Int, edges: _Int) -> _Bool:
+    """Bytes that can be read after each part."""
+    n = int(max(begin.max(initial=0), edges[:, 0].max(initial=0))) + 1
+    reads = np.zeros((n + 1, 257), np.int64)
+    np.add.at(reads, (edges[:, 0], edges[:, 1]), 1)
+    np.add.at(reads, (edges[:, 0], edges[:, 2] + 1), -1)
+    readable = np.cumsum(reads, axis=1)[:, :256] > 0
+    return np.asarray(readable[begin].any(axis=1), np.bool_)
+
+
+def _reach(reach: _Bool, edges: _Int) -> _Bool:
+    """Exits that can be reached along edges, by a fixed point from the exits backwards."""
+    count = -1
+    while count != int(reach.sum()):
+        count = int(reach.sum())
+        np.logical_or.at(reach, edges[:, 0], reach[edges[:, 3]])
+    return reach
