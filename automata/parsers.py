@@ -44,19 +44,19 @@ class _Loading:
         a = self.a
         scanner, lalr = self.scanner, self.lalr
         n_states = len(lalr.action)
-        first = self._take(lay.H_LS, (scanner.n + n_states + 1) * lay.LS_WIDTH, lay.CAP_LS) // lay.LS_WIDTH
-        records = a[lay.LS + first * lay.LS_WIDTH :][: (scanner.n + n_states + 1) * lay.LS_WIDTH]
+        first = self._take(lay.H_LS, (scanner.n_locals + n_states + 1) * lay.LS_WIDTH, lay.CAP_LS) // lay.LS_WIDTH
+        records = a[lay.LS + first * lay.LS_WIDTH :][: (scanner.n_locals + n_states + 1) * lay.LS_WIDTH]
         records = records.reshape(-1, lay.LS_WIDTH)
         records[:] = 0
         records[:, [lay.L_DENSE, lay.L_EFFECT, lay.L_FIRST, lay.L_REACH]] = -1
         records[:, [lay.L_WORDS, lay.L_MOST]] = lay.UNBOUNDED
         parser = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
         records[:-1, lay.L_PARSER] = parser + 1
-        locals_, states, ended = records[: scanner.n], records[scanner.n : -1], records[-1]
+        locals_, states, ended = records[: scanner.n_locals], records[scanner.n_locals : -1], records[-1]
         states[:, lay.L_EXITS] = np.arange(n_states)
         ended[lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
         head = np.zeros(lay.PT_WIDTH, np.int64)
-        head[lay.PT_STATES] = first + scanner.n
+        head[lay.PT_STATES] = first + scanner.n_locals
         head[lay.PT_N_COLUMNS] = self.n_columns
         head[lay.PT_N_GOTOS] = lalr.goto.shape[1]
         head[lay.PT_N_LEXERS] = scanner.begin.shape[1]
@@ -82,7 +82,7 @@ class _Loading:
         head[lay.PT_PLAIN] = self._exits(locals_, parser)
         a[lay.PT + parser : lay.PT + parser + lay.PT_WIDTH] = head
         self._ranges(locals_, first)
-        reach = np.zeros((scanner.n, n_bits), np.bool_)
+        reach = np.zeros((scanner.n_locals, n_bits), np.bool_)
         reach[:, : self.n_columns - 1] = scanner.reach[:, :-1]
         reach[:, self.n_columns - 1] = scanner.may_end
         reach[:, self.n_columns] = scanner.reach[:, -1]
@@ -92,7 +92,7 @@ class _Loading:
         start = int(scanner.begin[0, lalr.lexer_of[lalr.start]])
         if start < 0:
             return 0
-        result = int(pushing(a, first + scanner.n + lalr.start, first + start))
+        result = int(pushing(a, first + scanner.n_locals + lalr.start, first + start))
         check(a)
         return result
 
@@ -128,7 +128,7 @@ class _Loading:
         first = self._write(lay.H_XT, lay.XT, lay.CAP_XT, records) // lay.XT_WIDTH
         numbers = first + len(plain) + which.ravel()
         listed: list[int] = []
-        begins = np.zeros(scanner.n + 1, np.int64)
+        begins = np.zeros(scanner.n_locals + 1, np.int64)
         starts = scanner.exit_start.tolist()
         for q, ends in enumerate(scanner.may_end.tolist()):
             listed += numbers[starts[q] : starts[q + 1]].tolist()
@@ -147,7 +147,7 @@ class _Loading:
         words[:, 0] = edges[:, 1] | edges[:, 2] << 8 | 1 << lay.RG_SIMPLE_BIT
         words[:, 1] = edges[:, 3] + first
         at = self._write(lay.H_RG, lay.RG, lay.CAP_RG, words)
-        counts = np.bincount(edges[:, 0], minlength=self.scanner.n)
+        counts = np.bincount(edges[:, 0], minlength=self.scanner.n_locals)
         locals_[:, lay.L_RANGES] = at + 2 * (np.cumsum(counts) - counts)
         locals_[:, lay.L_N_RANGES] = counts
         dense = np.flatnonzero((counts >= DENSE_FROM) & (counts <= DENSE_TO))
@@ -160,7 +160,7 @@ class _Loading:
         """First bytes of the states that a lexeme begins in: what can be called."""
         begins = np.unique(self.scanner.begin[self.scanner.begin >= 0])
         rows = np.zeros((len(begins), 256), np.bool_)
-        place = np.full(self.scanner.n, -1, np.int64)
+        place = np.full(self.scanner.n_locals, -1, np.int64)
         place[begins] = np.arange(len(begins))
         for source, low, high, _ in self.scanner.edges[place[self.scanner.edges[:, 0]] >= 0].tolist():
             rows[place[source], low : high + 1] = True

@@ -50,7 +50,6 @@ class Scanner:
     with what the exit left of the scanner, its *part* (what earlier lexemes forbid or demand of what follows).  Part 0 is the empty one.
 
     Attributes:
-        n: number of local states.
         edges: int64[m, 4]: source, lowest byte, highest byte, target; at most one target a byte.
         exit_start: int64[n + 1], CSR offsets into the exits.
         exit_type: int64[exits], a column of the table, or -1 for an ignored terminal.
@@ -62,7 +61,6 @@ class Scanner:
 
     """
 
-    n: int
     edges: Ints
     exit_start: Ints
     exit_type: Ints
@@ -71,6 +69,11 @@ class Scanner:
     may_end: npt.NDArray[np.bool_]
     follow: npt.NDArray[np.bool_]
     reach: npt.NDArray[np.bool_]
+
+    @property
+    def n_locals(self) -> int:
+        """How many local states there are."""
+        return len(self.may_end)
 
 
 @dataclass(frozen=True)
