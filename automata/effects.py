@@ -25,7 +25,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
-from .parser import back, follow_of, hangs_on_stack
+from .parser import back, begin_of, follow_of, hangs_on_stack
 from .step import range_of
 
 WIDTH = 8
@@ -49,6 +49,7 @@ N_OPENS = lay.S + 250001
 N_VERIFY = lay.S + 250002
 N_GROUPS = lay.S + 250003
 TABLE_SIZE = lay.S + 250004  # a power of two
+LEXER = lay.S + 250005  # of the parser's state that the unknown stack begins with; -1 where it is not known
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
 POPS = POOL + POOL_CAP  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit
@@ -72,7 +73,8 @@ SORTED_POPS = DELTA + LIST_CAP
 CLASS_BEGINS = SORTED_POPS + POPS_CAP // POP_WIDTH + 1
 MAX_LEVEL_ENTRIES = 8192  # distinct ways to read one token; beyond a few hundred only in very ambiguous grammars
 SCOPE_PERMANENT = 0
-MOST_CLASSES = 1 << 12
+MOST_CLASSES = 1 << 10
+MOST_LEXERS = 1 << 9
 MOST_NODES = lay.CAP_EH // 2 * 7 // 8
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
 
@@ -166,8 +168,28 @@ def close_exits(a, node, p, begin, end):
         if not child_follows(a, node, exit_):
             continue
         if frame == lay.FRAME_UNKNOWN:
-            if add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_) < 0:
-                return np.int64(-1)
+            x_at = lay.XT + exit_ * lay.XT_WIDTH
+            if a[x_at + lay.X_COLUMN] != lay.IGNORED or a[LEXER] < 0:
+                if add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_) < 0:
+                    return np.int64(-1)
+                continue
+            target = begin_of(a, a[x_at + lay.X_PARSER], a[x_at + lay.X_PART], a[LEXER])  # the stack stays as it is
+            if target > 0:
+                end = add_entry(
+                    a,
+                    begin,
+                    end,
+                    target,
+                    a[p + X_NEED],
+                    a[p + X_ROOM],
+                    a[p + X_KEY],
+                    frame,
+                    a[p + X_MIN_ROOM],
+                    a[p + X_MAX_NEED],
+                    a[p + X_CHAIN],
+                )
+                if end < 0:
+                    return end
             continue
         link = lay.HP + frame + lay.HEADER
         target = back(a, exit_, a[link])
@@ -530,7 +552,7 @@ def tokens_of(r, at, n, words):
 
 
 @njit(cache=True, nogil=True)
-def build(a, r, parent, cls, symbol, state):
+def build(a, r, parent, cls, symbol, state, lexer):
     """Compute one effect node: the root of local state ``state`` (parent -1), or a child of ``parent``.
 
     The child under ``symbol`` goes on from the pop points of activations that end as usual (class ``cls``; -1 if there are none), the child
@@ -543,6 +565,7 @@ def build(a, r, parent, cls, symbol, state):
     a[N_OPENS] = 0
     a[N_VERIFY] = 0
     a[N_GROUPS] = 0
+    a[LEXER] = lexer
     clear_table(a, 64)
     n_delta = np.int64(0)
     n_hits = np.int64(0)
@@ -944,7 +967,7 @@ def root(a, r, q):
     """The effect node of a local state, computed at its first use; -1 with H_ERROR set."""
     node = a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT]
     if node < 0:
-        node = build(a, r, np.int64(-1), np.int64(-1), np.int64(-1), q)
+        node = build(a, r, np.int64(-1), np.int64(-1), np.int64(-1), q, np.int64(-1))
         if node >= 0:
             a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT] = node
     return node
@@ -964,20 +987,24 @@ def usual_class(a, node):
 def child(a, r, parent, symbol):
     """The effect node for the tokens of ``parent`` that pop ``symbol``, computed at its first use; -1 with H_ERROR set."""
     state = symbol >> 1 if symbol >= 0 else np.int64(0)
-    return kept_child(a, r, parent, (parent << 32) + symbol + 2, usual_class(a, parent), symbol, state)
+    return kept_child(a, r, parent, (parent << 32) + symbol + 2, usual_class(a, parent), symbol, state, np.int64(-1))
 
 
 @njit(cache=True, nogil=True)
-def exit_child(a, r, parent, cls, state):
-    """The effect node for what the tokens of ``parent`` do once their exit of a class has led to a local state; -1 with H_ERROR set."""
-    if cls >= MOST_CLASSES:
+def exit_child(a, r, parent, cls, state, lexer):
+    """The effect node for what the tokens of ``parent`` do once their exit of a class has led to a local state; -1 with H_ERROR set.
+
+    ``lexer`` is that of the parser's state on top, or -1.
+    """
+    if cls >= MOST_CLASSES or lexer + 1 >= MOST_LEXERS:
         a[lay.H_ERROR] = lay.ERR_SCRATCH
         return np.int64(-1)
-    return kept_child(a, r, parent, (1 << 62) | (parent << 34) | (cls << 22) | state, cls, np.int64(-2), state)
+    word = (1 << 62) | (parent << 41) | (cls << 31) | ((lexer + 1) << 22) | state
+    return kept_child(a, r, parent, word, cls, np.int64(-2), state, lexer)
 
 
 @njit(cache=True, nogil=True)
-def kept_child(a, r, parent, word, cls, symbol, state):
+def kept_child(a, r, parent, word, cls, symbol, state, lexer):
     """The child that EH holds under ``word``, built if it is not there; -1 with H_ERROR set."""
     cap = lay.CAP_EH // 2
     h = (((word & 0x7FFFFFFF) * 0x5BD1E995 + (word >> 31) * 0x2C1B3C6D) & 0x7FFFFFFFFFFF) % cap
@@ -988,7 +1015,7 @@ def kept_child(a, r, parent, word, cls, symbol, state):
     if a[lay.H_EF] // lay.EF_WIDTH >= MOST_NODES:  # the hash table would fill up
         a[lay.H_ERROR] = lay.ERR_TABLE
         return np.int64(-1)
-    node = build(a, r, parent, cls, symbol, state)
+    node = build(a, r, parent, cls, symbol, state, lexer)
     if node < 0:
         return node
     a[lay.EH + 2 * h] = word

@@ -14,14 +14,14 @@ from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
-from .parser import MAX_TRIED, can_take, expand
+from .parser import MAX_TRIED, can_take, expand, lexer_on
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
-MAX_PATH = 64
+MAX_PATH = 256
 PATH = lay.S + 131072  # the path: node, need, room, frame, link index, register, class, its landings: first, how many
 P_WIDTH = 9
-GRAFT = lay.S + 132000  # symbols of an effect's frame
+GRAFT = lay.S + 139000  # symbols of an effect's frame
 LANDED = lay.S + 40_000_000  # what exits lead to, as entries
 LANDED_WIDTH = lay.ENTRY
 LANDED_CAP = 100000
@@ -332,7 +332,7 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
                 continue
             a[p + 4] = j + 1
             landed = LANDED + a[p + 7] + j * LANDED_WIDTH
-            following = exit_child(a, r, node, cls, a[landed])
+            following = exit_child(a, r, node, cls, a[landed], lexer_on(a, a[landed + 4]))
             if following < 0:
                 return clean, np.int64(-1)
             if depth + 1 >= MAX_PATH:

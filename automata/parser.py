@@ -195,6 +195,28 @@ def back(a, exit_, symbol):
 
 
 @njit(cache=True, nogil=True)
+def begin_of(a, parser, part, lexer):
+    """The scanner's state in which a lexeme of a lexer begins after a part; 0 if dead."""
+    t = lay.PT + parser
+    return a[lay.PT + a[t + lay.PT_BEGIN] + part * a[t + lay.PT_N_LEXERS] + lexer]
+
+
+@njit(cache=True, nogil=True)
+def lexer_on(a, frame):
+    """The lexer of the parser's state on top of a frame, -1 where that is none or several."""
+    if frame <= lay.FRAME_UNKNOWN or n_links(a, frame) != 1:
+        return np.int64(-1)
+    symbol = a[lay.HP + frame + lay.HEADER]
+    if symbol < 0:
+        return np.int64(-1)
+    named = A_LS + (symbol >> 1) * lay.LS_WIDTH
+    parser = a[named + lay.L_PARSER] - 1
+    if parser < 0:
+        return np.int64(-1)
+    return a[lay.PT + a[lay.PT + parser + lay.PT_LEXER] + a[named + lay.L_EXITS]]
+
+
+@njit(cache=True, nogil=True)
 def follow_of(a, exit_):
     """Offset in FB of the bytes that can be read after an exit."""
     x = lay.XT + exit_ * lay.XT_WIDTH
