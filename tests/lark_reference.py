@@ -18,9 +18,7 @@ class Recogniser:
         """Lay the edges out as a dictionary."""
         self.scanner, self.lalr = tables.scanner, tables.lalr
         self.end = len(self.lalr.terminals)
-        self.edge = {
-            (int(q), byte): int(r) for q, low, high, r in self.scanner.edges for byte in range(low, high + 1)
-        }
+        self.edge = {(int(q), byte): int(r) for q, low, high, r in self.scanner.edges for byte in range(low, high + 1)}
         first = int(self.scanner.begin[0, self.lalr.lexer_of[self.lalr.start]])
         self.start: set[Configuration] = {(first, (self.lalr.start,))} - {(DEAD, (self.lalr.start,))}
 
@@ -63,12 +61,16 @@ class Recogniser:
                     found.add((target, stack))
         return found
 
-    def run(self, data: bytes) -> set[Configuration]:
-        """After all of the bytes."""
-        configurations = self.start
-        for byte in data:
-            configurations = self.step(configurations, byte)
-        return configurations
+    def steps(self, configurations: Iterable[Configuration], text: str) -> set[Configuration]:
+        """After all bytes of a text."""
+        found = set(configurations)
+        for byte in text.encode():
+            found = self.step(found, byte)
+        return found
+
+    def run(self, text: str) -> set[Configuration]:
+        """After a text from the beginning."""
+        return self.steps(self.start, text)
 
     def may_end(self, configurations: Iterable[Configuration]) -> bool:
         """Whether the text may end here."""
@@ -78,6 +80,6 @@ class Recogniser:
             for local, stack in (configuration, *self.exits(configuration))
         )
 
-    def accepts(self, text: str | bytes) -> bool:
+    def accepts(self, text: str) -> bool:
         """Membership."""
-        return self.may_end(self.run(text.encode() if isinstance(text, str) else text))
+        return self.may_end(self.run(text))

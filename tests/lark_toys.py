@@ -209,7 +209,7 @@ TOYS: dict[str, Toy] = {
         B: /[i-k]s/i
         C: /(?-i:S)x/i
         """,
-        "kKsSixKſ",
+        "kKsSix\u212a\u017f",
         4,
         5,
     ),

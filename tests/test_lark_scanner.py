@@ -41,10 +41,7 @@ def check_all(grammar: str, alphabet: str, longest: int) -> tuple[int, int]:
             if length == longest:
                 continue
             for letter in alphabet:
-                after = configurations
-                for byte in letter.encode():
-                    after = recogniser.step(after, byte)
-                following.append((text + letter, after))
+                following.append((text + letter, recogniser.steps(configurations, letter)))
         # Texts without a living configuration are compared as well, but not lengthened: all of them would be.
         dead = [text for text, after in following if not after]
         for text in dead[:: max(1, len(dead) // 200)]:
