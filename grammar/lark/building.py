@@ -95,7 +95,9 @@ def build(
         raise invalid(error, Text(text, path or NO_FILE)) from error
 
 
-_MENTIONED = re.compile(r"(?:Rule|[Tt]erminal|Terminals?) (?:\{?')?(\w+)")
+_MENTIONED = re.compile(
+    r"(?:[Rr]ules?|(?:Non)?[Tt]erminals?|[Tt]emplate|[Pp]arameters?|not defined|Error at|used for|be empty|import)(?=\W+(\w+))"
+)
 _DEFINED = re.compile(r"(?:token|zero-width terminals\.) \(?(\w+): ?'?(.*?)'?\)?$")
 """How Lark's messages name what they are about."""
 
@@ -111,6 +113,7 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
             excerpt = ""
     elif (found := _DEFINED.search(message)) is not None:
         where, excerpt = text.definition(found[1], found[2])
-    elif (found := _MENTIONED.search(message)) is not None:
-        where, excerpt = text.use(found[1])
+    else:
+        uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
+        where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
     return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)
