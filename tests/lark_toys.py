@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lark.indenter import PythonIndenter
+
 
 class Toy(NamedTuple):
     """A grammar, the characters of its texts, and how long the texts of the fast and of the slow test are."""
@@ -209,7 +211,7 @@ TOYS: dict[str, Toy] = {
         B: /[i-k]s/i
         C: /(?-i:S)x/i
         """,
-        "kKsSixKſ",
+        "kKsSix\u212a\u017f",
         4,
         5,
     ),
@@ -255,5 +257,59 @@ TOYS: dict[str, Toy] = {
         "éx€\U0001f600-",
         4,
         5,
+    ),
+}
+
+
+class Brackets(PythonIndenter):
+    """One kind of bracket, and a tab of two columns."""
+
+    NL_type = "NL"
+    OPEN_PAREN_types = ["L"]  # noqa: RUF012 (as Lark declares it)
+    CLOSE_PAREN_types = ["R"]  # noqa: RUF012
+    INDENT_type = "INDENT"
+    DEDENT_type = "DEDENT"
+    tab_len = 2
+
+
+INDENTED: dict[str, Toy] = {
+    "blocks": Toy(
+        r"""
+        start: (NL | line)*
+        line: x (";" | ":" NL INDENT line+ DEDENT) | x NL
+        x: "a" | L x* R
+        L: "("
+        R: ")"
+        NL: /(\n[ \t]*)+/
+        %declare INDENT DEDENT
+        """,
+        "a:;(\n ",
+        6,
+        7,
+    ),
+    "a newline that no blank may follow twice": Toy(
+        r"""
+        start: (line NL)*
+        line: "a" [":" NL INDENT line DEDENT]
+        NL: /\n[ \t]*/
+        %declare INDENT DEDENT
+        """,
+        "a:\n\t ",
+        7,
+        8,
+    ),
+    "comments belong to newlines": Toy(
+        r"""
+        start: (NL | line)*
+        line: "a" NL | "a" ":" NL INDENT line+ DEDENT
+        NL: (/\r?\n[\t ]*/ | COMMENT)+
+        COMMENT: /#[^\n]*/
+        %ignore / +/
+        %ignore COMMENT
+        %declare INDENT DEDENT
+        """,
+        "a:#\n ",
+        7,
+        9,
     ),
 }

@@ -126,7 +126,8 @@ def leaf(kind: Any, value: Any, flags: int) -> Ranges:
     """The characters that a leaf of a parsed pattern reads.
 
     Args:
-        kind, value: the item: ``LITERAL``, ``NOT_LITERAL``, ``ANY`` or ``IN``.
+        kind: ``LITERAL``, ``NOT_LITERAL``, ``ANY`` or ``IN``.
+        value: what the parser holds beside it.
         flags: the flags of ``re`` in force there.
 
     """
@@ -140,14 +141,14 @@ class Classes(NamedTuple):
         low: int64[p], sorted: where each piece of the code points begins; it ends where the next begins.
         of_piece: int64[p], the class of each piece.
         members: int64-free bit masks, one for each leaf: bit k is set iff the leaf reads class k.
-        count: number of classes.
+        number: how many classes there are.
 
     """
 
     low: npt.NDArray[np.int64]
     of_piece: npt.NDArray[np.int64]
     members: tuple[int, ...]
-    count: int
+    number: int
 
 
 def classes(leaves: list[Ranges]) -> Classes:

@@ -71,7 +71,8 @@ class Closures:
 
         Args:
             state: where to begin; no loop has begun an iteration at this position.
-            known, value: bit masks: which look-aheads are settled at this position, and which of them hold.
+            known: bit mask of the look-aheads that are settled at this position.
+            value: bit mask of those of them that hold.
             answers: bit mask of the look-behinds that hold at this position.
 
         Raises:

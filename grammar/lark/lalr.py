@@ -25,6 +25,7 @@ class Lalr:
         lexer_of: int32[n_states]: the lexer that reads the next lexeme when this state is on top, -1: never on top then.
         terminals, nonterminals: names of the columns, ``$END`` left out.
         rules: every rule as text.
+        expansions: of every rule: the symbols on its right; column t, or -1 - n for nonterminal n.
 
     """
 
@@ -38,3 +39,4 @@ class Lalr:
     terminals: tuple[str, ...]
     nonterminals: tuple[str, ...]
     rules: tuple[str, ...]
+    expansions: tuple[tuple[int, ...], ...]

@@ -39,7 +39,7 @@ END: Final = 0
 NOBODY: Final = -1
 """Owner of states that belong to a look."""
 
-MAX_STATES: Final = 100_000
+MAX_STATES: Final = 20_000
 """A counted repetition is unrolled; lists of threads longer than this serve nobody."""
 
 _WORD: Final = [(sre.CATEGORY, sre.CATEGORY_WORD)]
@@ -80,13 +80,12 @@ class Program:
         self._leaf_ids: dict[Ranges, int] = {}
         self._look_ids: dict[tuple[Any, ...], int] = {}
         self._loops = 0
-        self._terminal = NOBODY
         self._owner = NOBODY
-        self._name = ""
+        self._name = self._where = self._excerpt = ""
         self._is_behind = False
 
-    def add(self, terminal: int, name: str, regexp: str, flags: int) -> int:
-        """Compile the pattern of a terminal; returns its first state.
+    def add(self, terminal: int, name: str, regexp: str, flags: int, where: str, excerpt: str) -> int:
+        """Compile the pattern of a terminal; returns its first state.  ``where`` and ``excerpt`` are for errors.
 
         Raises:
             InvalidSource: ``re`` takes the pattern alone, and not as a part of Lark's alternation.
@@ -94,16 +93,20 @@ class Program:
             LimitExceeded: its counted repetitions are too long.
 
         """
-        self._terminal = self._owner = terminal
-        self._name = name
+        self._owner = terminal
+        self._name, self._where, self._excerpt = name, where, excerpt
         with warnings.catch_warnings():  # Lark has compiled the same text: whatever was to be said has been said
             warnings.simplefilter("ignore")
             try:
                 parsed = sre_parser.parse(f"(?P<{name}>{regexp})", flags)
             except re.error as error:
+                hint = "write flags behind the pattern: /.../i"
+                if "group" in error.msg:
+                    hint = "back-references are not supported; write out what they repeat"
                 raise InvalidSource(
-                    f"the pattern /{regexp}/ of terminal {name} cannot stand among others: {error}",
-                    hint="Lark joins all patterns to one alternation; write flags behind the pattern: /.../i",
+                    f"the pattern of terminal {name} fails where Lark joins it with others: {error.msg}{excerpt}\n ",
+                    where=where,
+                    hint=hint,
                 ) from error
         self.names[terminal] = tuple(parsed.state.groupdict)
         return self._sequence(parsed, self._state(ACCEPT, terminal), parsed.state.flags)
@@ -111,7 +114,8 @@ class Program:
     def _state(self, kind: int, a: int = 0, then: tuple[int, ...] = (), *, b: bool = False) -> int:
         if len(self.kind) >= MAX_STATES:
             raise LimitExceeded(
-                f"the patterns up to terminal {self._name} unroll to more than {MAX_STATES} states",
+                f"the patterns up to terminal {self._name} unroll to more than {MAX_STATES} states{self._excerpt}\n ",
+                where=self._where,
                 limit="MAX_STATES",
                 value=MAX_STATES,
                 hint="use smaller bounds of repetitions",
@@ -124,7 +128,9 @@ class Program:
         return len(self.kind) - 1
 
     def _refuse(self, what: str, hint: str) -> Unsupported:
-        return Unsupported(f"the pattern of terminal {self._name} has {what}", hint=hint)
+        return Unsupported(
+            f"the pattern of terminal {self._name} has {what}{self._excerpt}\n ", where=self._where, hint=hint
+        )
 
     def _leaf(self, ranges: Ranges) -> int:
         if ranges not in self._leaf_ids:
@@ -148,7 +154,8 @@ class Program:
         if kind is sre.BRANCH:
             return self._state(SPLIT, 0, tuple(self._sequence(branch, then, flags) for branch in value[1]))
         if kind in {sre.MAX_REPEAT, sre.MIN_REPEAT}:
-            return self._repeat(*value, then, flags, lazy=kind is sre.MIN_REPEAT)
+            least, most, body = value
+            return self._repeat(least, most, body, then, flags, lazy=kind is sre.MIN_REPEAT)
         if self._is_behind and kind in {sre.AT, sre.ASSERT, sre.ASSERT_NOT}:
             raise self._refuse("an assertion inside a look-behind", "state it beside the look-behind")
         if kind is sre.AT:

@@ -8,41 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import lark
 import numpy as np
-from lark.exceptions import LarkError
 from lark.indenter import Indenter
 from lark.lexer import ContextualLexer, PatternStr, TerminalDef
 from lark.parser_frontends import PostLexConnector
 from lark.parsers.lalr_analysis import Shift
 
 from ..errors import InvalidSource, Unsupported
-from .controls import Lexing, LexerPlan
+from .building import NO_FILE, Text
+from .controls import LexerPlan, Lexing
+from .indentation import Indentation
 from .lalr import Lalr
 from .patterns import Program
 
 END_NAME = "$END"
-
-
-class Indentation(NamedTuple):
-    """What Lark's indenter is told, as columns of the parse table.
-
-    Attributes:
-        newline, indent, dedent: the types that it reads and makes.
-        opening, closing: the types between which newlines do not count.
-        tab: columns of a tab.
-
-    """
-
-    newline: int
-    indent: int
-    dedent: int
-    opening: frozenset[int]
-    closing: frozenset[int]
-    tab: int
 
 
 class Reading(NamedTuple):
@@ -54,98 +36,35 @@ class Reading(NamedTuple):
     indentation: Indentation | None
 
 
-def build(
-    grammar: str | Path,
-    *,
-    start: str = "start",
-    postlex: Indenter | None = None,
-    import_paths: Sequence[str | Path] = (),
-    g_regex_flags: int = 0,
-) -> lark.Lark:
-    """Let Lark build a grammar.
-
-    Args:
-        grammar: the grammar's text, or the path of its file.
-        start: the rule that texts are made of.
-        postlex: an indenter.
-        import_paths: where ``%import`` looks besides the file's own folder.
-        g_regex_flags: flags of ``re`` for all patterns.
-
-    Raises:
-        InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
-
-    """
-    text, name = grammar, "<string>"
-    if isinstance(grammar, Path):
-        name = str(grammar)
-        try:
-            text = grammar.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSource(f"the grammar cannot be read: {error}", where=name) from error
-    assert isinstance(text, str)
-    try:
-        return lark.Lark(
-            text,
-            parser="lalr",
-            lexer="contextual",
-            start=start,
-            postlex=postlex,
-            source_path=None if name == "<string>" else name,
-            import_paths=[str(x) for x in import_paths],
-            g_regex_flags=g_regex_flags,
-        )
-    except (LarkError, re.error, OSError, ImportError, ValueError, RecursionError) as error:
-        raise _invalid(error, text, name) from error
-
-
-def _invalid(error: Exception, text: str, name: str) -> InvalidSource:
-    """Lark's complaint with the place that it names, or else the first place of the name that it quotes."""
-    message = str(error).strip()
-    place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
-    where = name
-    if place is not None:
-        where = f"{name}: line {place[1]}, column {place[2]}"
-    else:
-        quoted = re.search(r"Rule '(\w+)'|Terminal '?(\w+)|terminal (\w+)|token (\w+)|Terminals? .*?'(\w+)'|\((\w+):", message)
-        word = next((x for x in quoted.groups() if x), None) if quoted else None
-        found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) if word else None
-        if found is not None:
-            line = text.count("\n", 0, found.start()) + 1
-            begin = text.rfind("\n", 0, found.start()) + 1
-            column = found.start() - begin + 1
-            shown = text[begin:].split("\n", 1)[0].replace("\t", " ")
-            where = f"{name}: line {line}, column {column}"
-            message = f"{message}\n\n{shown}\n{' ' * (column - 1)}^\n"
-    return InvalidSource(f"Lark refuses the grammar: {message}", where=where)
-
-
-_HINTS = {
+_WANTED = {
     "parser": ("lalr", "build it with parser='lalr'"),
     "lexer": ("contextual", "build it with lexer='contextual'"),
     "regex": (False, "the third-party regex module has rules of its own; build it without"),
     "use_bytes": (False, "build it for text; here it reads UTF-8"),
     "transformer": (None, "a transformer may reject tokens; run it on what was generated"),
 }
+"""Options of Lark that change its language, what they must be, and what to do if they are not."""
 
 
 def _check(built: lark.Lark) -> None:
     """Refuse by name what could change the language in ways that no table can hold."""
     options = built.options
-    for name, (wanted, hint) in _HINTS.items():
+    for name, (wanted, hint) in _WANTED.items():
         if getattr(options, name) != wanted:
             raise Unsupported(f"the grammar was built with {name}={getattr(options, name)!r}", hint=hint)
     for name in ("lexer_callbacks", "_plugins"):
         if getattr(options, name):
             raise Unsupported(f"the grammar was built with {name}", hint="user code cannot run inside a table")
     postlex = options.postlex
-    if postlex is not None and not isinstance(postlex, Indenter):
+    if postlex is None:
+        return
+    if not isinstance(postlex, Indenter):
         raise Unsupported(f"the post-lexer {type(postlex).__name__}", hint="only subclasses of lark.indenter.Indenter")
-    if postlex is not None:
-        for method in ("process", "_process", "handle_NL", "always_accept"):
-            if getattr(type(postlex), method) is not getattr(Indenter, method):
-                raise Unsupported(
-                    f"the indenter {type(postlex).__name__} overrides {method}", hint="only its types can be read"
-                )
+    for method in ("process", "_process", "handle_NL", "always_accept"):
+        if getattr(type(postlex), method) is not getattr(Indenter, method):
+            raise Unsupported(
+                f"the indenter {type(postlex).__name__} overrides {method}", hint="only its types can be read"
+            )
 
 
 def read(built: lark.Lark, *, start: str | None = None) -> Reading:
@@ -158,67 +77,65 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     Raises:
         InvalidSource: there is no such start rule, or Lark would fail when it reads its first text.
         Unsupported: it was built with what is refused by name.
+        LimitExceeded: a pattern unrolls to too many states.
 
     """
     _check(built)
     frontend: Any = built.parser
     table = frontend.parser._parse_table  # noqa: SLF001 (Lark has no other door to its table)
-    starts = list(table.start_states)
-    if start is None:
-        start = starts[0]
-        if len(starts) > 1:
-            raise InvalidSource(f"the grammar has the start rules {', '.join(starts)}", hint="say which: start=...")
-    elif start not in starts:
-        raise InvalidSource(f"{start!r} is no start rule of the grammar", hint=f"one of {', '.join(starts)}")
     lexer = frontend.lexer.lexer if isinstance(frontend.lexer, PostLexConnector) else frontend.lexer
     if not isinstance(lexer, ContextualLexer):
         raise Unsupported(f"the lexer {type(lexer).__name__}", hint="build it with lexer='contextual'")
+    postlex = cast("Indenter | None", built.options.postlex)
     nonterminals = list(dict.fromkeys(rule.origin.name for rule in built.rules))
-    declared = {name for row in table.states.values() for name in row} - set(nonterminals) - {END_NAME}
-    postlex = built.options.postlex
-    others = declared | ({postlex.NL_type, postlex.INDENT_type, postlex.DEDENT_type} if postlex else set())
+    others = {name for row in table.states.values() for name in row} - {*nonterminals, END_NAME}
+    if postlex is not None:
+        others |= {postlex.NL_type, postlex.INDENT_type, postlex.DEDENT_type}
     named = [terminal.name for terminal in built.terminals]
-    terminals = [*named, *sorted(others - set(named))]
+    terminals = [*named, *sorted(others.difference(named))]
     column = {name: k for k, name in enumerate(terminals)}
-    state_of = {name: k for k, name in enumerate(table.states)}
-    lalr, chooses = _table(table, start, terminals, nonterminals, state_of)
-    plans, lexer_of = _lexers(built, lexer, column, chooses, state_of)
-    lalr.lexer_of[:] = lexer_of
-    program, entries = _patterns(built, column, len(terminals), plans)
-    relabel = _relabel(built, lexer.root_lexer.terminals, column)
-    orders = [_without_embedded(built, plan, relabel, column) for plan in plans]
-    followers: dict[int, frozenset[int]] = {}
-    for t in range(len(terminals)):
-        targets = {int(x) - 1 for x in lalr.action[:, t] if x > 0}
-        if targets:
-            followers[t] = frozenset(int(lexer_of[s]) for s in targets)
-    indentation = _indentation(postlex, column) if postlex else None
-    if indentation is not None:
-        made = [followers.get(x, frozenset()) for x in (indentation.newline, indentation.indent, indentation.dedent)]
-        followers[indentation.newline] = frozenset().union(*made)
+    lalr, orders = _table(table, _start(table, start), terminals, nonterminals, lexer)
+    plans = [[column[terminal.name] for terminal in order] for order in orders]
+    patterns = {column[terminal.name]: terminal for terminal in built.terminals}
+    text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
+    program, entries = _patterns(plans, patterns, len(terminals), built.options.g_regex_flags, text)
+    relabel = _relabel([patterns[column[x.name]] for x in cast("Any", lexer.root_lexer).terminals], built, column)
+    indentation = Indentation.of(postlex, column) if postlex is not None else None
     lexing = Lexing(
         tuple(terminals),
         tuple(entries),
-        tuple(orders),
+        tuple(_without_embedded(plan, relabel, patterns) for plan in plans),
         relabel,
         frozenset(column[x] for x in built.lexer_conf.ignore if x in column),
-        followers,
+        _next_lexers(lalr, indentation),
         indentation.newline if indentation else -1,
     )
     return Reading(lalr, lexing, program, indentation)
 
 
+def _start(table: Any, start: str | None) -> str:
+    starts = list(table.start_states)
+    if start is None and len(starts) > 1:
+        raise InvalidSource(f"the grammar has the start rules {', '.join(starts)}", hint="say which: start=...")
+    if start is not None and start not in starts:
+        raise InvalidSource(f"{start!r} is no start rule of the grammar", hint=f"one of {', '.join(starts)}")
+    return start or str(starts[0])
+
+
 def _table(
-    table: Any, start: str, terminals: list[str], nonterminals: list[str], state_of: dict[Any, int]
-) -> tuple[Lalr, list[bool]]:
-    """The parse table, and which states choose a lexer: the first, and those that a terminal leads to."""
+    table: Any, start: str, terminals: list[str], nonterminals: list[str], lexer: ContextualLexer
+) -> tuple[Lalr, list[list[TerminalDef]]]:
+    """The parse table, and the sorted terminals of each lexer that is ever chosen.
+
+    A lexer is chosen right after a shift (or at the beginning): reductions wait for the next token.
+    """
+    state_of = {name: k for k, name in enumerate(table.states)}
     column = {name: k for k, name in enumerate([*terminals, END_NAME])}
     number = {name: k for k, name in enumerate(nonterminals)}
     rules: dict[Any, int] = {}
     action = np.zeros((len(state_of), len(terminals) + 1), np.int32)
     goto = np.full((len(state_of), len(nonterminals)), -1, np.int32)
-    chooses = [False] * len(state_of)
-    chooses[state_of[table.start_states[start]]] = True
+    chooses = {state_of[table.start_states[start]]}
     for name, row in table.states.items():
         s = state_of[name]
         for symbol, (act, argument) in row.items():
@@ -226,9 +143,14 @@ def _table(
                 goto[s, number[symbol]] = state_of[argument]
             elif act is Shift:
                 action[s, column[symbol]] = state_of[argument] + 1
-                chooses[state_of[argument]] = True
+                chooses.add(state_of[argument])
             else:
                 action[s, column[symbol]] = -1 - rules.setdefault(argument, len(rules))
+    orders: dict[int, tuple[int, list[TerminalDef]]] = {}
+    lexer_of = np.full(len(state_of), -1, np.int32)
+    for name, own in lexer.lexers.items():
+        if state_of[name] in chooses:
+            lexer_of[state_of[name]], _ = orders.setdefault(id(own), (len(orders), list(cast("Any", own).terminals)))
     lalr = Lalr(
         action,
         goto,
@@ -236,56 +158,51 @@ def _table(
         np.array([len(rule.expansion) for rule in rules], np.int32),
         state_of[table.start_states[start]],
         state_of[table.end_states[start]],
-        np.full(len(state_of), -1, np.int32),
+        lexer_of,
         tuple(terminals),
         tuple(nonterminals),
         tuple(f"{rule.origin.name}: {' '.join(x.name for x in rule.expansion)}" for rule in rules),
+        tuple(tuple(column[x.name] if x.is_term else -1 - number[x.name] for x in rule.expansion) for rule in rules),
     )
-    return lalr, chooses
+    return lalr, [order for _, order in orders.values()]
 
 
-def _lexers(
-    built: lark.Lark, lexer: Any, column: dict[str, int], chooses: list[bool], state_of: dict[Any, int]
-) -> tuple[list[list[int]], np.ndarray[Any, np.dtype[np.int32]]]:
-    """The lexers that are ever chosen, each with its sorted terminals, and which state chooses which."""
-    plans: list[list[int]] = []
-    number: dict[int, int] = {}
-    lexer_of = np.full(len(state_of), -1, np.int32)
-    for name, own in lexer.lexers.items():
-        if not chooses[state_of[name]]:
-            continue
-        if id(own) not in number:
-            number[id(own)] = len(plans)
-            plans.append([column[terminal.name] for terminal in own.terminals])
-        lexer_of[state_of[name]] = number[id(own)]
-    return plans, lexer_of
+def _next_lexers(lalr: Lalr, indentation: Indentation | None) -> dict[int, frozenset[int]]:
+    """Type -> the lexers of the states that it is shifted to."""
+    found: dict[int, set[int]] = {}
+    for state, t in np.argwhere(lalr.action[:, :-1] > 0):
+        found.setdefault(int(t), set()).add(int(lalr.lexer_of[lalr.action[state, t] - 1]))
+    if indentation is not None:
+        made = found.setdefault(indentation.newline, set())
+        made |= found.get(indentation.indent, set()) | found.get(indentation.dedent, set())
+    return {t: frozenset(lexers) for t, lexers in found.items()}
 
 
 def _patterns(
-    built: lark.Lark, column: dict[str, int], n_terminals: int, plans: list[list[int]]
+    plans: list[list[int]], patterns: dict[int, TerminalDef], n_terminals: int, flags: int, text: Text
 ) -> tuple[Program, list[int]]:
     """Compile the patterns of all terminals that some lexer knows."""
     program = Program()
     entries = [-1] * n_terminals
-    used = {x for plan in plans for x in plan}
-    for terminal in built.terminals:
-        t = column[terminal.name]
-        if t in used:
-            entries[t] = program.add(t, terminal.name, terminal.pattern.to_regexp(), built.options.g_regex_flags)
+    for t in sorted({x for plan in plans for x in plan}):
+        terminal = patterns[t]
+        where, excerpt = text.definition(terminal.name, terminal.pattern.value)
+        entries[t] = program.add(t, terminal.name, terminal.pattern.to_regexp(), flags, where, excerpt)
     for plan in plans:
         owner: dict[str, int] = {}
         for t in plan:
             for name in program.names[t]:
                 if owner.setdefault(name, t) != t:
-                    names = [built.terminals[x].name for x in (owner[name], t)]
                     raise InvalidSource(
-                        f"the terminals {' and '.join(names)} have groups of the same name {name!r}, and Lark joins them",
+                        f"the terminals {patterns[owner[name]].name} and {patterns[t].name} have groups of the same "
+                        f"name {name!r}, and Lark joins them to one pattern",
+                        where=text.definition(patterns[t].name, patterns[t].pattern.value)[0],
                         hint="leave the names of groups out: (?:...)",
                     )
     return program, entries
 
 
-def _relabel(built: lark.Lark, order: Sequence[TerminalDef], column: dict[str, int]) -> dict[int, tuple[int, ...]]:
+def _relabel(order: Sequence[TerminalDef], built: lark.Lark, column: dict[str, int]) -> dict[int, tuple[int, ...]]:
     """Pattern -> the literals of the same priority that it matches in full, in Lark's order."""
     literals = [x for x in order if isinstance(x.pattern, PatternStr)]
     found: dict[int, tuple[int, ...]] = {}
@@ -305,27 +222,11 @@ def _relabel(built: lark.Lark, order: Sequence[TerminalDef], column: dict[str, i
 
 
 def _without_embedded(
-    built: lark.Lark, plan: list[int], relabel: dict[int, tuple[int, ...]], column: dict[str, int]
+    plan: list[int], relabel: dict[int, tuple[int, ...]], patterns: dict[int, TerminalDef]
 ) -> LexerPlan:
     """A lexer's alternation: a literal leaves it if a pattern with at least its flags re-labels to it."""
-    flags = {column[x.name]: frozenset(x.pattern.flags) for x in built.terminals}
     present = set(plan)
-    literals = {x for t in plan for x in relabel.get(t, ()) if x in present}
-    embedded = {x for t in plan for x in relabel.get(t, ()) if flags[x] <= flags[t]}
+    pairs = [(t, x) for t in plan for x in relabel.get(t, ()) if x in present]
+    embedded = {x for t, x in pairs if set(patterns[x].pattern.flags) <= set(patterns[t].pattern.flags)}
+    literals = {x for _, x in pairs}
     return LexerPlan(tuple(t for t in plan if t not in embedded), tuple(t for t in plan if t in literals))
-
-
-def _indentation(postlex: Indenter, column: dict[str, int]) -> Indentation:
-    """The types and widths of an indenter."""
-
-    def columns(names: Sequence[str]) -> frozenset[int]:
-        return frozenset(column[x] for x in names if x in column)
-
-    return Indentation(
-        column[postlex.NL_type],
-        column[postlex.INDENT_type],
-        column[postlex.DEDENT_type],
-        columns(postlex.OPEN_PAREN_types),
-        columns(postlex.CLOSE_PAREN_types),
-        postlex.tab_len,
-    )

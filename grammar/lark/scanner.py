@@ -21,9 +21,11 @@ from lark.indenter import Indenter
 from ..regular.dfa import CharDfa
 from ..regular.encode import utf8
 from . import minimal, reading
+from .building import build
 from .characters import LAST, Classes
 from .closures import Closures
 from .controls import DEAD, IGNORED, Controls
+from .indentation import Indentation, check_balanced
 from .lalr import Lalr
 from .minimal import Table
 
@@ -74,7 +76,7 @@ class LarkTables:
 
     scanner: Scanner
     lalr: Lalr
-    indentation: reading.Indentation | None
+    indentation: Indentation | None
 
 
 def tables(
@@ -90,7 +92,9 @@ def tables(
     Args:
         grammar: the grammar's text, the path of its file, or what ``lark.Lark`` built with ``parser="lalr"``.
         start: the rule that texts are made of; ``"start"`` unless the grammar is built already.
-        postlex, import_paths, g_regex_flags: as for ``lark.Lark``; for a grammar that is not built yet.
+        postlex: an indenter, for a grammar that is not built yet; so are the others.
+        import_paths: where ``%import`` looks besides the file's own folder.
+        g_regex_flags: flags of ``re`` for all patterns.
 
     Raises:
         InvalidSource: Lark refuses the grammar.
@@ -100,14 +104,14 @@ def tables(
     """
     if not isinstance(grammar, lark.Lark):
         start = start or "start"
-        grammar = reading.build(
-            grammar, start=start, postlex=postlex, import_paths=import_paths, g_regex_flags=g_regex_flags
-        )
+        grammar = build(grammar, start=start, postlex=postlex, import_paths=import_paths, g_regex_flags=g_regex_flags)
     read = reading.read(grammar, start=start)
+    if read.indentation is not None:
+        check_balanced(read.indentation, read.lalr)
     closures = Closures(read.program)
     lexing = read.lexing
     controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
-    full = minimal.table(controls, closures.classes.count, len(lexing.names), len(lexing.lexers))
+    full = minimal.table(controls, closures.classes.number, len(lexing.names), len(lexing.lexers))
     small = minimal.minimise(minimal.live(full))
     return LarkTables(_in_bytes(small, closures.classes, lexing.names), read.lalr, read.indentation)
 
@@ -139,7 +143,7 @@ def _in_bytes(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner
 def _over_characters(small: Table, classes: Classes) -> CharDfa:
     """Ranges of scalar values for each local state; neighbours with one target are one range."""
     low = np.concatenate([classes.low, np.array([_SURROGATES[0], _SURROGATES[1] + 1], np.int64)])
-    low, first = np.unique(low, return_index=True)
+    low = np.unique(low)
     piece = np.searchsorted(classes.low, low, side="right") - 1
     targets = small.row[:, classes.of_piece[piece]]
     targets[:, (low >= _SURROGATES[0]) & (low <= _SURROGATES[1])] = DEAD

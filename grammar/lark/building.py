@@ -1,0 +1,119 @@
+"""Letting Lark build a grammar, and saying where in the user's text it went wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import lark
+from lark.exceptions import LarkError
+from lark.indenter import Indenter
+
+from ..errors import InvalidSource
+
+NO_FILE = "<string>"
+
+
+class Text(NamedTuple):
+    """A grammar's text, and the name of its file."""
+
+    text: str
+    name: str
+
+    def at(self, line: int, column: int) -> tuple[str, str]:
+        """A place, counted from 1, and two lines that point at it."""
+        lines = self.text.split("\n")
+        shown = lines[line - 1].replace("\t", " ") if 0 < line <= len(lines) else ""
+        return f"{self.name}: line {line}, column {column}", f"\n  {shown}\n  {' ' * (column - 1)}^"
+
+    def _find(self, pattern: str) -> tuple[str, str] | None:
+        found = re.search(pattern, self.text, re.MULTILINE)
+        if found is None:
+            return None
+        begin = found.start(1)
+        line = self.text.count("\n", 0, begin) + 1
+        return self.at(line, begin - self.text.rfind("\n", 0, begin))
+
+    def use(self, name: str) -> tuple[str, str]:
+        """Where a rule or terminal is mentioned first, in a comment at worst."""
+        return self._find(rf"(?<![\w$])({re.escape(name)})(?!\w)") or (self.name, "")
+
+    def definition(self, name: str, pattern: str) -> tuple[str, str]:
+        """Where a terminal is defined, or its pattern is written if it has no name of its own."""
+        return (
+            self._find(rf"^[ \t]*({re.escape(name)})[ \t]*(?:\.-?\d+)?[ \t]*:")
+            or self._find(rf"({re.escape(pattern)})")
+            or self._find(rf"^[ \t]*%import.*\b({re.escape(name)})\b")
+            or (self.name, "")
+        )
+
+
+def build(
+    grammar: str | Path,
+    *,
+    start: str = "start",
+    postlex: Indenter | None = None,
+    import_paths: Sequence[str | Path] = (),
+    g_regex_flags: int = 0,
+) -> lark.Lark:
+    """Let Lark build a grammar.
+
+    Args:
+        grammar: the grammar's text, or the path of its file.
+        start: the rule that texts are made of.
+        postlex: an indenter.
+        import_paths: where ``%import`` looks besides the file's own folder.
+        g_regex_flags: flags of ``re`` for all patterns.
+
+    Raises:
+        InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
+
+    """
+    text, path = "", None
+    if isinstance(grammar, Path):
+        path = str(grammar)
+        try:
+            text = grammar.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSource(f"the grammar cannot be read: {error}", where=path) from error
+    else:
+        text = grammar
+    try:
+        return lark.Lark(
+            text,
+            parser="lalr",
+            lexer="contextual",
+            start=start,
+            postlex=postlex,
+            source_path=path,
+            import_paths=[str(x) for x in import_paths],
+            g_regex_flags=g_regex_flags,
+        )
+    except (LarkError, re.error, OSError, ImportError, ValueError, RecursionError) as error:
+        raise invalid(error, Text(text, path or NO_FILE)) from error
+
+
+_MENTIONED = re.compile(
+    r"(?:[Rr]ules?|(?:Non)?[Tt]erminals?|[Tt]emplate|[Pp]arameters?|not defined|Error at|used for|be empty|import)(?=\W+(\w+))"
+)
+_DEFINED = re.compile(r"(?:token|zero-width terminals\.) \(?(\w+): ?'?(.*?)'?\)?$")
+"""How Lark's messages name what they are about."""
+
+
+def invalid(error: Exception, text: Text) -> InvalidSource:
+    """Lark's complaint with the place that it names, or else the first place of the name that it quotes."""
+    message = str(error).strip()
+    where, excerpt = text.name, ""
+    place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
+    if place is not None:
+        where, excerpt = text.at(int(place[1]), int(place[2]))
+        if "^" in message:
+            excerpt = ""
+    elif (found := _DEFINED.search(message)) is not None:
+        where, excerpt = text.definition(found[1], found[2])
+    else:
+        uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
+        where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
+    return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)

@@ -1,0 +1,73 @@
+"""Lark's indenter, the one post-lexer that is understood: what it is told, and what it needs of a grammar.
+
+The indenter stands between lexer and parser.  Within brackets a newline vanishes.  Outside, its token is fed to the parser, and
+the column behind its last newline (blanks count 1, tabs ``tab``) is compared with the open columns: a greater one is
+opened and an indent is fed; while it is less, columns are closed, each feeding a dedent, and then it must be equal.  At the end of the text a dedent
+for every open column comes before ``$END``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lark.indenter import Indenter
+
+from ..errors import Unsupported
+from .lalr import Lalr
+
+
+class Indentation(NamedTuple):
+    """What Lark's indenter is told, as columns of the parse table.
+
+    Attributes:
+        newline, indent, dedent: the types that it reads and makes.
+        opening, closing: the types between which newlines do not count.
+        tab: columns of a tab.
+
+    """
+
+    newline: int
+    indent: int
+    dedent: int
+    opening: frozenset[int]
+    closing: frozenset[int]
+    tab: int
+
+    @classmethod
+    def of(cls, postlex: Indenter, column: dict[str, int]) -> Indentation:
+        """Take it from Lark's object."""
+        return cls(
+            column[postlex.NL_type],
+            column[postlex.INDENT_type],
+            column[postlex.DEDENT_type],
+            frozenset(column[x] for x in postlex.OPEN_PAREN_types if x in column),
+            frozenset(column[x] for x in postlex.CLOSE_PAREN_types if x in column),
+            postlex.tab_len,
+        )
+
+
+def check_balanced(indentation: Indentation, lalr: Lalr) -> None:
+    """Refuse a grammar that does not close within one rule what the rule opens.
+
+    Where every right-hand side is well nested in indents and dedents and in brackets, the open columns and the open
+    brackets lie on the parser's stack; otherwise there would be two independent stacks.
+
+    Raises:
+        Unsupported: names the rule.
+
+    """
+    for rule, expansion in enumerate(lalr.expansions):
+        opened: list[int] = []
+        for symbol in expansion:
+            if symbol == indentation.indent or symbol in indentation.opening:
+                opened.append(symbol)
+            elif symbol == indentation.dedent or symbol in indentation.closing:
+                wanted = {indentation.indent} if symbol == indentation.dedent else indentation.opening
+                if not opened or opened.pop() not in wanted:
+                    opened = [symbol]
+                    break
+        if opened:
+            raise Unsupported(
+                f"the rule {lalr.rules[rule]} opens or closes {lalr.terminals[opened[-1]]} and not its counterpart",
+                hint="with an indenter, indents and dedents and brackets have to be balanced within each rule",
+            )
