@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from . import layout as lay
 from .arena import check
-from .effects import child, root, tokens_of
+from .effects import child, exit_child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
-from .masks import N_WALKS, NODE_MASK, WALKS, mask, walk_values
+from .masks import LANDED, LANDED_WIDTH, N_WALKS, NODE_MASK, WALKS, mask, walk_values
+from .parser import expand, lexer_on
 from .values import compares_values, keys_of, returned_register, text_of
 
 if TYPE_CHECKING:
@@ -106,19 +107,50 @@ def _sign(
             alone[_spelled(a, keys, {0: text} if text else {}, (opened & NODE_MASK).tolist())] = True
         if not int(a[e + lay.E_N_POPS]) or frame == lay.FRAME_UNKNOWN:
             continue
-        if frame == lay.FRAME_EMPTY:
-            if int(a[e + lay.E_SYMBOL]) != lay.SYMBOL_EMPTY or int(a[e + lay.E_PARENT]) < 0:
-                paths.append((_checked(a, int(child(a, r, node, lay.SYMBOL_EMPTY))), frame, 0, number * 257 + 1))
-            continue
-        length = (int(a[lay.HP + frame]) & 0xFFFFFFFF) - lay.HEADER
-        links = a[lay.HP + frame + lay.HEADER : lay.HP + frame + lay.HEADER + length].reshape(-1, lay.LINK).tolist()
-        for j, (symbol, _, _, saved, parent) in enumerate(links):
-            below = lay.FRAME_EMPTY if symbol == lay.SYMBOL_EMPTY else parent
-            keyed = register
-            if symbol < 0 or not symbol & 1:
-                keyed = int(returned_register(a, scope, saved, register))
-                check(a)
-            paths.append((_checked(a, int(child(a, r, node, symbol))), below, keyed, number * 257 + j + 1))
+        number = number * 257 + 1
+        first = lay.PP + int(a[e + lay.E_CLASSES])
+        for cls, exit_ in enumerate(a[first : first + 3 * int(a[e + lay.E_N_CLASSES]) : 3].tolist()):
+            if exit_ < 0:
+                below = _below(store, scope, node, frame, register)
+            else:
+                below = _behind_exit(store, scope, node, cls, exit_, frame, register)
+            paths += [(*path, number + j) for j, path in enumerate(below)]
+            number += len(below)
+
+
+def _below(store: Store, scope: int, node: int, frame: int, register: int) -> list[tuple[int, int, int]]:
+    """The children of an effect node on a real frame, with the frame and the register that each goes on with."""
+    a, r = store.arena
+    e = lay.EF + node * lay.EF_WIDTH
+    if frame == lay.FRAME_EMPTY:
+        if int(a[e + lay.E_SYMBOL]) == lay.SYMBOL_EMPTY and int(a[e + lay.E_PARENT]) >= 0:
+            return []
+        return [(_checked(a, int(child(a, r, node, lay.SYMBOL_EMPTY))), frame, 0)]
+    length = (int(a[lay.HP + frame]) & 0xFFFFFFFF) - lay.HEADER
+    links = a[lay.HP + frame + lay.HEADER : lay.HP + frame + lay.HEADER + length].reshape(-1, lay.LINK).tolist()
+    found = []
+    for symbol, _, _, saved, parent in links:
+        keyed = register
+        if symbol < 0 or not symbol & 1:
+            keyed = int(returned_register(a, scope, saved, register))
+            check(a)
+        under = lay.FRAME_EMPTY if symbol == lay.SYMBOL_EMPTY else parent
+        found.append((_checked(a, int(child(a, r, node, symbol))), under, keyed))
+    return found
+
+
+def _behind_exit(
+    store: Store, scope: int, node: int, cls: int, exit_: int, frame: int, register: int
+) -> list[tuple[int, int, int]]:
+    """The same for a class of pop points at which a scanner's state is left."""
+    a, r = store.arena
+    n = int(expand(a, scope, exit_, frame, register, LANDED))
+    check(a)
+    landed = a[LANDED : LANDED + n * LANDED_WIDTH].reshape(-1, LANDED_WIDTH).tolist()
+    return [
+        (_checked(a, int(exit_child(a, r, node, cls, q, int(lexer_on(a, under))))), under, keyed)
+        for q, _, _, keyed, under in landed
+    ]
 
 
 def _spelled(a: npt.NDArray[np.int64], keys: int, open_at: dict[int, int], opened: list[int]) -> list[int]:

@@ -27,7 +27,10 @@ def load_parser(store: Store, parser: Parser) -> int:
         LimitExceeded: a table of the store is full.
 
     """
-    return _Loading(store, parser.lalr, parser.scanner).run()
+    loading = _Loading(store, parser.lalr, parser.scanner)
+    start = loading.run()
+    store.parsers[loading.offset] = parser
+    return start
 
 
 class _Loading:
@@ -39,6 +42,7 @@ class _Loading:
         self.lalr = lalr
         self.scanner = scanner
         self.n_columns = lalr.action.shape[1]
+        self.offset = -1
 
     def run(self) -> int:
         a = self.a
@@ -50,7 +54,7 @@ class _Loading:
         records[:] = 0
         records[:, [lay.L_DENSE, lay.L_EFFECT, lay.L_FIRST, lay.L_REACH]] = -1
         records[:, [lay.L_WORDS, lay.L_MOST]] = lay.UNBOUNDED
-        parser = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
+        parser = self.offset = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
         records[:-1, lay.L_PARSER] = parser + 1
         locals_, states, ended = records[: scanner.n_locals], records[scanner.n_locals : -1], records[-1]
         states[:, lay.L_EXITS] = np.arange(n_states)

@@ -28,6 +28,7 @@ from .masks import EMPTY_LINK, advance_many, mask_many
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from ..grammar.parsing import Parser
     from .vocabulary import Vocabulary
 
 NEARLY_FULL: Final = 0.75
@@ -87,6 +88,7 @@ class Store:
         generation: the upper bits of its states, see ``layout``.
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
+        parsers: the parsers among them, by their offset in ``PT``.
         spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
         single: bool[256], the bytes that are tokens by themselves.
         byte_complete: whether each of those bytes is a token by itself; then what can be finished in bytes can be finished in
@@ -102,6 +104,7 @@ class Store:
         self.arena = reserve()
         self.rules: dict[Hashable, int] = {}
         self.bodies: list[tuple[int, int]] = []
+        self.parsers: dict[int, Parser] = {}
         self.lock = threading.RLock()
         self._bounds: Bounds | None = None
         self.words = vocab.words

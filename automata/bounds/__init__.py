@@ -32,6 +32,7 @@ from ..classes import token_classes
 from ..heap import state_offset
 from ..masks import advance, advance_bytes
 from ..values import compares_values, in_question, is_nested, is_value, keys_of, may_repeat, outer_of, text_of
+from .parsers import ParserBounds
 from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 
@@ -58,6 +59,7 @@ class Bounds:
         self._a = store.arena.a
         self._tokens = TokenBounds(store)
         self._bytes = ByteBounds(store, store.single)
+        self._parsed = ParserBounds(store)
         self._free_tokens = TokenBounds(store, freely=True)
         self._free_bytes = ByteBounds(store, store.single, freely=True)
         self._spelled_bytes = ByteBounds(store, store.spelled, freely=True)
@@ -89,6 +91,8 @@ class Bounds:
 
     def _without_search(self, entries: list[list[int]], state: int) -> int:
         """The least of the costs that need no search; ``ITEM`` or more where there is none."""
+        if self._store.parsers and any(map(self._is_parsed, entries)):
+            return self._parsed.of(entries)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
         best = self._least(calm)
@@ -112,6 +116,8 @@ class Bounds:
         if known >= 0:
             return known <= budget
         clear = self._clear(self._entries(state))
+        if self._store.parsers and any(map(self._is_parsed, clear)):
+            return self.of(state) <= budget
         return (bool(clear) and self._bytes.of(clear) <= budget) or self.of(state) <= budget
 
     def is_exact(self, start: int) -> bool:
@@ -149,6 +155,10 @@ class Bounds:
     def _clear(self, entries: list[list[int]]) -> list[list[int]]:
         """The entries that no value seen stands in the way of: as they are finished, so they may be."""
         return [e for e in entries if not e[3] or not in_question(self._a, e[3])]
+
+    def _is_parsed(self, entry: list[int]) -> bool:
+        """Whether an entry is in a scanner's state."""
+        return int(self._a[lay.LS + entry[0] * lay.LS_WIDTH + lay.L_REACH]) >= 0
 
     def _spells_key(self, register: int) -> bool:
         """Whether a key is open of which the register knows the spelling alone."""

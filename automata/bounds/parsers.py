@@ -1,0 +1,399 @@
+"""How many bytes complete a text that a parse table reads.
+
+The bound of a scanner's state on a stack is the least, over the terminals that the open lexeme may become and that the stack takes, of
+
+* the bytes from there to the end of the lexeme, ignored lexemes in between included, and
+* what the stack costs after the terminal: the least sum of terminals' costs over the ways to complete its LR(0) items.
+
+A terminal's own cost is what it takes at worst, whatever may have come before it, so following the cheapest way never costs more than was foreseen:
+the bound is a potential.  It is no minimum, since a lexeme can mostly be joined to the one before more cheaply than at worst.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import layout as lay
+from .single_bytes import UNREACHABLE
+
+if TYPE_CHECKING:
+    from ...grammar.parsing import Parser
+    from ..store import Store
+
+Ints = npt.NDArray[np.int64]
+FAR: Final = 1 << 40  # more bytes than any completion; sums of it stay below UNREACHABLE
+MOST_CELLS: Final = 200_000
+"""Cells that are remembered; beyond it all are forgotten."""
+Cell = int
+BOTTOM: Final = 0
+"""The cell below every stack."""
+
+
+class Item(NamedTuple):
+    """A rule of which a parser's state has seen the beginning.
+
+    Attributes:
+        pops: symbols seen.
+        lhs: the rule's nonterminal.
+        rest: the cost of the symbols still to come.
+
+    """
+
+    pops: int
+    lhs: int
+    rest: int
+
+
+class ParserBounds:
+    """Costs over the parsers of one store; call under the store's lock."""
+
+    def __init__(self, store: Store) -> None:
+        """Know nothing yet."""
+        self._a = store.arena.a
+        self._single = store.single
+        self._parsers = store.parsers
+        self._costs: dict[int, _Costs] = {}
+
+    def of(self, entries: list[list[int]]) -> int:
+        """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none."""
+        a = self._a
+        best = UNREACHABLE
+        for q, _, _, _, frame in entries:
+            p = lay.LS + q * lay.LS_WIDTH
+            if int(a[p + lay.L_REACH]) < 0:
+                continue
+            parser = int(a[p + lay.L_PARSER]) - 1
+            costs = self._costs.get(parser)
+            if costs is None:
+                costs = self._costs[parser] = _Costs(self._parsers[parser], self._single)
+            first = int(a[lay.PT + parser + lay.PT_STATES])
+            local = q - (first - costs.n_locals)
+            for cell in self._cells(costs, first, frame):
+                best = min(best, costs.of(local, cell))
+        return best
+
+    def _cells(self, costs: _Costs, first: int, frame: int) -> list[Cell]:
+        """The stacks of a frame, top first; a frame without a parser's symbol is the bottom."""
+        a = self._a
+        known: dict[int, list[Cell]] = {}
+        stack = [frame]
+        while stack:
+            here = stack[-1]
+            if here in known:
+                stack.pop()
+                continue
+            if here <= lay.FRAME_UNKNOWN:
+                known[here] = [BOTTOM]
+                continue
+            p = lay.HP + here
+            words = int(a[p]) & 0xFFFFFFFF
+            found: list[Cell] = []
+            missing = len(stack)
+            for symbol, _, _, _, parent in a[p + lay.HEADER : p + words].reshape(-1, lay.LINK).tolist():
+                state = (symbol >> 1) - first
+                if symbol < 0 or not 0 <= state < costs.n_states:
+                    found.append(BOTTOM)
+                elif parent not in known:
+                    stack.append(parent)
+                else:
+                    found += [costs.cell(state, below) for below in known[parent]]
+            if missing == len(stack):
+                known[here] = list(dict.fromkeys(found))
+        return known[frame]
+
+
+class _Costs:
+    """The costs of one parser."""
+
+    def __init__(self, parser: Parser, single: npt.NDArray[np.bool_]) -> None:
+        lalr, scanner = parser.lalr, parser.scanner
+        self._lalr = lalr
+        self._action = lalr.action.tolist()
+        self._goto = lalr.goto.tolist()
+        self._lhs = lalr.rule_lhs.tolist()
+        self._length = lalr.rule_length.tolist()
+        self._lexer_of = lalr.lexer_of.tolist()
+        self.n_states = len(self._action)
+        self.n_locals = scanner.n_locals
+        self._end = lalr.action.shape[1] - 1
+        self._lexemes = _Lexemes(parser, single)
+        self._items = _items(parser, self._lexemes.at_worst())
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cells: list[tuple[int, Cell]] = [(-1, BOTTOM)]
+        self._cell_of: dict[tuple[int, Cell], Cell] = {}
+        self._above: dict[Cell, dict[int, int]] = {}
+        self._fed: dict[tuple[Cell, int], Cell] = {}
+
+    def cell(self, state: int, below: Cell) -> Cell:
+        """The stack with a state on top of another stack."""
+        key = (state, below)
+        found = self._cell_of.get(key)
+        if found is None:
+            found = self._cell_of[key] = len(self._cells)
+            self._cells.append(key)
+        return found
+
+    def of(self, local: int, cell: Cell) -> int:
+        """The least bytes that complete a text: a scanner's state, and the stack."""
+        if len(self._cells) > MOST_CELLS:
+            cell = self._rebuilt(cell)
+        best = UNREACHABLE
+        state, _ = self._cells[cell]
+        for bytes_, column in self._lexemes.ways(local, self._lexer_of[state]):
+            if bytes_ >= best:
+                break
+            after = self._feed(cell, column)
+            if after > BOTTOM:
+                best = min(best, bytes_ + self._rest(after))
+            elif after == BOTTOM:  # the text ends
+                best = min(best, bytes_)
+        return best
+
+    def _rebuilt(self, cell: Cell) -> Cell:
+        """Forget all cells but a stack's."""
+        states = []
+        while cell != BOTTOM:
+            state, cell = self._cells[cell]
+            states.append(state)
+        self._forget()
+        for state in reversed(states):
+            cell = self.cell(state, cell)
+        return cell
+
+    def _feed(self, cell: Cell, column: int) -> Cell:
+        """The stack after a terminal; ``BOTTOM`` where the text ends, -1 where it is refused."""
+        key = (cell, column)
+        found = self._fed.get(key)
+        if found is None:
+            found = self._fed[key] = self._run(cell, column)
+        return found
+
+    def _run(self, cell: Cell, column: int) -> Cell:
+        cells = self._cells
+        while True:
+            act = self._action[cells[cell][0]][column]
+            if act == 0:
+                return -1
+            if act > 0:
+                return self.cell(act - 1, cell)
+            rule = -1 - act
+            for _ in range(self._length[rule]):
+                cell = cells[cell][1]
+            target = self._goto[cells[cell][0]][self._lhs[rule]]
+            if target < 0:
+                return -1
+            if column == self._end and target == self._lalr.accept:
+                return BOTTOM
+            cell = self.cell(target, cell)
+
+    def _rest(self, cell: Cell) -> int:
+        """What it costs at worst to complete the text from a stack, between two lexemes."""
+        state, below = self._cells[cell]
+        pending = []
+        here = below
+        while here not in self._above:
+            pending.append(here)
+            if here == BOTTOM:
+                break
+            here = self._cells[here][1]
+        for under in reversed(pending):
+            self._above[under] = self._costs_above(under)
+        return self._above[below].get(state, UNREACHABLE)
+
+    def _costs_above(self, under: Cell) -> dict[int, int]:
+        """For each state that may lie directly above a stack, what completing the text costs; those of all lower stacks are known.
+
+        A rule of which the state has seen one symbol leads to another state above the same stack (Dijkstra 1959).
+        """
+        top = self._cells[under][0]
+        if under == BOTTOM:
+            return {self._lalr.start: self._items[self._lalr.start][0].rest + self._lexemes.end_cost}
+        row, gotos = self._action[top], self._goto[top]
+        states = {act - 1 for act in row if act > 0} | {g for g in gotos if g >= 0}
+        known: dict[int, int] = {}
+        into: dict[int, list[tuple[int, int]]] = {}
+        heap: list[tuple[int, int]] = []
+        for state in states:
+            best = FAR
+            for item in self._items[state]:
+                if item.pops == 1:
+                    target = gotos[item.lhs]
+                    if target == self._lalr.accept:
+                        best = min(best, item.rest + self._lexemes.end_cost)
+                    elif target >= 0:
+                        into.setdefault(target, []).append((state, item.rest))
+                else:
+                    best = min(best, item.rest + self._lower(under, item))
+            if best < FAR:
+                heap.append((best, state))
+        heapq.heapify(heap)
+        while heap:
+            cost, state = heapq.heappop(heap)
+            if state in known:
+                continue
+            known[state] = cost
+            for other, rest in into.get(state, ()):
+                if other not in known:
+                    heapq.heappush(heap, (cost + rest, other))
+        return known
+
+    def _lower(self, under: Cell, item: Item) -> int:
+        """What completing costs once an item that has seen several symbols is reduced; ``under`` holds all of them but the last."""
+        for _ in range(item.pops - 1):
+            if under == BOTTOM:
+                return FAR
+            under = self._cells[under][1]
+        if under == BOTTOM:
+            return FAR
+        target = self._goto[self._cells[under][0]][item.lhs]
+        if target == self._lalr.accept:
+            return self._lexemes.end_cost
+        return self._above[under].get(target, FAR) if target >= 0 else FAR
+
+
+class _Lexemes:
+    """Least bytes from scanner states to the ends of lexemes."""
+
+    def __init__(self, parser: Parser, single: npt.NDArray[np.bool_]) -> None:
+        scanner = parser.scanner
+        self._begin = scanner.begin
+        n, n_types = scanner.n_locals, len(parser.lalr.terminals) + 1
+        low, high = scanner.edges[:, 1], scanner.edges[:, 2]
+        counts = np.concatenate([[0], np.cumsum(single)])
+        usable = counts[high + 1] > counts[low]
+        pairs = np.unique(scanner.edges[usable][:, [0, 3]], axis=0)
+        owner = np.repeat(np.arange(n), np.diff(scanner.exit_start))
+        ignored = scanner.exit_type < 0
+        self._parts = np.unique(scanner.exit_part[ignored])  # left by ignored lexemes
+        costs = np.full((n, n_types + len(self._parts)), FAR, np.int64)
+        costs[owner[~ignored], scanner.exit_type[~ignored]] = 0
+        costs[scanner.may_end, n_types - 1] = 0
+        costs[owner[ignored], n_types + np.searchsorted(self._parts, scanner.exit_part[ignored])] = 0
+        before = -1
+        while before != int(costs.sum()):
+            before = int(costs.sum())
+            np.minimum.at(costs, pairs[:, 0], costs[pairs[:, 1]] + 1)
+            np.minimum(costs, FAR, out=costs)
+        self._costs = costs
+        self._n_types = n_types
+        self._to_types: dict[int, Ints] = {}
+        self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
+        self._lexer_of = parser.lalr.lexer_of
+        self.end_cost = 0
+
+    def _after_ignored(self, lexer: int) -> Ints:
+        """int64[parts left by ignored lexemes, types]: the least bytes to each type once an ignored lexeme has ended."""
+        found = self._to_types.get(lexer)
+        if found is not None:
+            return found
+        begins = self._begin[self._parts, lexer]
+        alive = begins >= 0
+        costs = np.full((len(self._parts), self._n_types), FAR, np.int64)
+        costs[alive] = self._costs[begins[alive], : self._n_types]
+        between = np.full((len(self._parts), len(self._parts)), FAR, np.int64)
+        between[alive] = self._costs[begins[alive], self._n_types :]
+        for _ in range(len(self._parts)):
+            for k in range(len(self._parts)):
+                np.minimum(costs, between[:, k : k + 1] + costs[k], out=costs)
+        np.minimum(costs, FAR, out=costs)
+        self._to_types[lexer] = costs
+        return costs
+
+    def _row(self, local: int, lexer: int) -> Ints:
+        row = self._costs[local, : self._n_types].copy()
+        if len(self._parts):
+            through = self._costs[local, self._n_types :, None] + self._after_ignored(lexer)
+            np.minimum(row, through.min(axis=0), out=row)
+        return row
+
+    def ways(self, local: int, lexer: int) -> list[tuple[int, int]]:
+        """(bytes, column) of each terminal that the lexeme or a later one may be, cheapest first."""
+        key = (local, lexer)
+        found = self._ways.get(key)
+        if found is None:
+            row = self._row(local, lexer)
+            columns = np.flatnonzero(row < FAR)
+            found = self._ways[key] = sorted(zip(row[columns].tolist(), columns.tolist(), strict=True))
+        return found
+
+    def at_worst(self) -> list[int]:
+        """The cost of each terminal and of the end, whatever the lexeme before it left."""
+        worst = np.zeros(self._n_types, np.int64)
+        wanted: dict[int, set[int]] = {}
+        for state, lexer in enumerate(self._lexer_of.tolist()):
+            if lexer >= 0:
+                wanted.setdefault(lexer, set()).update(self._columns[state].tolist())
+        for lexer, columns in wanted.items():
+            own = sorted(columns)
+            for local in np.unique(self._begin[:, lexer][self._begin[:, lexer] >= 0]).tolist():
+                worst[own] = np.maximum(worst[own], self._row(local, lexer)[own])
+        self.end_cost = int(worst[-1])
+        return [min(int(cost), FAR) for cost in worst]
+
+
+def _items(parser: Parser, costs: list[int]) -> list[list[Item]]:
+    """The kernel items of every state of the table, with the cost of what they still need; of the start state, the whole text's."""
+    lalr = parser.lalr
+    by_lhs: dict[int, list[int]] = {}
+    for rule, lhs in enumerate(lalr.rule_lhs.tolist()):
+        by_lhs.setdefault(lhs, []).append(rule)
+    # The least cost of each nonterminal (Knuth 1977), by rounds: grammars are small.
+    least = dict.fromkeys(by_lhs, FAR)
+
+    def cost_of(symbols: tuple[int, ...]) -> int:
+        return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
+
+    changed = True
+    while changed:
+        changed = False
+        for rule, symbols in enumerate(lalr.expansions):
+            cost = cost_of(symbols)
+            lhs = int(lalr.rule_lhs[rule])
+            if cost < least[lhs]:
+                least[lhs] = cost
+                changed = True
+    kernels: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
+    top = [lhs for lhs in by_lhs if int(lalr.goto[lalr.start, lhs]) == lalr.accept]
+    done: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
+    work = [lalr.start]
+    while work:
+        state = work.pop()
+        fresh = set(kernels[state])
+        if state == lalr.start:
+            fresh |= {(rule, 0) for lhs in top for rule in by_lhs[lhs]}
+        closure = list(fresh)
+        seen = set(fresh)
+        for rule, dot in closure:
+            symbols = lalr.expansions[rule]
+            if dot < len(symbols) and symbols[dot] < 0:
+                for other in by_lhs.get(-1 - symbols[dot], ()):
+                    if (other, 0) not in seen:
+                        seen.add((other, 0))
+                        closure.append((other, 0))
+        if seen <= done[state]:
+            continue
+        done[state] |= seen
+        for rule, dot in closure:
+            symbols = lalr.expansions[rule]
+            if dot == len(symbols):
+                continue
+            x = symbols[dot]
+            target = int(lalr.action[state, x]) - 1 if x >= 0 else int(lalr.goto[state, -1 - x])
+            if target < 0 or (x >= 0 and int(lalr.action[state, x]) <= 0):
+                continue
+            if (rule, dot + 1) not in kernels[target]:
+                kernels[target].add((rule, dot + 1))
+                work.append(target)
+    found = [
+        sorted({Item(dot, int(lalr.rule_lhs[rule]), cost_of(lalr.expansions[rule][dot:])) for rule, dot in kernel})
+        for kernel in kernels
+    ]
+    found[lalr.start] = [Item(0, -1, min((least[lhs] for lhs in top), default=FAR))]
+    return found
