@@ -199,7 +199,9 @@ H_PT = 30
 H_XT = 31
 H_XL = 32
 H_MM = 33  # entries in use
-H_N = 34
+H_WR = 34
+H_NODES = 35  # of the tree of kept rows
+H_N = 36
 
 ERR_NONE = 0
 ERR_TABLE = 1
@@ -237,6 +239,7 @@ CAP_PT = 1 << 24  # tables of parsers
 CAP_XT = 1 << 22
 CAP_XL = 1 << 22  # exit numbers, listed by scanner states
 CAP_MM = 1 << 23
+CAP_WR = 1 << 21
 CAP_S = 1 << 26  # scratch
 
 LS = 64
@@ -262,7 +265,8 @@ PT = RC + CAP_RC
 XT = PT + CAP_PT
 XL = XT + CAP_XT
 MM = XL + CAP_XL
-S = MM + CAP_MM
+WR = MM + CAP_MM
+S = WR + CAP_WR
 WORDS_A = S + CAP_S
 WORDS_R = 1 << 31
 

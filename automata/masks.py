@@ -15,6 +15,7 @@ from . import layout as lay
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .parser import MAX_TRIED, can_take, expand, lexer_on
+from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
@@ -390,12 +391,21 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
 def fill(a, r, state_at, out):
     """The mask of the state whose record is at ``state_at``; returns 0, or -1 with H_ERROR set."""
     words = a[lay.H_WORDS]
-    for i in range(words):
-        out[i] = np.uint32(0)
     at = lay.HP + state_at
-    bits = a[at + lay.STATE_BITS]
     scope = a[at + 3]
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
+    q = a[at + lay.STATE_ENTRIES]
+    keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0 and a[at + lay.STATE_ENTRIES + 3] == 0
+    if keeps:
+        frame = a[at + lay.STATE_ENTRIES + 4]
+        row = kept_row(a, q, frame)
+        if row >= 0:
+            copy_row(a, r, row, out)
+            set_ends(a, at, n, out)
+            return np.int64(0)
+        begin_look(a, frame)
+    for i in range(words):
+        out[i] = np.uint32(0)
     clean = True
     n_suspects = np.int64(0)
     a[N_WALKS] = 0
@@ -448,7 +458,16 @@ def fill(a, r, state_at, out):
     for i in range(a[N_WALKS]):
         if walk_values(a, state_at, a[WALKS + i], out, np.empty(0, np.bool_)) < 0:
             return np.int64(-1)
-    if bits & lay.ACCEPTING_BIT:
+    if keeps and keep_row(a, r, q, a[at + lay.STATE_ENTRIES + 4], out) < 0:
+        return np.int64(-1)
+    set_ends(a, at, n, out)
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def set_ends(a, at, n, out):
+    """Set the bits of end-of-sequence and padding of the state with n entries whose record is at ``at``."""
+    if a[at + lay.STATE_BITS] & lay.ACCEPTING_BIT:
         for i in range(a[lay.H_EOS]):
             token = a[lay.EO + i]
             out[token >> 5] |= np.uint32(1) << np.uint32(token & 31)
@@ -456,7 +475,6 @@ def fill(a, r, state_at, out):
             for i in range(a[lay.H_EOS], a[lay.H_EOS] + a[lay.H_PAD]):
                 token = a[lay.EO + i]
                 out[token >> 5] |= np.uint32(1) << np.uint32(token & 31)
-    return np.int64(0)
 
 
 @njit(cache=True, nogil=True)

@@ -18,12 +18,19 @@ from .values import callee_register, returned_register, saved_register
 A_LS = lay.LS
 TAG_BACK = 1  # exit, symbol -> local state
 TAG_PUSH = 2  # state of the table (as a local state), local state -> push state
+TAG_ROOT = 4  # scanner's state -> node of the tree of kept rows, see ``rows``
+TAG_ROW = 5  # node, symbol -> node or row
+TAG_CONTENT = 6  # hash of a row, its tokens, a number -> row
 TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
 MM_WIDTH = 4
 MM_SLOTS = lay.CAP_MM // MM_WIDTH
 MM_MOST = MM_SLOTS * 7 // 8
 PUSHED = lay.S + 260000  # symbols pushed by one terminal, as states of the table
 MAX_PUSHED = 4096
+LOOKED = lay.S + 265000  # how many of the frames below were looked at by a fill
+N_OWN = lay.S + 265001
+OWN = lay.S + 265008  # the frames of the state being filled, from the top
+MOST_OWN = 64
 TRIED = lay.S + 270000  # (exit, frame) pairs still to be looked at
 MAX_TRIED = 8192
 
@@ -33,7 +40,8 @@ def memo(a, tag, x, y, z):
     """Where MM holds the entry, or would: its key's first word is 0 then."""
     k0 = tag | x << 3
     k1 = y | z << 32
-    h = ((k0 * 0x5BD1E995 + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) & 0x7FFFFFFFFFFF) % MM_SLOTS
+    h = (k0 & 0x7FFFFFFF) * 0x5BD1E995 + (k0 >> 31) * 0x1B873593
+    h = ((h & 0xFFFFFFFFFFFF) + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) % MM_SLOTS
     p = lay.MM + MM_WIDTH * h
     while a[p] != 0 and (a[p] != k0 or a[p + 1] != k1):
         h = (h + 1) % MM_SLOTS
@@ -204,7 +212,10 @@ def begin_of(a, parser, part, lexer):
 @njit(cache=True, nogil=True)
 def lexer_on(a, frame):
     """The lexer of the parser's state on top of a frame, -1 where that is none or several."""
-    if frame <= lay.FRAME_UNKNOWN or n_links(a, frame) != 1:
+    if frame <= lay.FRAME_UNKNOWN:
+        return np.int64(-1)
+    note_look(a, frame)
+    if n_links(a, frame) != 1:
         return np.int64(-1)
     symbol = a[lay.HP + frame + lay.HEADER]
     if symbol < 0:
@@ -254,6 +265,18 @@ def hangs_on_stack(a, q, symbol):
 
 
 @njit(cache=True, nogil=True)
+def note_look(a, frame):
+    """Note that a fill looked at a frame; see ``rows``."""
+    for i in range(a[N_OWN]):
+        if a[OWN + i] == frame:
+            a[LOOKED] = max(a[LOOKED], i + 1)
+            return
+    last = a[N_OWN]
+    if last > 0 and a[lay.HP + a[OWN + last - 1] + lay.HEADER + 4] == frame:
+        a[LOOKED] = MOST_OWN + 1  # beyond what is told apart
+
+
+@njit(cache=True, nogil=True)
 def takes(a, column_exit, frame):
     """Whether the parser's stack ``frame`` takes a terminal (its exit with part 0): 1 or 0, -1 with H_ERROR set."""
     a[TRIED] = column_exit
@@ -265,6 +288,7 @@ def takes(a, column_exit, frame):
         here = a[TRIED + 2 * n + 1]
         if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
             continue
+        note_look(a, here)
         for j in range(n_links(a, here)):
             p = lay.HP + here + lay.HEADER + j * lay.LINK
             if a[p] < 0:
@@ -292,6 +316,7 @@ def can_take(a, q, frame):
     p = A_LS + q * lay.LS_WIDTH
     if a[p + lay.L_REACH] < 0:
         return np.int64(1)
+    note_look(a, frame)
     for j in range(n_links(a, frame)):
         symbol = a[lay.HP + frame + lay.HEADER + j * lay.LINK]
         if symbol >= 0 and not hangs_on_stack(a, q, symbol):
@@ -331,6 +356,7 @@ def expand(a, scope, exit_, frame, register, out):
         register = a[TRIED + 3 * n + 2]
         if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
             continue
+        note_look(a, here)
         for j in range(n_links(a, here)):
             p = lay.HP + here + lay.HEADER + j * lay.LINK
             if a[p] < 0:
