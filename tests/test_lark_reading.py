@@ -228,6 +228,10 @@ def test_a_lexer_that_explodes_is_a_stated_limit(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(LimitExceeded, match="terminals BAD") as caught:
         tables("start: (BAD | A)+\nBAD: /[ab]*a[ab]{12}c/\nA: /[ab]/")
     assert caught.value.limit == "MAX_LOCALS"
+    monkeypatch.setattr(controls, "MAX_WORK", 5_000)
+    with pytest.raises(LimitExceeded, match="terminals BAD") as caught:
+        tables("start: (BAD | A)+\nBAD: /[ab]*a[ab]{12}c/\nA: /[ab]/")
+    assert caught.value.limit == "MAX_WORK"
 
 
 # --- characters -----------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def complement(ranges: Ranges) -> Ranges:
 
 @lru_cache(maxsize=1)
 def _all_characters() -> str:
-    return "".join(map(chr, range(LAST + 1)))
+    return np.arange(LAST + 1, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 @lru_cache(maxsize=64)

@@ -33,8 +33,11 @@ IGNORED = -1
 DEAD = -1
 """No local state."""
 
-MAX_LOCALS = 100_000
-"""Python's own grammar has some 5,000 before minimisation; beyond this a grammar explodes."""
+MAX_LOCALS = 50_000
+"""Python's own grammar has 985 before minimisation; beyond this a grammar explodes."""
+
+MAX_WORK = 100_000_000
+"""Places of patterns that may be moved over a class of characters, all local states together: some ten seconds."""
 
 
 class Stay(NamedTuple):
@@ -133,7 +136,7 @@ class Controls:
         """Build everything that can be reached from the beginning of the text.
 
         Raises:
-            LimitExceeded: there are more than ``MAX_LOCALS`` local states.
+            LimitExceeded: there are more than ``MAX_LOCALS`` local states, or they take more than ``MAX_WORK``.
 
         """
         self._closures = closures
@@ -156,6 +159,7 @@ class Controls:
         self._part_ids: dict[frozenset[Part], int] = {}
         self._lexers_of: list[set[int]] = []
         self._work: list[int] = []
+        self._spent = 0
         first = Part(NOTHING, NO_DUTIES, 0, 0, NOTHING, self._behind.first & self._begin_behind)
         self._begin(self._part(frozenset([first])), [first_lexer])
         self._explore()
@@ -201,7 +205,7 @@ class Controls:
         number = self._local_ids.setdefault(local, len(self.locals))
         if number == len(self.locals):
             if number >= MAX_LOCALS:
-                raise self._too_many()
+                raise self._too_many("MAX_LOCALS", MAX_LOCALS, "has more than {} states")
             self.locals.append(local)
             self.rows.append([])
             self.exits.append({kind: self._part(parts) for kind, parts in local.exits})
@@ -209,8 +213,8 @@ class Controls:
             self._lexers_of.append(set())
         return number
 
-    def _too_many(self) -> LimitExceeded:
-        """Name the terminals that most of the guards and threads belong to."""
+    def _too_many(self, limit: str, value: int, what: str) -> LimitExceeded:
+        """Name the terminals that most of the latest guards and threads belong to."""
         blame: Counter[str] = Counter()
         for local in self.locals[-2000:]:
             for stay in local.stays:
@@ -218,9 +222,9 @@ class Controls:
                 blame.update(self._lexing.names[x] for x in owners if x >= 0)
         names = ", ".join(name for name, _ in blame.most_common(3))
         return LimitExceeded(
-            f"the lexer has more than {MAX_LOCALS} states; most of them keep track of the terminals {names}",
-            limit="MAX_LOCALS",
-            value=MAX_LOCALS,
+            f"the lexer {what.format(value)}; most of its states keep track of the terminals {names}",
+            limit=limit,
+            value=value,
             hint="make these patterns simpler, above all counted repetitions and look-arounds",
         )
 
@@ -231,16 +235,20 @@ class Controls:
         if not local.stays:
             return
         reads = self._closures.reads
-        moving = 0
+        moving = places = 0
         masks = set(self._behind.masks)
         for stay in local.stays:
             for q in stay.threads:
                 moving |= reads[q]
             states = {*stay.threads, *stay.shadow, *stay.guard, *stay.progress}.union(*stay.duties)
             masks.update(reads[q] for q in states)
+            places += len(states)
         blocks = [moving] if moving else []
         for mask in masks:
             blocks = [x for block in blocks for x in (block & mask, block & ~mask) if x]
+        self._spent += len(blocks) * places
+        if self._spent > MAX_WORK:
+            raise self._too_many("MAX_WORK", MAX_WORK, "takes more than {} moves to build")
         found: dict[Local, int] = {}
         for block in blocks:
             bit = block & -block

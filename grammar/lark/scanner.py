@@ -18,21 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from lark.indenter import Indenter
 
-from ..regular.dfa import CharDfa
-from ..regular.encode import utf8
 from . import minimal, reading
 from .building import build
-from .characters import LAST, Classes
+from .characters import Classes
 from .closures import Closures
 from .controls import DEAD, IGNORED, Controls
 from .indentation import Indentation, check_balanced
 from .lalr import Lalr
 from .minimal import Table
+from .utf8 import in_bytes
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
-
-_SURROGATES = (0xD800, 0xDFFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +110,15 @@ def tables(
     controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
     full = minimal.table(controls, closures.classes.number, len(lexing.names), len(lexing.lexers))
     small = minimal.minimise(minimal.live(full))
-    return LarkTables(_in_bytes(small, closures.classes, lexing.names), read.lalr, read.indentation)
+    return LarkTables(_scanner(small, closures.classes, lexing.names), read.lalr, read.indentation)
 
 
-def _in_bytes(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
+def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
     """Spell characters as UTF-8, and lay the table out as lists of edges and exits."""
-    automaton = utf8(_over_characters(small, classes))
-    order = np.lexsort((automaton.low, automaton.source))
-    edges = np.column_stack([automaton.source, automaton.low, automaton.high, automaton.target])[order]
-    n, inner = len(small.row), automaton.n - len(small.row)
+    n_locals, edges = in_bytes(small.row, classes)
+    n, inner = len(small.row), n_locals - len(small.row)
     local, column = np.nonzero(small.exit != DEAD)
-    exit_start = np.zeros(automaton.n + 1, np.int64)
+    exit_start = np.zeros(n_locals + 1, np.int64)
     exit_start[1 : n + 1] = np.cumsum((small.exit != DEAD).sum(axis=1))
     exit_start[n + 1 :] = exit_start[n]
     reach = np.concatenate([small.exit != DEAD, np.zeros((inner, len(names) + 1), np.bool_)])
@@ -134,35 +129,15 @@ def _in_bytes(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner
         small.exit[local, column].astype(np.int32),
         small.begin,
         np.append(small.may_end, np.zeros(inner, np.bool_)),
-        _follow(small.begin, edges),
+        _follow(small.begin, edges, n_locals),
         _reach(reach, edges),
         names,
     )
 
 
-def _over_characters(small: Table, classes: Classes) -> CharDfa:
-    """Ranges of scalar values for each local state; neighbours with one target are one range."""
-    low = np.concatenate([classes.low, np.array([_SURROGATES[0], _SURROGATES[1] + 1], np.int64)])
-    low = np.unique(low)
-    piece = np.searchsorted(classes.low, low, side="right") - 1
-    targets = small.row[:, classes.of_piece[piece]]
-    targets[:, (low >= _SURROGATES[0]) & (low <= _SURROGATES[1])] = DEAD
-    opens = np.ones(targets.shape, np.bool_)
-    opens[:, 1:] = targets[:, 1:] != targets[:, :-1]
-    state, at = np.nonzero(opens)
-    target = targets[state, at]
-    high = np.append(low[at[1:]] - 1, LAST)
-    high[np.append(at[1:] == 0, np.True_)] = LAST
-    kept = target != DEAD
-    counts = np.bincount(state[kept], minlength=len(small.row))
-    begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
-    return CharDfa(len(small.row), begin, low[at][kept], high[kept], target[kept], small.may_end.copy())
-
-
-def _follow(begin: _Int, edges: _Int) -> _Bool:
+def _follow(begin: _Int, edges: _Int, n_locals: int) -> _Bool:
     """Bytes that can be read after each part."""
-    n = int(max(begin.max(initial=0), edges[:, 0].max(initial=0))) + 1
-    reads = np.zeros((n + 1, 257), np.int64)
+    reads = np.zeros((n_locals + 1, 257), np.int64)  # the last row: dead
     np.add.at(reads, (edges[:, 0], edges[:, 1]), 1)
     np.add.at(reads, (edges[:, 0], edges[:, 2] + 1), -1)
     readable = np.cumsum(reads, axis=1)[:, :256] > 0
@@ -171,8 +146,10 @@ def _follow(begin: _Int, edges: _Int) -> _Bool:
 
 def _reach(reach: _Bool, edges: _Int) -> _Bool:
     """Exits that can be reached along edges, by a fixed point from the exits backwards."""
+    pairs = np.unique(edges[:, [0, 3]], axis=0)
+    source, first = np.unique(pairs[:, 0], return_index=True)
     count = -1
-    while count != int(reach.sum()):
+    while len(source) and count != int(reach.sum()):
         count = int(reach.sum())
-        np.logical_or.at(reach, edges[:, 0], reach[edges[:, 3]])
+        reach[source] |= np.logical_or.reduceat(reach[pairs[:, 1]], first, axis=0)
     return reach
