@@ -31,6 +31,7 @@ from .grammar.errors import (  # noqa: E402
     Unsupported,
 )
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
+from .grammar.lark import Lark  # noqa: E402
 from .grammar.source import Source  # noqa: E402
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "Hole",
     "InvalidSource",
     "JsonSchema",
+    "Lark",
     "Lattice",
     "Law",
     "LimitExceeded",

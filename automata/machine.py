@@ -156,7 +156,9 @@ def _load_rules(
     start_of: dict[int, int] = {}
     fresh: list[int] = []
     known: dict[Hashable, int] = {}
-    parsers = [rule for component in order.components for rule in component if isinstance(grammar.rules[rule].body, Parser)]
+    parsers = [
+        rule for component in order.components for rule in component if isinstance(grammar.rules[rule].body, Parser)
+    ]
     for rule in parsers:
         body = grammar.rules[rule].body
         if isinstance(body, Parser):

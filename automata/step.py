@@ -733,7 +733,9 @@ def configuration_bits(a, scope, n):
             more = True
         if flags & lay.FLAG_PUSH:
             callee = a[lay.CL + a[p + lay.L_CALLS]]
-            frame = intern_link(a, scope, (callee >> 32) - 1, a[at + 1], a[at + 2], saved_register(a, a[at + 3]), a[at + 4])
+            frame = intern_link(
+                a, scope, (callee >> 32) - 1, a[at + 1], a[at + 2], saved_register(a, a[at + 3]), a[at + 4]
+            )
             if frame < 0:
                 return np.int64(-1)
             n_work = add_call(a, n_work, callee & 0xFFFFFFFF, np.int64(-1), callee_register(a, scope, a[at + 3]), frame)

@@ -9,70 +9,85 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+IGNORED: Final = -1
+"""The type of a lexeme that the parser never sees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lalr:
-    """The table of an LALR(1) parser (DeRemer 1969).
+    """A table-driven shift-reduce parser, entry by entry what Lark built.
+
+    Feeding terminal t: while ``action[top, t]`` is a reduction by rule r, pop ``rule_length[r]`` states, then push
+    ``goto[top, rule_lhs[r]]``; then shift, or reject.  The text is accepted iff, when ``$END`` is fed (the last column), a
+    reduction pushes the state ``accept``; then nothing is shifted.
 
     Attributes:
-        action: int64[states, terminals + 1]: 0 error, s + 1 shift to s, -1 - r reduce by rule r.  The last column is the end of the text.
-        goto: int64[states, nonterminals], -1 for none.
-        rule_lhs: int64[rules], the nonterminal of each.
-        rule_length: int64[rules], symbols on its right-hand side.
-        start: the state to begin in.
-        accept: the text is accepted when a goto at its end leads to this state.
-        lexer_of: int64[states], -1 where no lexeme begins.
-        terminals: names of the columns but the last.
+        action: int32[n_states, n_terminals + 1]: 0 error, s + 1 shift to s, -1 - r reduce by rule r.
+        goto: int32[n_states, n_nonterminals], -1 none.
+        rule_lhs, rule_length: int32[n_rules]: nonterminal, and number of symbols on the right.
+        start: the state at the bottom of every stack.
+        accept: the state whose push by ``$END`` accepts.
+        lexer_of: int32[n_states]: the lexer that reads the next lexeme when this state is on top, -1: never on top then.
+        terminals, nonterminals: names of the columns, ``$END`` left out.
+        rules: every rule as text.
+        expansions: of every rule: the symbols on its right; column t, or -1 - n for nonterminal n.
 
     """
 
-    action: Ints
-    goto: Ints
-    rule_lhs: Ints
-    rule_length: Ints
+    action: npt.NDArray[np.int32]
+    goto: npt.NDArray[np.int32]
+    rule_lhs: npt.NDArray[np.int32]
+    rule_length: npt.NDArray[np.int32]
     start: int
     accept: int
-    lexer_of: Ints
+    lexer_of: npt.NDArray[np.int32]
     terminals: tuple[str, ...]
+    nonterminals: tuple[str, ...]
+    rules: tuple[str, ...]
+    expansions: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """A deterministic automaton over bytes that reads one lexeme after the other, for all lexers of a parser.
-
-    A lexeme ends when the next byte is read or the text ends: then the state is left through an exit, and the lexer of the parser's new state begins
-    with what the exit left of the scanner, its *part* (what earlier lexemes forbid or demand of what follows).  Part 0 is the empty one.
+    """The lexer's automaton; see the module's text.
 
     Attributes:
-        edges: int64[m, 4]: source, lowest byte, highest byte, target; at most one target a byte.
-        exit_start: int64[n + 1], CSR offsets into the exits.
-        exit_type: int64[exits], a column of the table, or -1 for an ignored terminal.
-        exit_part: int64[exits].
-        begin: int64[parts, lexers], a local state, or -1 where nothing can follow.
-        may_end: bool[n], whether the text may end here (no lexeme is open).
-        follow: bool[parts, 256], the bytes that some lexer can read after a part.
-        reach: bool[n, terminals + 1], what the open lexeme may still become; the last column stands for every ignored terminal.
+        edges: int64[m, 4]: source, lowest byte, highest byte, target; sorted; at most one target for a local and a byte.
+        exit_start: int64[n_locals + 1]: the exits of local q are ``exit_start[q]..exit_start[q + 1]``.
+        exit_type: int32[k]: column of the parse table, ``IGNORED`` where the parser is not fed.  A local state has at
+            most one exit of each type.
+        exit_part: int32[k]: what is left for the next lexeme.
+        begin: int64[n_parts, n_lexers]: the first local state, -1: dead, or a pair that never meets.  Part 0 is the one at
+            the beginning of the text.
+        may_end: bool[n_locals]: nothing of the lexeme has been read, and the text may end here as far as the lexer knows.
+        follow: bool[n_parts, 256]: the bytes that some lexer can read after the part.
+        reach: bool[n_locals, n_types + 1]: the types by which the lexeme may still end; last column: ignored.
+        terminals: names of the types.
 
     """
 
     edges: Ints
     exit_start: Ints
-    exit_type: Ints
-    exit_part: Ints
+    exit_type: npt.NDArray[np.int32]
+    exit_part: npt.NDArray[np.int32]
     begin: Ints
-    may_end: npt.NDArray[np.bool_]
-    follow: npt.NDArray[np.bool_]
-    reach: npt.NDArray[np.bool_]
+    may_end: Bools
+    follow: Bools
+    reach: Bools
+    terminals: tuple[str, ...]
 
     @property
     def n_locals(self) -> int:
-        """How many local states there are."""
+        """How many local states there are, the insides of characters included."""
         return len(self.may_end)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..errors import LimitExceeded
+from ..parsing import IGNORED
 from .closures import Behind, Closures, UnsettledError
 
 States = frozenset[int]
@@ -26,9 +27,6 @@ _T = TypeVar("_T")
 
 NOTHING: States = frozenset()
 NO_DUTIES: Duties = frozenset()
-
-IGNORED = -1
-"""The type of a lexeme that the parser never sees."""
 
 DEAD = -1
 """No local state."""

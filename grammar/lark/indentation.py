@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lark.indenter import Indenter
 
 from ..errors import Unsupported
-from .lalr import Lalr
+from ..parsing import Lalr
 
 
 class Indentation(NamedTuple):

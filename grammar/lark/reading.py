@@ -18,10 +18,10 @@ from lark.parser_frontends import PostLexConnector
 from lark.parsers.lalr_analysis import Shift
 
 from ..errors import InvalidSource, Unsupported
+from ..parsing import Lalr
 from .building import NO_FILE, Text
 from .controls import LexerPlan, Lexing
 from .indentation import Indentation
-from .lalr import Lalr
 from .patterns import Program
 
 END_NAME = "$END"

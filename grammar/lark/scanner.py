@@ -18,53 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from lark.indenter import Indenter
 
+from ..parsing import IGNORED, Lalr, Scanner
 from . import minimal, reading
 from .building import build
 from .characters import Classes
 from .closures import Closures
-from .controls import DEAD, IGNORED, Controls
+from .controls import DEAD, Controls
 from .indentation import Indentation, check_balanced
-from .lalr import Lalr
 from .minimal import Table
 from .utf8 import in_bytes
 
 _Int = npt.NDArray[np.int64]
 _Bool = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Scanner:
-    """The lexer's automaton; see the module's text.
-
-    Attributes:
-        edges: int64[m, 4]: source, lowest byte, highest byte, target; sorted; at most one target for a local and a byte.
-        exit_start: int64[n_locals + 1]: the exits of local q are ``exit_start[q]..exit_start[q + 1]``.
-        exit_type: int32[k]: column of the parse table, ``IGNORED`` (-1) where the parser is not fed.  A local state has at
-            most one exit of each type.
-        exit_part: int32[k]: what is left for the next lexeme.
-        begin: int64[n_parts, n_lexers]: the first local state, -1: dead, or a pair that never meets.  Part 0 is the one at
-            the beginning of the text.
-        may_end: bool[n_locals]: nothing of the lexeme has been read, and the text may end here as far as the lexer knows.
-        follow: bool[n_parts, 256]: the bytes that some lexer can read after the part.
-        reach: bool[n_locals, n_types + 1]: the types by which the lexeme may still end; last column: ignored.
-        terminals: names of the types.
-
-    """
-
-    edges: _Int
-    exit_start: _Int
-    exit_type: npt.NDArray[np.int32]
-    exit_part: npt.NDArray[np.int32]
-    begin: _Int
-    may_end: _Bool
-    follow: _Bool
-    reach: _Bool
-    terminals: tuple[str, ...]
-
-    @property
-    def n_locals(self) -> int:
-        """How many local states there are, the insides of characters included."""
-        return len(self.may_end)
 
 
 @dataclass(frozen=True, slots=True)

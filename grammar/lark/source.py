@@ -1,0 +1,90 @@
+"""``Lark``: a grammar of the lark package as a source, with exactly the language of Lark's own LALR parser and contextual lexer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Unsupported
+from ..ir import Grammar
+from ..parsing import Parser
+from ..report import Report, ReportEntry
+from ..source import Lowered, Source
+
+if TYPE_CHECKING:
+    import lark
+    from lark.indenter import Indenter
+
+    from .scanner import LarkTables
+
+
+@dataclass(frozen=True, slots=True)
+class Lark(Source):
+    """A Lark grammar.
+
+    A text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises nothing: terminals compete
+    as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a lexeme is what Python's ``re``
+    matches, which is not always the longest.
+
+    Attributes:
+        grammar: the grammar's text, a ``pathlib.Path`` of its file, or what ``lark.Lark`` has built with ``parser="lalr"``.
+        start: the rule that texts are made of; ``"start"`` unless the grammar is built already and has one start rule.
+        postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
+        import_paths: folders in which ``%import`` looks besides the file's own.
+        regex_flags: flags of ``re`` for all patterns.
+
+    """
+
+    grammar: str | Path | lark.Lark
+    start: str | None = field(default=None, kw_only=True)
+    postlex: Indenter | None = field(default=None, kw_only=True)
+    import_paths: tuple[str | Path, ...] = field(default=(), kw_only=True)
+    regex_flags: int = field(default=0, kw_only=True)
+
+    def lower(self) -> Lowered:
+        """The tables of the parser and of its lexers, as the one rule of a grammar.
+
+        Raises:
+            InvalidSource: Lark refuses the grammar.
+            Unsupported: the grammar uses a callback, a back-reference or something else that no table can hold.
+            LimitExceeded: its lexers have too many states.
+
+        """
+        from .scanner import tables  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+
+        read = tables(
+            self.grammar,
+            start=self.start,
+            postlex=self.postlex,
+            import_paths=self.import_paths,
+            g_regex_flags=self.regex_flags,
+        )
+        if read.indentation is not None:
+            raise Unsupported(
+                "the grammar has an indenter, and indentation is not there yet", hint="parse without postlex"
+            )
+        grammar = Grammar()
+        rule = grammar.rule(origin=self._name())
+        grammar.define(rule, Parser(read.lalr, read.scanner))
+        grammar.start = rule
+        report = Report(
+            dialect="lark (LALR, contextual lexer)",
+            sound=True,
+            complete=True,
+            live=True,
+            budget="bound",
+            collect=lambda: _entries(read),
+            unsatisfiable=list,
+        )
+        return Lowered(grammar, report)
+
+    def _name(self) -> str:
+        if isinstance(self.grammar, Path):
+            return str(self.grammar)
+        return "the grammar" if isinstance(self.grammar, str) else str(self.grammar.source_path)
+
+
+def _entries(read: LarkTables) -> list[ReportEntry]:
+    """One entry for each terminal: what becomes of its pattern."""
+    return [ReportEntry(name, "terminal", "exact") for name in read.lalr.terminals]

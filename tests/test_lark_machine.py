@@ -1,0 +1,199 @@
+"""The machine on the tables of Lark grammars: masks, acceptance and bounds against the reference recogniser and Lark itself."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import lru_cache
+from typing import Any
+
+import lark
+import lark_random
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from lark_reference import Recogniser
+from lark_toys import TOYS
+from sizes import size
+
+import syntagma as sg
+from syntagma.automata.bounds import UNREACHABLE
+from syntagma.automata.constraint import Constraint
+from syntagma.grammar.lark.scanner import tables
+from syntagma.testing import check_constraint
+
+pytestmark = pytest.mark.kernel
+
+
+def vocabulary(texts: list[str]) -> sg.Vocabulary:
+    """All single bytes, some longer tokens, and the end."""
+    tokens: list[bytes | None] = [bytes([b]) for b in range(256)]
+    tokens += [x.encode() for x in texts]
+    return sg.Vocabulary([*tokens, None], eos_ids=[len(tokens)])
+
+
+def lark_accepts(built: lark.Lark, text: str) -> bool:
+    """Whether Lark parses a text; whatever it raises is a rejection."""
+    try:
+        built.parse(text)
+    except Exception:  # noqa: BLE001
+        return False
+    return True
+
+
+@lru_cache(maxsize=8)
+def toy(name: str) -> tuple[lark.Lark, Constraint, Recogniser]:
+    """A toy built by Lark, as a constraint whose tokens cross the toy's terminals, and as a reference recogniser."""
+    case = TOYS[name]
+    built = lark.Lark(case.grammar, parser="lalr")
+    longer = ["".join(x) for n in (2, 3) for x in itertools.product(case.alphabet[:5], repeat=n)]
+    return built, sg.compile(sg.Lark(built), vocabulary(longer)), Recogniser(tables(built))
+
+
+def allowed(constraint: Constraint, state: int) -> list[int]:
+    """The tokens of a mask."""
+    return np.flatnonzero(np.unpackbits(constraint.mask(state).view(np.uint8), bitorder="little")).tolist()
+
+
+def walk(draw: random.Random, constraint: Constraint, recogniser: Recogniser, length: int) -> None:
+    """A random walk: every mask is what advancing token by token says, and never more than the reference allows."""
+    tokens = constraint.vocab.tokens
+    state = constraint.start
+    here: Any = recogniser.start
+    for _ in range(length):
+        row = allowed(constraint, state)
+        assert row == [t for t in range(constraint.vocab.size) if constraint.advance(state, t)]
+        assert constraint.is_accepting(state) == recogniser.may_end(here)
+        texts = [t for t in row if tokens[t] is not None]
+        for token in draw.sample(texts, min(len(texts), 12)):
+            after = here
+            for byte in tokens[token] or b"":
+                after = recogniser.step(after, byte)
+            assert after, tokens[token]
+        if not texts:
+            return
+        longer = [t for t in texts if t >= 256]
+        token = draw.choice(longer if longer and draw.random() < 0.6 else texts)
+        for byte in tokens[token] or b"":
+            here = recogniser.step(here, byte)
+        state = constraint.advance(state, token)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_masks_of_toys(name: str) -> None:
+    """Masks of toys agree with advancing, and acceptance with the reference."""
+    _, constraint, recogniser = toy(name)
+    for seed in range(size(20, plain=1)):
+        walk(random.Random(seed), constraint, recogniser, size(10, plain=4))
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_toys_accept_what_lark_parses(name: str) -> None:
+    """All short texts over a toy's characters are accepted iff Lark parses them."""
+    built, constraint, _ = toy(name)
+    alphabet = TOYS[name].alphabet
+    for length in range(size(4, plain=3)):
+        for letters in itertools.product(alphabet, repeat=length):
+            text = "".join(letters)
+            assert constraint.accepts(text) == lark_accepts(built, text), text
+
+
+@given(st.randoms(use_true_random=False))
+def test_masks_of_random_grammars(draw: random.Random) -> None:
+    """Masks of random grammars with overlapping terminals, look-around and priorities agree with advancing and the reference."""
+    grammar = lark_random.grammar(draw)
+    try:
+        built = lark.Lark(grammar, parser="lalr")
+        found = tables(built)
+    except (lark.exceptions.LarkError, sg.SyntagmaError):
+        assume(False)
+        return
+    try:
+        constraint = sg.compile(sg.Lark(built), vocabulary(["ab", "bc", "a.", "\n-", "aé", "ca"]))
+    except sg.Unsatisfiable:
+        return
+    walk(draw, constraint, Recogniser(found), 6)
+
+
+def finish(constraint: Constraint, state: int) -> bytes:
+    """Complete a text by single bytes that each lower the bound."""
+    text = b""
+    bound = constraint.finish_bound(state)
+    while bound:
+        assert bound < UNREACHABLE
+        after = {byte: constraint.advance(state, byte) for byte in allowed(constraint, state) if byte < 256}
+        costs = {byte: constraint.finish_bound(target) for byte, target in after.items()}
+        byte = min(costs, key=costs.__getitem__)
+        assert costs[byte] < bound
+        text += bytes([byte])
+        state, bound = after[byte], costs[byte]
+    assert constraint.is_accepting(state)
+    return text
+
+
+def seeds() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Grammars with separators between their lexemes, and prefixes of their texts."""
+    return {
+        "expression": (
+            r"""
+            start: e
+            ?e: e "+" t | t
+            ?t: t "*" f | f
+            ?f: NAME | NUM | "(" e ")" | "if" f "else" f
+            NAME: /[a-z]+/
+            NUM: /\d+(\.\d+)?/
+            %ignore /[ ]+/
+            """,
+            (
+                "",
+                "a",
+                "(a",
+                "(a+",
+                "((b*c",
+                "i",
+                "if",
+                "if ",
+                "ifx",
+                "if a els",
+                "if a e",
+                "1.",
+                "1.5",
+                "(1.",
+                "if (a) else ((b",
+            ),
+        ),
+        "list": (
+            r"""
+            start: "[" (item ("," item)*)? "]"
+            item: start | WORD | STRING
+            WORD: /\w+/
+            STRING: /"(?:[^"\\]|\\.)*"/
+            %ignore /\s+/
+            """,
+            ("", "[", "[[", "[a", "[a,", '["', '["x\\', '["é', "[[a,b],", "[a ,"),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", seeds())
+def test_bounds_lead_to_texts_that_lark_parses(name: str) -> None:
+    """From every prefix the bound leads down to a complete text, in as many bytes as it says at most."""
+    grammar, prefixes = seeds()[name]
+    built = lark.Lark(grammar, parser="lalr")
+    constraint = sg.compile(sg.Lark(built), vocabulary(["if", "(a", ") ", "],", '"x']))
+    for prefix in prefixes:
+        data = prefix.encode()
+        state = constraint.advance_bytes(constraint.start, data)
+        assert state, prefix
+        rest = finish(constraint, state)
+        assert len(rest) <= constraint.finish_bound(state)
+        assert lark_accepts(built, (data + rest).decode()), (prefix, rest)
+
+
+@pytest.mark.parametrize("name", seeds())
+def test_the_laws_of_constraints(name: str) -> None:
+    """The shipped conformance function holds for grammars with a lexer, budgets included."""
+    grammar, _ = seeds()[name]
+    constraint = sg.compile(sg.Lark(grammar), vocabulary(["if", "(a", ") ", "],", '"x']))
+    check_constraint(constraint, texts=["(a+b)*c", '[a,["x"]]'], steps=size(12, plain=3))
