@@ -19,6 +19,7 @@ from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.sampler import MaskSampler  # noqa: E402
+from .grammar.choices import Choices  # noqa: E402
 from .grammar.errors import (  # noqa: E402
     BudgetTooSmall,
     InvalidSource,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "HOLE",
     "BudgetTooSmall",
+    "Choices",
     "Constraint",
     "Gap",
     "Hole",

@@ -25,6 +25,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
+from .packed import expand
 from .step import range_of
 
 WIDTH = 8
@@ -494,6 +495,8 @@ def build(a, r, parent, symbol, state):
     if parent >= 0:
         n_seeds = a[lay.EF + parent * lay.EF_WIDTH + lay.E_N_POPS]
         state = symbol >> 1 if symbol >= 0 else np.int64(0)
+    if a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_LAZY and expand(a, state) < 0:
+        return np.int64(-1)
     shadowed = parent < 0 and a[lay.LS + state * lay.LS_WIDTH + lay.L_SHADOW] > 0
     for seed in range(n_seeds):
         seed_node = np.int64(0)
@@ -615,6 +618,8 @@ def build(a, r, parent, symbol, state):
                     p = POOL + e * WIDTH
                     q = a[p]
                     at = lay.LS + q * lay.LS_WIDTH
+                    if a[at + lay.L_FLAGS] & lay.FLAG_LAZY and expand(a, q) < 0:
+                        return np.int64(-1)
                     live = shadowed and a[at + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN
                     x = lay.RG + a[at + lay.L_RANGES]
                     x_end = x + 2 * a[at + lay.L_N_RANGES]

@@ -26,6 +26,8 @@ word  name         meaning
 10    SHADOW_SYM   the symbol under which it would be called
 11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
 12    WORDS        how many keys can still be read from here, see *Keys that run out*; UNBOUNDED where that is no matter
+13    PACKED       of a state of a packed automaton, else 0: its offset in DG plus 1, and above 32 bits that of its row in R
+                   plus 1, if it has one; see *Packed automata*
 ====  ===========  ===========================================================================================
 
 ``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24 | simple << 60`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
@@ -34,6 +36,14 @@ of the callee's first counter pair or -1.  ``PR``, two words a pair: need, room.
 
 A *symbol* is what a frame remembers: ``2 * return state + keyed``.  A keyed call is the reading of an extra key: the
 duplicate-key register passes through it instead of being saved, and the return executes KEY_CLOSE.
+
+Packed automata
+---------------
+
+A dictionary of a million names has millions of states, and a text visits a few dozen.  So a rule may be a deterministic automaton in packed
+form (``grammar.packed``): its words lie in ``DG``, one for each range, and a local state is made of one of its states only where a run or a
+walk gets there.  Until bytes are to be read from it, such a state is ``FLAG_LAZY``: it says whether it accepts and nothing else.
+``DM`` holds the local state of each word that begins a state, 32 bits a word, 0 where there is none yet; untouched pages of it cost nothing.
 
 Configurations
 ==============
@@ -157,6 +167,7 @@ H_MAX_DEPTH = 26  # longest token in bytes
 H_GENERATION = 27  # of the store, the upper bits of its states
 H_CUT = 28  # set where a duplicate ends a run
 H_STOP = 29  # set from another thread where the time of a load is up
+H_DG = 30
 H_N = 32
 
 ERR_NONE = 0
@@ -192,6 +203,8 @@ CAP_TR = 1 << 24  # vocabulary trie, a word a node; then per token next-same and
 CAP_EO = 1 << 12
 CAP_RC = 256  # trie node of each first byte, -1 for none
 CAP_S = 1 << 25  # scratch
+CAP_DG = 1 << 26
+CAP_DM = CAP_DG // 2
 
 LS = 64
 RG = LS + CAP_LS
@@ -213,11 +226,13 @@ TR = SC + CAP_SC
 EO = TR + CAP_TR
 RC = EO + CAP_EO
 S = RC + CAP_RC
-WORDS_A = S + CAP_S
+DG = S + CAP_S
+DM = DG + CAP_DG
+WORDS_A = DM + CAP_DM
 WORDS_R = 1 << 31
 
 # --- local states -------------------------------------------------------------------------------------------------
-LS_WIDTH = 13
+LS_WIDTH = 14
 DENSE_WIDTH = 32
 L_RANGES = 0
 L_N_RANGES = 1
@@ -232,6 +247,7 @@ L_SHADOW = 9
 L_SHADOW_SYM = 10
 L_FIRST = 11
 L_WORDS = 12
+L_PACKED = 13
 
 FLAG_ACCEPT = 1
 FLAG_ACCEPT_NO_NEED = 2
@@ -239,6 +255,7 @@ FLAG_END = 4  # accepting, nothing to read, nothing to call: popped at once
 FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
 FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
+FLAG_LAZY = 128  # of a packed automaton, without its ranges as yet
 FLAG_FAST = 64  # not accepting, no calls, one range a byte: a byte with a simple range needs no closure
 
 RG_SHADOW_BIT = 62  # of the second word

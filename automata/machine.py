@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from array import array
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,17 @@ from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, S
 from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
+from .packed import MALFORMED, load_packed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
+    from ..grammar.packed import PackedDfa
     from .store import Store
 
 DEFAULT_MAX_DFA_STATES = 200_000
 
+_NO_EDGES = array("q")
 
 PATIENCE = 1_000_000
 """Work of one rule (see ``load_rule``) that is done without a look at the clock: about 10 ms."""
@@ -48,7 +52,7 @@ class _Order:
         bodies = [rule.body for rule in grammar.rules]
         if any(body is None for body in bodies):
             raise InvalidSource("a rule of the grammar was never defined")
-        parts = [body.edges for body in bodies if body is not None]
+        parts = [body.edges if body.packed is None else _NO_EDGES for body in bodies if body is not None]
         ends = np.cumsum([len(part) // EDGE_WIDTH for part in parts]).tolist()
         joined = np.frombuffer(bytearray(b"".join(parts)), np.int64).reshape(-1, EDGE_WIDTH)
         begins = [0, *ends[:-1]]
@@ -192,6 +196,9 @@ def _load_rules(
         if body is None:  # _Order has refused it already
             continue
         store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
+        if body.packed is not None:
+            _load_packed(store, body.packed, start_of[rule], grammar.rules[rule].origin)
+            continue
         edges = order.edges[rule]
         if rule not in linked:
             _link(edges, order.calls[rule], start_of)
@@ -233,10 +240,23 @@ def _link(edges: npt.NDArray[np.int64], calls: list[int], start_of: dict[int, in
 def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
     content = hashlib.blake2b(linked.tobytes(), digest_size=16)
+    if body.packed is not None:
+        content.update(np.ascontiguousarray(body.packed.words))
+        return content.digest(), body.packed.start
     rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
     content.update(repr(rest).encode())
     content.update(body.blob)
     return content.digest()
+
+
+def _load_packed(store: Store, dfa: PackedDfa, start: int, where: str | None) -> None:
+    """Load a packed automaton as the rule that begins in the local state ``start``."""
+    a = store.arena.a
+    first = int(load_packed(a, np.ascontiguousarray(dfa.words), dfa.start, start, store.spelled))
+    if first == MALFORMED:
+        raise InvalidSource("the words of a packed automaton are not those of a deterministic one", where=where)
+    check(a)
+    store.packed.append((first, start))
 
 
 def _arguments(

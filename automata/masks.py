@@ -14,6 +14,7 @@ from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
+from .packed import mark_tokens
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
@@ -205,6 +206,9 @@ def add_walk(a, node):
 @njit(cache=True, nogil=True)
 def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_suspects):
     """OR the tokens of one entry into out; returns (clean, suspects), suspects -1 on an error."""
+    p = lay.LS + q * lay.LS_WIDTH
+    if frame == lay.FRAME_EMPTY and a[p + lay.L_PACKED] > 0:
+        return False, n_suspects if mark_tokens(a, r, q, out, clean) == 0 else np.int64(-1)
     node = root(a, r, q)
     if node < 0:
         return clean, np.int64(-1)

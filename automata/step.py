@@ -26,6 +26,7 @@ from ..grammar.ir import (
 )
 from . import layout as lay
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
+from .packed import expand
 from .values import (
     ROOT_ITEM,
     ROOT_STRING,
@@ -455,6 +456,8 @@ def step(a, scope, n, c):
         q = a[at]
         p = A_LS + q * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
+        if flags & lay.FLAG_LAZY and expand(a, q) < 0:
+            return np.int64(-1)
         if accepts_here(a, flags, a[at + 1]):
             n_work = add_pops(a, scope, n_work, at)
             if n_work < 0:
@@ -712,7 +715,7 @@ def configuration_bits(a, scope, n):
         i += 1
         p = A_LS + a[at] * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
-        if a[p + lay.L_N_RANGES] > 0 or a[p + lay.L_N_CALLS] > 0:
+        if a[p + lay.L_N_RANGES] > 0 or a[p + lay.L_N_CALLS] > 0 or flags & lay.FLAG_LAZY:
             more = True
         if accepts_here(a, flags, a[at + 1]):
             frame = a[at + 4]

@@ -64,10 +64,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from .packed import PackedDfa
 
 RuleId = NewType("RuleId", int)
 """A rule of one ``Grammar``."""
@@ -130,9 +133,12 @@ class ByteAutomaton:
 
 
 class Automaton:
-    """One rule's body while it is being built.  State 0 is the start; it exists from the beginning."""
+    """One rule's body while it is being built.  State 0 is the start; it exists from the beginning.
 
-    __slots__ = ("accepting", "accepting_if_no_need", "blob", "edges", "guards", "n", "pairs")
+    With ``packed`` the texts are those of a packed automaton, and the edges are an outline of it; see ``packed.PackedDfa.body``.
+    """
+
+    __slots__ = ("accepting", "accepting_if_no_need", "blob", "edges", "guards", "n", "packed", "pairs")
 
     def __init__(self) -> None:
         """Make an automaton with a start state and nothing else."""
@@ -143,6 +149,7 @@ class Automaton:
         self.accepting: list[int] = []
         self.accepting_if_no_need: list[int] = []
         self.guards: list[tuple[int, int, int]] = []
+        self.packed: PackedDfa | None = None
 
     def state(self) -> StateIndex:
         """Add a state."""
@@ -199,6 +206,7 @@ class Automaton:
         copy.accepting = self.accepting
         copy.accepting_if_no_need = self.accepting_if_no_need
         copy.guards = self.guards
+        copy.packed = self.packed
         return copy
 
     def accept(self, state: StateIndex) -> None:

@@ -170,6 +170,7 @@ class _Rules:
                     set(skipping.finals),
                     set(skipping.finals_if_no_need),
                     dict(skipping.guards),
+                    skipping.packed,
                 )
                 fresh_start(skipping)
             self.bodies[rule] = without_epsilon(skipping) if skipping.plain else skipping

@@ -75,7 +75,7 @@ class Oracle:
         if found is None:
             a = self.grammar.rules[rule].body
             assert a is not None, f"rule {rule} was never defined"
-            found = self._bodies[rule] = _Body(a)
+            found = self._bodies[rule] = _Body(a if a.packed is None else a.packed.spelled_out())
         return found
 
     @cached_property
