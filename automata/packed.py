@@ -63,6 +63,7 @@ def find_productive(words, spelled):
     n = len(words)
     productive = np.zeros(n, np.bool_)
     changed = True
+    behind = True
     while changed:
         changed = False
         i = 0
@@ -71,7 +72,10 @@ def find_productive(words, spelled):
             good = productive[first] or (words[first] & ACCEPT) != 0
             while True:
                 word = words[i]
-                if not good and productive[word >> TARGET_SHIFT]:
+                target = word >> TARGET_SHIFT
+                if target >= first and word & 255 <= (word >> HIGH_SHIFT) & 255:
+                    behind = False
+                if not good and productive[target]:
                     for c in range(word & 255, ((word >> HIGH_SHIFT) & 255) + 1):
                         if spelled[c]:
                             good = True
@@ -81,7 +85,9 @@ def find_productive(words, spelled):
                     break
             if good and not productive[first]:
                 productive[first] = True
-                changed = changed or words[first] & ACCEPT == 0
+                changed = True
+        if behind:
+            break
     return productive
 
 
