@@ -177,7 +177,7 @@ def close_level(a, node, begin, end):
         min_room = a[p + X_MIN_ROOM]
         max_need = a[p + X_MAX_NEED]
         chain = a[p + X_CHAIN]
-        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+        if flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED) and not flags & lay.FLAG_OUTERMOST:
             bound = end_guard(a, flags, need, max_need)
             if bound >= 0:
                 if frame == lay.FRAME_UNKNOWN:

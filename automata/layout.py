@@ -256,7 +256,8 @@ FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
 FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
 FLAG_LAZY = 128  # of a packed automaton, without its ranges as yet
-FLAG_FAST = 64  # not accepting, no calls, one range a byte: a byte with a simple range needs no closure
+FLAG_OUTERMOST = 256  # nothing lies below its activation: where it may end nothing is popped
+FLAG_FAST = 64  # nothing to pop, no calls, one range a byte: a byte with a simple range needs no closure
 
 RG_SHADOW_BIT = 62  # of the second word
 RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target neither guarded nor an end

@@ -949,6 +949,7 @@ def finish_load(a, low, high, starts, spelled):
             ends |= a[lay.LS + target * lay.LS_WIDTH + lay.L_WORDS] < lay.UNBOUNDED
             if (op == OP_NONE or op == OP_COUNT) and a[at + 1] >> 32 == 0 and not ends:
                 a[at] |= np.int64(1) << lay.RG_SIMPLE_BIT
-        if a[p + lay.L_N_CALLS] == 0 and not flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED | lay.FLAG_OVERLAP):
+        pops = flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED) and not flags & lay.FLAG_OUTERMOST
+        if a[p + lay.L_N_CALLS] == 0 and not pops and not flags & lay.FLAG_OVERLAP:
             a[p + lay.L_FLAGS] = flags | lay.FLAG_FAST
     return np.int64(0)

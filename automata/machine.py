@@ -202,12 +202,16 @@ def _load_rules(
         edges = order.edges[rule]
         if rule not in linked:
             _link(edges, order.calls[rule], start_of)
+        before = int(a[lay.H_LS]) // lay.LS_WIDTH
         arguments = _arguments(a, edges, body, start_of[rule], max_dfa_states)
         _load(a, arguments, ends)
         if int(a[lay.H_ERROR]) == lay.ERR_TIME:
             a[lay.H_ERROR] = 0
             raise _too_slow(deadline, grammar.rules[rule].origin)
         check(a)
+        if body.outermost:
+            made = [start_of[rule], *range(before, int(a[lay.H_LS]) // lay.LS_WIDTH)]
+            a[lay.LS + np.array(made) * lay.LS_WIDTH + lay.L_FLAGS] |= lay.FLAG_OUTERMOST
     if fresh:
         finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64), store.spelled)
         if int(a[lay.H_ERROR]) == lay.ERR_LEFT_RECURSION:
@@ -243,7 +247,7 @@ def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     if body.packed is not None:
         content.update(np.ascontiguousarray(body.packed.words))
         return content.digest(), body.packed.start
-    rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
+    rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards, body.outermost)
     content.update(repr(rest).encode())
     content.update(body.blob)
     return content.digest()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..automata.constraint import DEFAULT_SCOPE_CAP, Constraint
-from ..grammar.choices import Choices
-from ..grammar.errors import InvalidSource
-from ..grammar.jsonschema import JsonSchema
+from ..grammar.composition import as_source
 from ..grammar.source import Source
 
 if TYPE_CHECKING:
@@ -32,14 +30,7 @@ def compile(  # noqa: A001 - the contract's name
         LimitExceeded: a stated limit was hit.
 
     """
-    if isinstance(source, (str, bytes)):
-        raise InvalidSource(
-            "a bare string does not say what it is",
-            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
-        )
-    if isinstance(source, (list, tuple)):
-        source = Choices(source)
-    lowered = (source if isinstance(source, Source) else JsonSchema(source)).lower()
+    lowered = as_source(source).lower()
     return Constraint.from_grammar(
         lowered.grammar, vocab, report=lowered.report, scope_cap=scope_cap, deadline=lowered.deadline
     )

@@ -77,21 +77,24 @@ def exact_report(kind: str) -> Report:
 
 def _joined(strings: Sequence[str | bytes]) -> tuple[Bytes, Offsets]:
     """The bytes of the strings one after the other, and where each begins; the last offset is where the last one ends."""
+    # Room for four bytes a character: what is never written to takes no memory, and what grew would lie there twice for a moment.
+    most = sum(len(string) * (4 if isinstance(string, str) else 1) for string in strings if isinstance(string, (str, bytes)))
+    blob = np.empty(most + 1, np.uint8)
     begin = np.zeros(len(strings) + 1, np.uint32)
-    blob = bytearray()
     rest = iter(strings)
     at = 0
+    used = 0
     while batch := list(islice(rest, BATCH)):
         encoded = list(_encoded(batch, at))
-        ends = np.cumsum([len(blob), *map(len, encoded)])[1:]
+        ends = used + np.cumsum([len(data) for data in encoded])
         if ends[-1] > MOST_BYTES:
             raise LimitExceeded(
                 f"the strings have more than {MOST_BYTES} bytes", limit="bytes of all choices", value=MOST_BYTES
             )
         begin[at + 1 : at + 1 + len(encoded)] = ends
-        blob += b"".join(encoded)
-        at += len(encoded)
-    return np.frombuffer(blob or b"\0", np.uint8), begin
+        blob[used : ends[-1]] = np.frombuffer(b"".join(encoded), np.uint8)
+        at, used = at + len(encoded), int(ends[-1])
+    return blob[: max(used, 1)], begin
 
 
 def _encoded(strings: list[str | bytes], first: int) -> Iterator[bytes]:

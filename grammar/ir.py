@@ -136,9 +136,11 @@ class Automaton:
     """One rule's body while it is being built.  State 0 is the start; it exists from the beginning.
 
     With ``packed`` the texts are those of a packed automaton, and the edges are an outline of it; see ``packed.PackedDfa.body``.
+    ``outermost`` says that nothing is read after the rule: no other rule calls it, or only where the outermost one ends at once.  So where it
+    may end and go on, as free text may everywhere, no token can run over its end, and none needs to be looked at twice.
     """
 
-    __slots__ = ("accepting", "accepting_if_no_need", "blob", "edges", "guards", "n", "packed", "pairs")
+    __slots__ = ("accepting", "accepting_if_no_need", "blob", "edges", "guards", "n", "outermost", "packed", "pairs")
 
     def __init__(self) -> None:
         """Make an automaton with a start state and nothing else."""
@@ -150,6 +152,7 @@ class Automaton:
         self.accepting_if_no_need: list[int] = []
         self.guards: list[tuple[int, int, int]] = []
         self.packed: PackedDfa | None = None
+        self.outermost = False
 
     def state(self) -> StateIndex:
         """Add a state."""
@@ -195,7 +198,7 @@ class Automaton:
         self.edges.extend((source, KIND_EXTRA, body, 0, 0, 0, target))
 
     def moved(self, rules: int) -> Automaton:
-        """A copy that calls rules of numbers ``rules`` higher; what no call changes is shared."""
+        """A copy that calls rules of numbers ``rules`` higher, for another grammar; what no call changes is shared."""
         copy = Automaton()
         copy.n = self.n
         block = np.array(self.edges, np.int64).reshape(-1, EDGE_WIDTH)
