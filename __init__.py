@@ -19,6 +19,8 @@ from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.sampler import MaskSampler  # noqa: E402
+from .grammar.choices import Choices  # noqa: E402
+from .grammar.composition import Repeat, Sequence, Text, Union  # noqa: E402
 from .grammar.errors import (  # noqa: E402
     BudgetTooSmall,
     InvalidSource,
@@ -33,12 +35,15 @@ from .grammar.errors import (  # noqa: E402
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
 from .grammar.lark import Lark  # noqa: E402
 from .grammar.source import Source  # noqa: E402
+from .grammar.structural import AnyText, StructuralTag, Tag  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HOLE",
+    "AnyText",
     "BudgetTooSmall",
+    "Choices",
     "Constraint",
     "Gap",
     "Hole",
@@ -49,13 +54,19 @@ __all__ = [
     "Law",
     "LimitExceeded",
     "MaskSampler",
+    "Repeat",
     "SchemaLimits",
+    "Sequence",
     "Session",
     "Source",
     "StaleState",
+    "StructuralTag",
     "SyntagmaError",
+    "Tag",
+    "Text",
     "TokenizerError",
     "TokenizerWarning",
+    "Union",
     "Unsatisfiable",
     "Unsupported",
     "Vocabulary",

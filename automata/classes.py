@@ -12,7 +12,7 @@ from .arena import check
 from .effects import child, exit_child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
 from .masks import LANDED, LANDED_WIDTH, N_WALKS, NODE_MASK, WALKS, mask, walk_values
-from .parser import expand, lexer_on
+from .parser import lexer_on, run_exit
 from .values import compares_values, keys_of, returned_register, text_of
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _behind_exit(
 ) -> list[tuple[int, int, int]]:
     """The same for a class of pop points at which a scanner's state is left."""
     a, r = store.arena
-    n = int(expand(a, scope, exit_, frame, register, LANDED))
+    n = int(run_exit(a, scope, exit_, frame, register, LANDED))
     check(a)
     landed = a[LANDED : LANDED + n * LANDED_WIDTH].reshape(-1, LANDED_WIDTH).tolist()
     return [

@@ -16,6 +16,7 @@ from .explain import Explanation, explain
 from .heap import close_scope, state_offset
 from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
 from .masks import advance, advance_bytes, mask, only_byte, start_state
+from .packed import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -324,8 +325,11 @@ class Constraint(_States):
 
     def origins_of(self, local_state: int) -> list[str]:
         """Places in the user's text that the rule of a local state came from; empty for text that no place owns."""
-        bodies = self.store.bodies
-        at = bisect_right(bodies, (local_state, 1 << 62)) - 1
+        bodies, place = self.store.bodies, local_state
+        packed = int(place_of(self._a, local_state))
+        if packed >= 0:  # made when somebody got there, among local states of other rules
+            bodies, place = self.store.packed, packed
+        at = bisect_right(bodies, (place, 1 << 62)) - 1
         start = bodies[at][1] if at >= 0 else -1
         starts = {local_state, start}
         return sorted({origin for rule, origin in self._origins if origin is not None and rule in starts})

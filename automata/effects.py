@@ -25,6 +25,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .arena import take
 from .heap import intern_link
+from .packed import expand
 from .parser import back, begin_of, follow_of, hangs_on_stack
 from .step import range_of
 
@@ -260,7 +261,7 @@ def close_level(a, node, begin, end):
             end = close_exits(a, node, p, begin, end)
             if end < 0:
                 return end
-        elif flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED):
+        elif flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED) and not flags & lay.FLAG_OUTERMOST:
             bound = end_guard(a, flags, need, max_need)
             if bound >= 0:
                 if frame == lay.FRAME_UNKNOWN:
@@ -585,6 +586,8 @@ def build(a, r, parent, cls, symbol, state, lexer):
             one = lay.PP + a[lay.EF + parent * lay.EF_WIDTH + lay.E_CLASSES] + 3 * cls
             first_seed = a[one + 1]
             n_seeds = a[one + 2]
+    if a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_LAZY and expand(a, state) < 0:
+        return np.int64(-1)
     shadowed = parent < 0 and a[lay.LS + state * lay.LS_WIDTH + lay.L_SHADOW] > 0
     for seed in range(n_seeds):
         seed_node = np.int64(0)
@@ -705,6 +708,8 @@ def build(a, r, parent, cls, symbol, state, lexer):
                     p = POOL + e * WIDTH
                     q = a[p]
                     at = lay.LS + q * lay.LS_WIDTH
+                    if a[at + lay.L_FLAGS] & lay.FLAG_LAZY and expand(a, q) < 0:
+                        return np.int64(-1)
                     live = shadowed and a[at + lay.L_SHADOW] > 0 and a[p + X_FRAME] == lay.FRAME_UNKNOWN
                     x = lay.RG + a[at + lay.L_RANGES]
                     x_end = x + 2 * a[at + lay.L_N_RANGES]

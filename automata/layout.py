@@ -30,6 +30,8 @@ word  name         meaning
 14    N_EXITS      how many; 0 for a state whose activation ends as usual
 15    REACH        offset in FB of the terminals that the lexeme begun may still become; -1 outside of scanners
 16    PARSER       offset in PT of the parser that the state belongs to, plus 1; 0 for none
+17    PACKED       of a state of a packed automaton, else 0: its offset in DG plus 1, and above 32 bits that of its row in R
+                   plus 1, if it has one; see *Packed automata*
 ====  ===========  ===========================================================================================
 
 ``RG``, two words a range: ``low | high << 8 | op << 16 | pair << 24 | simple << 60`` and ``target | (symbol + 1) << 32 | as_shadow << 62``.
@@ -65,6 +67,14 @@ the table (a terminal, or the end of the text behind them; -1 for an ignored ter
 An LALR row may hold terminals that the exact context does not allow: look-aheads are merged, and reductions are done before the error shows.
 So a scanner's state can be without a future though its lexeme can still be finished.  ``REACH`` says what it may become; one of these
 terminals must be taken by the stack at hand (``parser.can_take``), else the entry is dropped where a state is made.
+
+Packed automata
+===============
+
+A dictionary of a million names has millions of states, and a text visits a few dozen.  So a rule may be a deterministic automaton in packed
+form (``grammar.packed``): its words lie in ``DG``, one for each range, and a local state is made of one of its states only where a run or a
+walk gets there.  Until bytes are to be read from it, such a state is ``FLAG_LAZY``: it says whether it accepts and nothing else.
+``DM`` holds the local state of each word that begins a state, 32 bits a word, 0 where there is none yet; untouched pages of it cost nothing.
 
 Configurations
 ==============
@@ -201,7 +211,8 @@ H_XL = 32
 H_MM = 33  # entries in use
 H_WR = 34
 H_NODES = 35  # of the tree of kept rows
-H_N = 36
+H_DG = 36
+H_N = 37
 
 ERR_NONE = 0
 ERR_TABLE = 1
@@ -241,6 +252,8 @@ CAP_XL = 1 << 22  # exit numbers, listed by scanner states
 CAP_MM = 1 << 23
 CAP_WR = 1 << 21
 CAP_S = 1 << 26  # scratch
+CAP_DG = 1 << 26
+CAP_DM = CAP_DG // 2
 
 LS = 64
 RG = LS + CAP_LS
@@ -267,11 +280,13 @@ XL = XT + CAP_XT
 MM = XL + CAP_XL
 WR = MM + CAP_MM
 S = WR + CAP_WR
-WORDS_A = S + CAP_S
+DG = S + CAP_S
+DM = DG + CAP_DG
+WORDS_A = DM + CAP_DM
 WORDS_R = 1 << 31
 
 # --- local states -------------------------------------------------------------------------------------------------
-LS_WIDTH = 17
+LS_WIDTH = 18
 DENSE_WIDTH = 32
 L_RANGES = 0
 L_N_RANGES = 1
@@ -290,6 +305,7 @@ L_EXITS = 13
 L_N_EXITS = 14
 L_REACH = 15
 L_PARSER = 16
+L_PACKED = 17
 
 FLAG_ACCEPT = 1
 FLAG_ACCEPT_NO_NEED = 2
@@ -297,9 +313,11 @@ FLAG_END = 4  # accepting, nothing to read, nothing to call: popped at once
 FLAG_PURE_CALL = 8  # one call and nothing else: entered at once
 FLAG_OVERLAP = 16  # several ranges may match one byte
 FLAG_GUARD = 32
-FLAG_FAST = 64  # not accepting, no calls, one range a byte: a byte with a simple range needs no closure
+FLAG_LAZY = 128  # of a packed automaton, without its ranges as yet
+FLAG_OUTERMOST = 256  # nothing lies below its activation: where it may end nothing is popped
+FLAG_FAST = 64  # nothing to pop, no calls, one range a byte: a byte with a simple range needs no closure
 
-FLAG_PUSH = 128  # a push state of a parser: a pure call that a byte has not to be read for
+FLAG_PUSH = 512  # a push state of a parser: a pure call that a byte has not to be read for
 
 RG_SHADOW_BIT = 62  # of the second word
 RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target neither guarded nor an end

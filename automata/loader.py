@@ -22,34 +22,15 @@ from ..grammar.ir import (
 from . import layout as lay
 from .arena import take
 from .literals import ATTR_KILL, ATTR_NOT, grow, order_by_source, spell_out
+from .states import DENSE_FROM, DENSE_TO, fill_dense, new_local_state
 
 BODY = 1 << 60  # marks a body element: BODY | extra edge << 32 | local state
-DENSE_FROM = 5  # a state with this many ranges gets a dense row: 256 bytes against a longer scan
-DENSE_TO = 127  # seven bits hold the number of a range, and 0 for none
 
 # the states' attributes, beside those that ``literals`` gives
 ATTR_TRACKED = 4  # between KEY_OPEN and KEY_CLOSE
 ATTR_ACCEPT = 8
 ATTR_ACCEPT_NO_NEED = 16
 ATTR_GUARD = 32
-
-
-@njit(cache=True, nogil=True)
-def new_local_state(a):
-    """A fresh local state with nothing in it; -1 with H_ERROR set."""
-    at = take(a, lay.H_LS, lay.LS_WIDTH, lay.CAP_LS)
-    if at < 0:
-        return at
-    p = lay.LS + at
-    for i in range(lay.LS_WIDTH):
-        a[p + i] = 0
-    a[p + lay.L_DENSE] = -1
-    a[p + lay.L_WORDS] = lay.UNBOUNDED
-    a[p + lay.L_EFFECT] = -1
-    a[p + lay.L_FIRST] = -1
-    a[p + lay.L_MOST] = lay.UNBOUNDED
-    a[p + lay.L_REACH] = -1
-    return at // lay.LS_WIDTH
 
 
 @njit(cache=True, nogil=True)
@@ -688,25 +669,6 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
 
 
 @njit(cache=True, nogil=True)
-def fill_dense(a, p):
-    """Write the dense row of the local state whose record is at p: for each byte the number of its range plus 1, or 0."""
-    dense = lay.DN + a[p + lay.L_DENSE]
-    for i in range(lay.DENSE_WIDTH):
-        a[dense + i] = 0
-    for i in range(a[p + lay.L_N_RANGES]):
-        word = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
-        c = word & 255
-        end = ((word >> 8) & 255) + 1
-        while c < end:
-            if c & 7 == 0 and c + 8 <= end:  # eight bytes at once
-                a[dense + (c >> 3)] = np.int64(i + 1) * 0x0101010101010101
-                c += 8
-            else:
-                a[dense + (c >> 3)] |= np.int64(i + 1) << np.int64((c & 7) << 3)
-                c += 1
-
-
-@njit(cache=True, nogil=True)
 def is_productive(a, target, low, productive):
     """Whether a local state can be finished; those of earlier loads can."""
     return target < low or productive[target - low]
@@ -731,7 +693,7 @@ def trim(a, low, high, spelled):
             if productive[q - low]:
                 continue
             p = lay.LS + q * lay.LS_WIDTH
-            good = (a[p + lay.L_FLAGS] & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED)) != 0
+            good = (a[p + lay.L_FLAGS] & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED | lay.FLAG_LAZY)) != 0
             for i in range(a[p + lay.L_N_RANGES]):
                 if good:
                     break
@@ -759,6 +721,8 @@ def trim(a, low, high, spelled):
                 changed = True
     for q in range(low, high):
         p = lay.LS + q * lay.LS_WIDTH
+        if a[p + lay.L_FLAGS] & lay.FLAG_LAZY:
+            continue
         kept = 0
         first = lay.RG + a[p + lay.L_RANGES]
         for i in range(a[p + lay.L_N_RANGES]):
@@ -975,6 +939,8 @@ def finish_load(a, low, high, starts, spelled):
     for q in range(low, high):
         p = lay.LS + q * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
+        if flags & lay.FLAG_LAZY:
+            continue
         for i in range(a[p + lay.L_N_RANGES]):
             at = lay.RG + a[p + lay.L_RANGES] + 2 * i
             target = a[at + 1] & 0xFFFFFFFF
@@ -983,6 +949,7 @@ def finish_load(a, low, high, starts, spelled):
             ends |= a[lay.LS + target * lay.LS_WIDTH + lay.L_WORDS] < lay.UNBOUNDED
             if (op == OP_NONE or op == OP_COUNT) and a[at + 1] >> 32 == 0 and not ends:
                 a[at] |= np.int64(1) << lay.RG_SIMPLE_BIT
-        if a[p + lay.L_N_CALLS] == 0 and not flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED | lay.FLAG_OVERLAP):
+        pops = flags & (lay.FLAG_ACCEPT | lay.FLAG_ACCEPT_NO_NEED) and not flags & lay.FLAG_OUTERMOST
+        if a[p + lay.L_N_CALLS] == 0 and not pops and not flags & lay.FLAG_OVERLAP:
             a[p + lay.L_FLAGS] = flags | lay.FLAG_FAST
     return np.int64(0)

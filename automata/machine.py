@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded
 from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, START, Automaton, Grammar, RuleId
+from ..grammar.packed import PackedDfa
 from ..grammar.parsing import Parser
 from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
+from .packed import MALFORMED, load_packed
 from .parsers import load_parser
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_DFA_STATES = 200_000
 
+_NO_EDGES = array("q")
 
 PATIENCE = 1_000_000
 """Work of one rule (see ``load_rule``) that is done without a look at the clock: about 10 ms."""
@@ -34,9 +37,6 @@ _NO_PATIENCE_NEEDED = 1 << 62
 
 _LOADED_TABLES = (lay.H_LS, lay.H_RG, lay.H_CL, lay.H_DN)
 """Counters of the tables that ``load_rule`` takes from: setting them back forgets what it wrote."""
-
-
-_NOTHING = array("q")
 
 
 class _Order:
@@ -54,7 +54,7 @@ class _Order:
         bodies = [rule.body for rule in grammar.rules]
         if any(body is None for body in bodies):
             raise InvalidSource("a rule of the grammar was never defined")
-        parts = [body.edges if isinstance(body, Automaton) else _NOTHING for body in bodies]
+        parts = [body.edges if body.outline_of is None else _NO_EDGES for body in bodies if body is not None]
         ends = np.cumsum([len(part) // EDGE_WIDTH for part in parts]).tolist()
         joined = np.frombuffer(bytearray(b"".join(parts)), np.int64).reshape(-1, EDGE_WIDTH)
         begins = [0, *ends[:-1]]
@@ -156,16 +156,10 @@ def _load_rules(
     start_of: dict[int, int] = {}
     fresh: list[int] = []
     known: dict[Hashable, int] = {}
-    parsers = [
-        rule for component in order.components for rule in component if isinstance(grammar.rules[rule].body, Parser)
-    ]
-    for rule in parsers:
+    for rule in [rule for component in order.components for rule in component]:
         body = grammar.rules[rule].body
-        if isinstance(body, Parser):
-            if body.digest not in store.rules:
-                store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, int(a[lay.H_LS]) // lay.LS_WIDTH))
-                store.rules[body.digest] = load_parser(store, body)
-            start_of[rule] = store.rules[body.digest]
+        if body is not None and isinstance(body.outline_of, Parser):
+            start_of[rule] = _parser_start(store, body.outline_of)
     low = int(a[lay.H_LS]) // lay.LS_WIDTH
     todo: list[int] = []
     linked: set[int] = set()
@@ -178,7 +172,7 @@ def _load_rules(
             continue
         single = len(component) == 1 and component[0] not in order.callees[component[0]]
         body = grammar.rules[component[0]].body
-        if single and grammar.rules[component[0]].key is None and isinstance(body, Automaton):
+        if single and grammar.rules[component[0]].key is None and body is not None:
             _link(order.edges[component[0]], order.calls[component[0]], start_of)
             linked.add(component[0])
             key = _content_key(order.edges[component[0]], body)
@@ -205,18 +199,25 @@ def _load_rules(
         body = grammar.rules[rule].body
         if ends is not None and monotonic() > ends:
             raise _too_slow(deadline, grammar.rules[rule].origin)
-        if not isinstance(body, Automaton):  # an undefined one was refused by _Order, and a parser is loaded
+        if body is None:  # _Order has refused it already
             continue
         store.bodies.append((int(a[lay.H_LS]) // lay.LS_WIDTH, start_of[rule]))
+        if isinstance(body.outline_of, PackedDfa):
+            _load_packed(store, body.outline_of, start_of[rule], grammar.rules[rule].origin)
+            continue
         edges = order.edges[rule]
         if rule not in linked:
             _link(edges, order.calls[rule], start_of)
+        before = int(a[lay.H_LS]) // lay.LS_WIDTH
         arguments = _arguments(a, edges, body, start_of[rule], max_dfa_states)
         _load(a, arguments, ends)
         if int(a[lay.H_ERROR]) == lay.ERR_TIME:
             a[lay.H_ERROR] = 0
             raise _too_slow(deadline, grammar.rules[rule].origin)
         check(a)
+        if body.outermost:
+            made = [start_of[rule], *range(before, int(a[lay.H_LS]) // lay.LS_WIDTH)]
+            a[lay.LS + np.array(made) * lay.LS_WIDTH + lay.L_FLAGS] |= lay.FLAG_OUTERMOST
     if fresh:
         finish_load(a, low, int(a[lay.H_LS]) // lay.LS_WIDTH, np.array(fresh, np.int64), store.spelled)
         if int(a[lay.H_ERROR]) == lay.ERR_LEFT_RECURSION:
@@ -249,10 +250,32 @@ def _link(edges: npt.NDArray[np.int64], calls: list[int], start_of: dict[int, in
 def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
     content = hashlib.blake2b(linked.tobytes(), digest_size=16)
-    rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards)
+    if isinstance(body.outline_of, PackedDfa):
+        content.update(np.ascontiguousarray(body.outline_of.words))
+        return content.digest(), body.outline_of.start
+    rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards, body.outermost)
     content.update(repr(rest).encode())
     content.update(body.blob)
     return content.digest()
+
+
+def _parser_start(store: Store, parser: Parser) -> int:
+    """The local state in which a parser's texts begin; loads the parser if the store does not know it."""
+    if parser.digest not in store.rules:
+        before = int(store.arena.a[lay.H_LS]) // lay.LS_WIDTH
+        start = store.rules[parser.digest] = load_parser(store, parser)
+        store.bodies.append((before, start))
+    return store.rules[parser.digest]
+
+
+def _load_packed(store: Store, dfa: PackedDfa, start: int, where: str | None) -> None:
+    """Load a packed automaton as the rule that begins in the local state ``start``."""
+    a = store.arena.a
+    first = int(load_packed(a, np.ascontiguousarray(dfa.words), dfa.start, start, store.spelled))
+    if first == MALFORMED:
+        raise InvalidSource("the words of a packed automaton are not those of a deterministic one", where=where)
+    check(a)
+    store.packed.append((first, start))
 
 
 def _arguments(

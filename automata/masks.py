@@ -14,7 +14,8 @@ from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
-from .parser import MAX_TRIED, can_take, expand, lexer_on
+from .packed import mark_tokens
+from .parser import MAX_TRIED, can_take, lexer_on, run_exit
 from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
@@ -249,6 +250,9 @@ def add_walk(a, node):
 @njit(cache=True, nogil=True)
 def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_suspects):
     """OR the tokens of one entry into out; returns (clean, suspects), suspects -1 on an error."""
+    p = lay.LS + q * lay.LS_WIDTH
+    if frame == lay.FRAME_EMPTY and a[p + lay.L_PACKED] > 0:
+        return False, n_suspects if mark_tokens(a, r, q, out, clean) == 0 else np.int64(-1)
     node = root(a, r, q)
     if node < 0:
         return clean, np.int64(-1)
@@ -320,7 +324,7 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
                 if base + MAX_TRIED > LANDED_CAP:
                     a[lay.H_ERROR] = lay.ERR_SCRATCH
                     return clean, np.int64(-1)
-                n_landed = expand(a, scope, exit_, a[p + 3], a[p + 5], LANDED + base)
+                n_landed = run_exit(a, scope, exit_, a[p + 3], a[p + 5], LANDED + base)
                 if n_landed < 0:
                     return clean, np.int64(-1)
                 base += n_landed * LANDED_WIDTH

@@ -12,7 +12,7 @@ from numba import njit
 from . import layout as lay
 from .arena import take
 from .heap import intern_link, n_links
-from .loader import new_local_state
+from .states import new_local_state
 from .values import callee_register, returned_register, saved_register
 
 A_LS = lay.LS
@@ -339,7 +339,7 @@ def plain_exit(a, parser, column):
 
 
 @njit(cache=True, nogil=True)
-def expand(a, scope, exit_, frame, register, out):
+def run_exit(a, scope, exit_, frame, register, out):
     """What an exit leads to on a real frame: entries (local state, need, room, register, frame) at ``out``; how many, or -1.
 
     The states are none that only push or only reduce: those are run, on the frame.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import layout as lay
 from .arena import check, take
-from .loader import DENSE_FROM, DENSE_TO, fill_dense
 from .parser import pushing
+from .states import DENSE_FROM, DENSE_TO, fill_dense
 
 if TYPE_CHECKING:
-    from ..grammar.parsing import Lalr, Parser, Scanner
+    from ..grammar.parsing import Parser
     from .store import Store
 
 Ints = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ def load_parser(store: Store, parser: Parser) -> int:
         LimitExceeded: a table of the store is full.
 
     """
-    loading = _Loading(store, parser.lalr, parser.scanner)
+    loading = _Loading(store, parser)
     start = loading.run()
     store.parsers[loading.offset] = parser
     return start
@@ -36,12 +36,13 @@ def load_parser(store: Store, parser: Parser) -> int:
 class _Loading:
     """One parser on its way into the arena."""
 
-    def __init__(self, store: Store, lalr: Lalr, scanner: Scanner) -> None:
+    def __init__(self, store: Store, parser: Parser) -> None:
         self.a = store.arena.a
         self.spelled = store.spelled
-        self.lalr = lalr
-        self.scanner = scanner
-        self.n_columns = lalr.action.shape[1]
+        self.lalr = parser.lalr
+        self.scanner = parser.scanner
+        self.first = parser.first
+        self.n_columns = self.lalr.action.shape[1]
         self.offset = -1
 
     def run(self) -> int:
@@ -93,10 +94,9 @@ class _Loading:
         distinct, which = np.unique(reach, axis=0, return_inverse=True)
         locals_[:, lay.L_REACH] = self._bits(distinct) + which.ravel() * head[lay.PT_BITS]
         self._first_bytes(locals_)
-        start = int(scanner.begin[0, lalr.lexer_of[lalr.start]])
-        if start < 0:
+        if self.first < 0:
             return 0
-        result = int(pushing(a, first + scanner.n_locals + lalr.start, first + start))
+        result = int(pushing(a, first + scanner.n_locals + lalr.start, first + self.first))
         check(a)
         return result
 
@@ -105,7 +105,7 @@ class _Loading:
         check(self.a)
         return at
 
-    def _write(self, counter: int, table: int, capacity: int, values: Ints) -> int:
+    def _write(self, counter: int, table: int, capacity: int, values: npt.NDArray[np.integer[Any]]) -> int:
         at = self._take(counter, values.size, capacity)
         self.a[table + at : table + at + values.size] = values.ravel()
         return at
@@ -162,7 +162,7 @@ class _Loading:
 
     def _first_bytes(self, locals_: Ints) -> None:
         """First bytes of the states that a lexeme begins in: what can be called."""
-        begins = np.unique(self.scanner.begin[self.scanner.begin >= 0])
+        begins = np.unique(np.append(self.scanner.begin[self.scanner.begin >= 0], self.first))
         rows = np.zeros((len(begins), 256), np.bool_)
         place = np.full(self.scanner.n_locals, -1, np.int64)
         place[begins] = np.arange(len(begins))

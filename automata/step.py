@@ -26,6 +26,7 @@ from ..grammar.ir import (
 )
 from . import layout as lay
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
+from .packed import expand
 from .parser import back, can_take, may_follow
 from .values import (
     ROOT_ITEM,
@@ -472,6 +473,8 @@ def step(a, scope, n, c):
         q = a[at]
         p = A_LS + q * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
+        if flags & lay.FLAG_LAZY and expand(a, q) < 0:
+            return np.int64(-1)
         if accepts_here(a, flags, a[at + 1]):
             n_work = add_pops(a, scope, n_work, at, c)
             if n_work < 0:
@@ -729,7 +732,8 @@ def configuration_bits(a, scope, n):
         i += 1
         p = A_LS + a[at] * lay.LS_WIDTH
         flags = a[p + lay.L_FLAGS]
-        if a[p + lay.L_N_RANGES] > 0 or (a[p + lay.L_N_CALLS] > 0 and not flags & lay.FLAG_PUSH):
+        calls = a[p + lay.L_N_CALLS] > 0 and not flags & lay.FLAG_PUSH
+        if a[p + lay.L_N_RANGES] > 0 or calls or flags & lay.FLAG_LAZY:
             more = True
         if flags & lay.FLAG_PUSH:
             callee = a[lay.CL + a[p + lay.L_CALLS]]

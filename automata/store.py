@@ -22,8 +22,8 @@ from .arena import check, reserve, used
 from .bounds import Bounds
 from .effects import SCOPE_PERMANENT
 from .heap import open_scope
-from .loader import new_local_state
 from .masks import EMPTY_LINK, advance_many, mask_many
+from .states import new_local_state
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -89,6 +89,7 @@ class Store:
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
         parsers: the parsers among them, by their offset in ``PT``.
+        packed: (first word in DG, the rule's start) of each packed automaton, in rising order.
         spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
         single: bool[256], the bytes that are tokens by themselves.
         byte_complete: whether each of those bytes is a token by itself; then what can be finished in bytes can be finished in
@@ -105,6 +106,7 @@ class Store:
         self.rules: dict[Hashable, int] = {}
         self.bodies: list[tuple[int, int]] = []
         self.parsers: dict[int, Parser] = {}
+        self.packed: list[tuple[int, int]] = []
         self.lock = threading.RLock()
         self._bounds: Bounds | None = None
         self.words = vocab.words

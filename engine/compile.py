@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..automata.constraint import DEFAULT_SCOPE_CAP, Constraint
-from ..grammar.errors import InvalidSource
-from ..grammar.jsonschema import JsonSchema
+from ..grammar.composition import as_source
 from ..grammar.source import Source
 
 if TYPE_CHECKING:
@@ -14,13 +13,16 @@ if TYPE_CHECKING:
 
 
 def compile(  # noqa: A001 - the contract's name
-    source: Source | dict[str, Any] | bool | type, vocab: Vocabulary, *, scope_cap: int = DEFAULT_SCOPE_CAP
+    source: Source | dict[str, Any] | list[str] | tuple[str, ...] | bool | type,
+    vocab: Vocabulary,
+    *,
+    scope_cap: int = DEFAULT_SCOPE_CAP,
 ) -> Constraint:
     """Compile a source for a vocabulary; kernels, rules and rows are shared with every other constraint of it.
 
     Args:
-        source: a ``JsonSchema`` or another source, or what says by itself that it is a schema: a dict, True or False, a
-            pydantic model.
+        source: a ``JsonSchema`` or another source, or what says by itself what it is: a dict, True or False, or a pydantic
+            model is a JSON Schema, a list or tuple of strings is choices.
         vocab: the vocabulary of the model.
         scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
 
@@ -31,12 +33,7 @@ def compile(  # noqa: A001 - the contract's name
         LimitExceeded: a stated limit was hit.
 
     """
-    if isinstance(source, (str, bytes)):
-        raise InvalidSource(
-            "a bare string does not say what it is",
-            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
-        )
-    lowered = (source if isinstance(source, Source) else JsonSchema(source)).lower()
+    lowered = as_source(source).lower()
     return Constraint.from_grammar(
         lowered.grammar, vocab, report=lowered.report, scope_cap=scope_cap, deadline=lowered.deadline
     )

@@ -31,6 +31,8 @@ from .ir import (
     Rule,
     StateIndex,
 )
+from .packed import PackedDfa
+from .parsing import Parser
 
 Counter = tuple[int, int]
 """A (need, room) pair."""
@@ -83,6 +85,7 @@ class Body:
         finals: states in which the rule may end.
         finals_if_no_need: states in which it may end if the counter's need is 0.
         guards: (least, most) of guarded states.
+        outline_of: the packed automaton or the parser that the edges are an outline of, if any.
 
     """
 
@@ -91,12 +94,14 @@ class Body:
     finals: set[int] = field(default_factory=set)
     finals_if_no_need: set[int] = field(default_factory=set)
     guards: dict[int, tuple[int, int]] = field(default_factory=dict)
+    outline_of: PackedDfa | Parser | None = None
 
     @property
     def plain(self) -> bool:
-        """Whether the body uses no counter and no register of its own activation."""
+        """Whether the body is all there is, and uses no counter and no register of its own activation."""
         return not (
-            self.finals_if_no_need
+            self.outline_of is not None
+            or self.finals_if_no_need
             or self.guards
             or any(e.label.op != OP_NONE or e.label.kind in {KIND_EXTRA, KIND_NOT_LITERAL} for e in self.edges)
         )
@@ -140,11 +145,14 @@ def read(rule: Rule) -> Body:
         set(automaton.accepting),
         set(automaton.accepting_if_no_need),
         {state: (least, most) for state, least, most in automaton.guards},
+        automaton.outline_of,
     )
 
 
 def write(body: Body, rule_ids: Sequence[int]) -> Automaton:
     """The body as an automaton of the IR, with called rules renumbered by ``rule_ids``."""
+    if body.outline_of is not None:
+        return (body.outline_of if 0 in body.finals else body.outline_of.without_empty()).body()
     automaton = Automaton()
     automaton.n = body.n
     pairs: dict[Counter, int] = {}

@@ -9,6 +9,8 @@ caller what kind of thing happened without reading the text: the user's input is
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class SyntagmaError(Exception):
     """Base class of every deliberate error.
@@ -26,8 +28,20 @@ class SyntagmaError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
-        text = message if where is None else f"{where}: {message}"
-        super().__init__(text if hint is None else f"{text}. {hint}")
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        text = self.message if self.where is None else f"{self.where}: {self.message}"
+        return text if self.hint is None else f"{text}. {self.hint}"
+
+    def within(self, place: str) -> Self:
+        """The same error, in a part that lies at ``place``: its own place comes after that."""
+        if self.where is None:
+            self.where = place
+        else:
+            self.where = f"{place}{self.where}" if self.where.startswith("#") else f"{place}: {self.where}"
+        self.args = (self._text(),)
+        return self
 
 
 class InvalidSource(SyntagmaError, ValueError):

@@ -64,12 +64,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 import numpy as np
 import numpy.typing as npt
 
-from .parsing import Parser
+if TYPE_CHECKING:
+    from .packed import PackedDfa
+    from .parsing import Parser
 
 RuleId = NewType("RuleId", int)
 """A rule of one ``Grammar``."""
@@ -132,9 +134,25 @@ class ByteAutomaton:
 
 
 class Automaton:
-    """One rule's body while it is being built.  State 0 is the start; it exists from the beginning."""
+    """One rule's body while it is being built.  State 0 is the start; it exists from the beginning.
 
-    __slots__ = ("accepting", "accepting_if_no_need", "blob", "edges", "guards", "n", "pairs")
+    With ``outline_of`` the texts are those of a packed automaton or a parser, and the edges are an outline of it: one byte that stands for every
+    text but the empty one, which is all that passes over rules need to know.
+    ``outermost`` says that nothing is read after the rule: no other rule calls it, or only where the outermost one ends at once.  So where it
+    may end and go on, as free text may everywhere, no token can run over its end, and none needs to be looked at twice.
+    """
+
+    __slots__ = (
+        "accepting",
+        "accepting_if_no_need",
+        "blob",
+        "edges",
+        "guards",
+        "n",
+        "outermost",
+        "outline_of",
+        "pairs",
+    )
 
     def __init__(self) -> None:
         """Make an automaton with a start state and nothing else."""
@@ -145,6 +163,8 @@ class Automaton:
         self.accepting: list[int] = []
         self.accepting_if_no_need: list[int] = []
         self.guards: list[tuple[int, int, int]] = []
+        self.outline_of: PackedDfa | Parser | None = None
+        self.outermost = False
 
     def state(self) -> StateIndex:
         """Add a state."""
@@ -190,7 +210,7 @@ class Automaton:
         self.edges.extend((source, KIND_EXTRA, body, 0, 0, 0, target))
 
     def moved(self, rules: int) -> Automaton:
-        """A copy that calls rules of numbers ``rules`` higher; what no call changes is shared."""
+        """A copy that calls rules of numbers ``rules`` higher, for another grammar; what no call changes is shared."""
         copy = Automaton()
         copy.n = self.n
         block = np.array(self.edges, np.int64).reshape(-1, EDGE_WIDTH)
@@ -201,6 +221,7 @@ class Automaton:
         copy.accepting = self.accepting
         copy.accepting_if_no_need = self.accepting_if_no_need
         copy.guards = self.guards
+        copy.outline_of = self.outline_of
         return copy
 
     def accept(self, state: StateIndex) -> None:
@@ -238,14 +259,13 @@ class Rule:
     """A rule: a body, and where it came from.
 
     Attributes:
-        body: an automaton, or the tables of a parser, which calls no other rule; None before it is defined.
         key: a hashable value that alone determines the rule's language, or None.  Rules of equal
             keys are shared between all grammars of a vocabulary even where they are recursive.
         origin: the place in the user's text, for reports and explanations only.
 
     """
 
-    body: Automaton | Parser | None
+    body: Automaton | None
     key: Hashable | None
     origin: str | None
 
@@ -262,7 +282,7 @@ class Grammar:
         self.rules.append(Rule(None, key, origin))
         return RuleId(len(self.rules) - 1)
 
-    def define(self, rule: RuleId, body: Automaton | Parser) -> None:
+    def define(self, rule: RuleId, body: Automaton) -> None:
         """Give a rule its body."""
         self.rules[rule].body = body
 
@@ -270,6 +290,5 @@ class Grammar:
         """Add the rules of another grammar, which is not changed, and return its start rule's number here."""
         base = len(self.rules)
         for rule in other.rules:
-            body = rule.body.moved(base) if isinstance(rule.body, Automaton) else rule.body
-            self.rules.append(Rule(body, rule.key, rule.origin))
+            self.rules.append(Rule(None if rule.body is None else rule.body.moved(base), rule.key, rule.origin))
         return RuleId(base + other.start)

@@ -55,7 +55,7 @@ from .editing import (
     write,
 )
 from .errors import Unsatisfiable, Unsupported
-from .ir import KIND_CALL, KIND_EXTRA, UNBOUNDED, Grammar, Rule, RuleId
+from .ir import KIND_CALL, KIND_EXTRA, UNBOUNDED, Automaton, Grammar, Rule, RuleId
 from .realtime import is_real_time
 
 Node = TypeVar("Node", bound=Hashable)
@@ -170,6 +170,7 @@ class _Rules:
                     set(skipping.finals),
                     set(skipping.finals_if_no_need),
                     dict(skipping.guards),
+                    skipping.outline_of,
                 )
                 fresh_start(skipping)
             self.bodies[rule] = without_epsilon(skipping) if skipping.plain else skipping
@@ -273,15 +274,21 @@ class _Rules:
                 order.extend(sorted(self.bodies[rule].callees()))
         numbers = [ids.get(rule, -1) for rule in range(len(self.source))]
         for rule, new in ids.items():
-            result.define(RuleId(new), write(self.bodies[rule], numbers))
+            result.define(RuleId(new), self._written(rule, numbers))
         result.start = RuleId(ids[self.start])
         if self.accepts_empty:
             whole = self.bodies[self.start]
             fresh_start(whole)
             whole.finals.add(0)
             result.start = result.rule(origin=self.where(self.start))
-            result.define(result.start, write(whole, numbers))
+            result.define(result.start, self._written(self.start, numbers))
         return result
+
+    def _written(self, rule: int, numbers: Sequence[int]) -> Automaton:
+        body = write(self.bodies[rule], numbers)
+        source = self.source[rule].body
+        body.outermost = source is not None and source.outermost
+        return body
 
     def _key(self, rule: int) -> Hashable | None:
         key = self.source[rule].key

@@ -7,12 +7,14 @@ parser's own tables belong to the language.  See *Parsers* in ``automata.layout`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from .ir import START, Automaton
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -93,17 +95,72 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Parser:
-    """A rule body: texts that a scanner cuts into lexemes and a parser accepts."""
+    """Texts that a scanner cuts into lexemes and a parser accepts.
+
+    Attributes:
+        lalr: the parser.
+        scanner: the scanner of all its lexers.
+        first: the local state to begin in.
+
+    """
 
     lalr: Lalr
     scanner: Scanner
+    first: int
+
+    @classmethod
+    def of(cls, lalr: Lalr, scanner: Scanner) -> Parser:
+        """The parser of whole texts."""
+        return cls(lalr, scanner, int(scanner.begin[0, lalr.lexer_of[lalr.start]]))
 
     @cached_property
     def digest(self) -> bytes:
         """Equal for equal tables."""
-        found = hashlib.blake2b(digest_size=16)
+        found = hashlib.blake2b(str(self.first).encode(), digest_size=16)
         for table in (self.lalr, self.scanner):
             for name in table.__slots__:
                 value = getattr(table, name)
                 found.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return found.digest()
+
+    @property
+    def accepts_empty(self) -> bool:
+        """Whether the empty text is in the language."""
+        lalr = self.lalr
+        if self.first < 0 or not self.scanner.may_end[self.first]:
+            return False
+        stack = [lalr.start]
+        while (act := int(lalr.action[stack[-1], -1])) < 0:  # nothing is shifted at the end of a text
+            rule = -1 - act
+            del stack[len(stack) - int(lalr.rule_length[rule]) :]
+            stack.append(int(lalr.goto[stack[-1], lalr.rule_lhs[rule]]))
+            if stack[-1] == lalr.accept:
+                return True
+        return False
+
+    def without_empty(self) -> Parser:
+        """The same language but for the empty text: it begins in a copy of its first state in which the text may not end."""
+        if not self.accepts_empty:
+            return self
+        old = self.scanner
+        own = old.edges[old.edges[:, 0] == self.first]
+        own[:, 0] = old.n_locals
+        scanner = replace(
+            old,
+            edges=np.concatenate([old.edges, own]),
+            exit_start=np.append(old.exit_start, old.exit_start[-1]),
+            may_end=np.append(old.may_end, np.False_),
+            reach=np.concatenate([old.reach, old.reach[self.first : self.first + 1]]),
+        )
+        return Parser(self.lalr, scanner, old.n_locals)
+
+    def body(self) -> Automaton:
+        """A rule body of this language; its edges are an outline, one byte that stands for every text but the empty one."""
+        body = Automaton()
+        end = body.state()
+        body.byte_range(START, 0, 255, end)
+        body.accept(end)
+        if self.accepts_empty:
+            body.accept(START)
+        body.outline_of = self
+        return body

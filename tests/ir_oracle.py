@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from syntagma.grammar import ir
+from syntagma.grammar.packed import PackedDfa
 
 
 class Frame(NamedTuple):
@@ -75,7 +76,7 @@ class Oracle:
         if found is None:
             a = self.grammar.rules[rule].body
             assert a is not None, f"rule {rule} was never defined"
-            found = self._bodies[rule] = _Body(a)
+            found = self._bodies[rule] = _Body(a.outline_of.spelled_out() if isinstance(a.outline_of, PackedDfa) else a)
         return found
 
     @cached_property

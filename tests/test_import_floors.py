@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BELOW: dict[str, tuple[str, ...]] = {
     "grammar": (),
-    "automata": ("grammar.ir", "grammar.errors", "grammar.report"),
+    "automata": ("grammar.ir", "grammar.packed", "grammar.parsing", "grammar.errors", "grammar.report"),
     "engine": ("grammar", "automata"),
     "integrations": ("grammar", "automata", "engine"),
 }

@@ -32,6 +32,7 @@ from ..classes import token_classes
 from ..heap import state_offset
 from ..masks import advance, advance_bytes
 from ..values import compares_values, in_question, is_nested, is_value, keys_of, may_repeat, outer_of, text_of
+from .packed import PackedBounds
 from .parsers import ParserBounds
 from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
@@ -57,12 +58,13 @@ class Bounds:
         """Know nothing yet."""
         self._store: Store = weakref.proxy(store)  # which owns this: a cycle would keep its memory until a collection
         self._a = store.arena.a
-        self._tokens = TokenBounds(store)
-        self._bytes = ByteBounds(store, store.single)
+        packed = self._packed = PackedBounds(store)
         self._parsed = ParserBounds(store)
-        self._free_tokens = TokenBounds(store, freely=True)
-        self._free_bytes = ByteBounds(store, store.single, freely=True)
-        self._spelled_bytes = ByteBounds(store, store.spelled, freely=True)
+        self._tokens = TokenBounds(store, packed)
+        self._bytes = ByteBounds(store, store.single, packed)
+        self._free_tokens = TokenBounds(store, packed, freely=True)
+        self._free_bytes = ByteBounds(store, store.single, packed, freely=True)
+        self._spelled_bytes = ByteBounds(store, store.spelled, packed, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
 
     def of(self, state: int) -> int:
@@ -81,6 +83,10 @@ class Bounds:
         known = int(a[p + lay.STATE_BOUND])
         if known >= 0:
             return known
+        alone = self._packed.alone(state)
+        if alone is not None:
+            cost = self._packed.tokens(alone)
+            return UNREACHABLE if cost is None else cost
         best = self._without_search(self._entries(state), state)
         if best >= ITEM:
             best = self._search(state)
@@ -115,6 +121,8 @@ class Bounds:
         known = int(self._a[p + lay.STATE_BOUND])
         if known >= 0:
             return known <= budget
+        if self._packed.alone(state) is not None:
+            return self.of(state) <= budget
         clear = self._clear(self._entries(state))
         if self._store.parsers and any(map(self._is_parsed, clear)):
             return self.of(state) <= budget
@@ -122,8 +130,13 @@ class Bounds:
 
     def is_exact(self, start: int) -> bool:
         """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
+        reached = self._tokens.reach(start)
+        if any(
+            self._packed.is_packed(q) for q in reached[1:]
+        ):  # tokens that run over the end of a packed automaton are left out
+            return False
         return self._tokens.is_small(start) and not any(
-            reads_keys for _, reads_keys in map(self._tokens.edges, self._tokens.reach(start))
+            reads_keys for _, reads_keys in map(self._tokens.edges, reached)
         )
 
     def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
@@ -136,6 +149,10 @@ class Bounds:
             if budget >= 0:
                 for word, bit in kept:
                     row[word] |= np.uint32(1 << bit)
+            return
+        alone = self._packed.alone(state)
+        if alone is not None:
+            self._packed.limit(alone, row, budget - 1)
             return
         classes = token_classes(self._store, state, spelling=False)
         over = np.zeros(len(classes.representative), np.bool_)

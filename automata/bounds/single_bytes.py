@@ -27,6 +27,7 @@ from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 
 if TYPE_CHECKING:
     from ..store import Store
+    from .packed import PackedBounds
 
 UNBOUNDED: Final = lay.UNBOUNDED
 UNREACHABLE: Final = 1 << 60
@@ -111,9 +112,12 @@ class ByteBounds:
     With ``freely``, keys and items need not differ from any others: a lower bound.
     """
 
-    def __init__(self, store: Store, single: npt.NDArray[np.bool_], *, freely: bool = False) -> None:
+    def __init__(
+        self, store: Store, single: npt.NDArray[np.bool_], packed: PackedBounds, *, freely: bool = False
+    ) -> None:
         """Know nothing yet; ``single`` says of each byte whether it is a token by itself, or is to be taken for one."""
         self._a = store.arena.a
+        self._packed = packed
         self._freely = freely
         self._cost: dict[Node, int] = {}
         self._items: dict[Node, int] = {}
@@ -373,6 +377,9 @@ class ByteBounds:
         p = lay.LS + q * lay.LS_WIDTH
         flags = int(a[p + lay.L_FLAGS])
         ends = bool(flags & lay.FLAG_ACCEPT) or (bool(flags & lay.FLAG_ACCEPT_NO_NEED) and need == 0)
+        if self._packed.is_packed(q):
+            cost = self._packed.bytes(q, self._single)
+            return ends, [] if cost is None else [_Edge(cost, ())]
         edges: list[_Edge] = []
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):

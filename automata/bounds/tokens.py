@@ -18,6 +18,7 @@ from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:
     from ..store import Store
+    from .packed import PackedBounds
 
 SLACK: Final = 16  # items of room beyond the need that a completion may use; more hardly ever shortens one
 MOST_STATES: Final = 1024  # local states reached; with more, the effects of all of them would take too long to build
@@ -61,9 +62,10 @@ class TokenBounds:
     forbids some completions, and the cut after any token of a completion is no narrower than before.
     """
 
-    def __init__(self, store: Store, *, freely: bool = False) -> None:
-        """Know nothing yet."""
+    def __init__(self, store: Store, packed: PackedBounds, *, freely: bool = False) -> None:
+        """Know nothing yet but what packed automata cost."""
         self._a, self._r = store.arena
+        self._packed = packed
         self._freely = freely
         self._known: dict[int, _Known] = {}
         self._slack: dict[int, tuple[int, int]] = {}
@@ -137,8 +139,10 @@ class TokenBounds:
         return reached
 
     def edges(self, q: int) -> tuple[list[int], bool]:
-        """The local states after a byte, a call or a return; whether an extra key is read here."""
+        """The local states after a byte, a call or a return, none in packed automata; whether an extra key is read here."""
         edges = self._edges.get(q)
+        if edges is None and self._packed.is_packed(q):
+            edges = self._edges[q] = ([], False)
         if edges is None:
             a = self._a
             p = lay.LS + q * lay.LS_WIDTH
@@ -261,6 +265,12 @@ class TokenBounds:
             for leaving, cost in self._maps[above].items():
                 self._through(number, links[-1], leaving, cost)
             return
+        if self._packed.is_packed(q):
+            cost = self._packed.tokens(q)
+            if cost is not None:
+                heapq.heappush(self._queue, (cost, number, ENDED))
+                heapq.heappush(self._queue, (cost, number, self._at_once()))
+            return
         node = int(root(self._a, self._r, q))
         if node < 0:
             check(self._a)
@@ -322,6 +332,13 @@ class TokenBounds:
             number = self._exit_numbers[identity] = len(self._exits)
             self._exits.append((node, levels))
         return number
+
+    def _at_once(self) -> int:
+        """The exit of an activation with nothing left to read: a token that begins below it."""
+        node = int(root(self._a, self._r, int(self._a[lay.H_DONE_STATE])))
+        if node < 0:
+            check(self._a)
+        return self._exit(node, 0, lay.UNBOUNDED, ())
 
     def _resolve(self, leaving: int, link: Link) -> tuple[list[int], int]:
         """The landings of an exit on a link, a token later, and the exit of the activation below, or 0."""

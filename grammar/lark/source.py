@@ -66,7 +66,7 @@ class Lark(Source):
             )
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser(read.lalr, read.scanner))
+        grammar.define(rule, Parser.of(read.lalr, read.scanner).body())
         grammar.start = rule
         report = Report(
             dialect="lark (LALR, contextual lexer)",
