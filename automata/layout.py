@@ -341,7 +341,7 @@ PT_BITS = 12  # words of 32 bits that hold a bit for each terminal and, last, on
 PT_FOLLOW = 13  # offset in FB: bytes that may follow each part, 8 words a part
 PT_ENDED = 14  # the local state that the whole text leads to
 PT_AT_END = 15  # offset in FB: bytes that may follow the whole text
-PT_PLAIN = 16  # the first of the exits with part 0, one a column
+PT_PLAIN = 16  # the first of the exits without a part, one a column
 
 XT_WIDTH = 6
 X_PARSER = 0
@@ -351,6 +351,7 @@ X_LEFT = 3
 X_GOTO = 4
 X_STATE = 5
 IGNORED = -1
+NO_PART = -1
 
 # --- heap ---------------------------------------------------------------------------------------------------------
 CHUNK = 4096

@@ -136,6 +136,18 @@ def below_pushes(a, parser, n, q):
 
 
 @njit(cache=True, nogil=True)
+def begin_of(a, parser, part, lexer):
+    """The scanner's state in which a lexeme of a lexer begins after a part; 0 if dead.
+
+    ``NO_PART`` asks only whether the parser takes the terminal, so that any state will do.
+    """
+    t = lay.PT + parser
+    if part == lay.NO_PART:
+        return a[t + lay.PT_ENDED]
+    return a[lay.PT + a[t + lay.PT_BEGIN] + part * a[t + lay.PT_N_LEXERS] + lexer]
+
+
+@njit(cache=True, nogil=True)
 def feed(a, exit_, table_state):
     """What an exit leads to above a symbol: see ``back``; computed from the table."""
     x = lay.XT + exit_ * lay.XT_WIDTH
@@ -145,7 +157,6 @@ def feed(a, exit_, table_state):
     left = a[x + lay.X_LEFT]
     first = exit_ if left < 0 else a[x + lay.X_STATE]
     t = lay.PT + parser
-    begin = lay.PT + a[t + lay.PT_BEGIN] + part * a[t + lay.PT_N_LEXERS]
     a[PUSHED] = table_state
     n = 1
     goto = np.int64(-1)
@@ -154,7 +165,7 @@ def feed(a, exit_, table_state):
     if left == 0:
         goto = a[x + lay.X_GOTO]
     if column == lay.IGNORED:
-        landing = a[begin + a[lay.PT + a[t + lay.PT_LEXER] + table_state]]
+        landing = begin_of(a, parser, part, a[lay.PT + a[t + lay.PT_LEXER] + table_state])
         return below_pushes(a, parser, n, landing) if landing > 0 else landing
     columns = a[t + lay.PT_N_COLUMNS]
     while True:
@@ -174,7 +185,7 @@ def feed(a, exit_, table_state):
         if action == 0:
             return np.int64(0)
         if action > 0:
-            landing = a[begin + a[lay.PT + a[t + lay.PT_LEXER] + action - 1]]
+            landing = begin_of(a, parser, part, a[lay.PT + a[t + lay.PT_LEXER] + action - 1])
             if landing == 0:
                 return np.int64(0)
             a[PUSHED + n] = action - 1
@@ -200,13 +211,6 @@ def back(a, exit_, symbol):
     if q < 0:
         return q
     return keep(a, TAG_BACK, exit_, symbol, 0, q)
-
-
-@njit(cache=True, nogil=True)
-def begin_of(a, parser, part, lexer):
-    """The scanner's state in which a lexeme of a lexer begins after a part; 0 if dead."""
-    t = lay.PT + parser
-    return a[lay.PT + a[t + lay.PT_BEGIN] + part * a[t + lay.PT_N_LEXERS] + lexer]
 
 
 @njit(cache=True, nogil=True)
@@ -278,7 +282,7 @@ def note_look(a, frame):
 
 @njit(cache=True, nogil=True)
 def takes(a, column_exit, frame):
-    """Whether the parser's stack ``frame`` takes a terminal (its exit with part 0): 1 or 0, -1 with H_ERROR set."""
+    """Whether the parser's stack ``frame`` takes a terminal (its exit without a part): 1 or 0, -1 with H_ERROR set."""
     a[TRIED] = column_exit
     a[TRIED + 1] = frame
     n = np.int64(1)
@@ -334,7 +338,7 @@ def can_take(a, q, frame):
 
 @njit(cache=True, nogil=True)
 def plain_exit(a, parser, column):
-    """The exit of a terminal with nothing left of the scanner; the loader made one per column, in their order."""
+    """The exit of a terminal without a part; the loader made one per column, in their order."""
     return a[lay.PT + parser + lay.PT_PLAIN] + column
 
 

@@ -119,10 +119,10 @@ class _Loading:
         return self._write(lay.H_FB, lay.FB, lay.CAP_FB, words)
 
     def _exits(self, locals_: Ints, parser: int) -> int:
-        """Make the exits and list them for each state; returns the first of those with part 0, one a column."""
+        """Make the exits and list them for each state; returns the first of those without a part, one a column."""
         scanner = self.scanner
         end = self.n_columns - 1
-        plain = np.stack([np.arange(self.n_columns), np.zeros(self.n_columns, np.int64)], axis=1)
+        plain = np.stack([np.arange(self.n_columns), np.full(self.n_columns, lay.NO_PART)], axis=1)
         met, which = np.unique(np.stack([scanner.exit_type, scanner.exit_part], axis=1), axis=0, return_inverse=True)
         kinds = np.concatenate([plain, met])
         records = np.zeros((len(kinds), lay.XT_WIDTH), np.int64)

@@ -21,7 +21,7 @@ import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
 from syntagma.automata.constraint import Constraint
 from syntagma.grammar.lark.scanner import tables
-from syntagma.testing import check_constraint
+from syntagma.automata.conformance import check_constraint
 
 pytestmark = pytest.mark.kernel
 
