@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
@@ -85,15 +86,16 @@ def test_toys_have_the_language_of_lark_in_longer_texts(name: str) -> None:
 def check_random_grammar(draw: random.Random, count: int) -> tuple[int, int] | None:
     """Compare random texts of a random grammar; ``None`` if Lark refuses the grammar."""
     grammar = lark_random.grammar(draw)
+    flags = draw.choice([0, 0, 0, 0, re.IGNORECASE, re.MULTILINE, re.DOTALL, re.ASCII])
     try:
-        built = lark.Lark(grammar, parser="lalr")
+        built = lark.Lark(grammar, parser="lalr", g_regex_flags=flags)
     except lark.exceptions.LarkError:
         return None
     recogniser = Recogniser(tables(built))
     counts = [0, 0]
     for text in lark_random.texts(draw, recogniser, count, 8):
         accepts = recogniser.accepts(text)
-        assert accepts == lark_accepts(built, text), (grammar, text)
+        assert accepts == lark_accepts(built, text), (grammar, flags, text)
         counts[accepts] += 1
     return counts[1], counts[0]
 

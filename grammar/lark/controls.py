@@ -157,7 +157,8 @@ class Controls:
         self.exits: list[dict[int, int]] = []
         self._local_ids: dict[Local, int] = {}
         self._part_ids: dict[frozenset[Part], int] = {}
-        self._lexers_of: list[set[int]] = []
+        self._lexers_of: list[int] = []  # bit masks: within lexemes of which lexers a local is reached
+        self._done: list[int] = []  # and which of them have been followed
         self._work: list[int] = []
         self._spent = 0
         first = Part(NOTHING, NO_DUTIES, 0, 0, NOTHING, self._behind.first & self._begin_behind)
@@ -168,23 +169,27 @@ class Controls:
 
     def _explore(self) -> None:
         """Follow every transition and every exit until nothing is new."""
+        nexts, newline = self._lexing.next_lexers, self._lexing.newline
         while self._work:
             here = self._work.pop()
-            if not self.rows[here]:
+            fresh = self._lexers_of[here] & ~self._done[here]
+            if not self._done[here]:
                 self.rows[here] = [(mask, self._intern(local)) for mask, local in self._transitions(self.locals[here])]
+                for kind, part in self.exits[here].items():
+                    self._begin(part, nexts.get(kind, ()))
+            self._done[here] |= fresh
             for _, target in self.rows[here]:
-                self._spread(target, self._lexers_of[here])
+                self._spread(target, fresh)
             for kind, part in self.exits[here].items():
-                following = set(self._lexing.next_lexers.get(kind, ()))
-                if kind in {IGNORED, self._lexing.newline}:
-                    following |= self._lexers_of[here]
-                self._begin(part, following)
+                if kind in {IGNORED, newline}:  # the lexer stays the same where the parser is not fed
+                    self._begin(part, [k for k in range(fresh.bit_length()) if fresh >> k & 1])
 
-    def _spread(self, local: int, lexers: set[int]) -> None:
-        """Note that a local is reached within lexemes of these lexers (for an ignored one the same lexer goes on)."""
-        if not lexers <= self._lexers_of[local]:
+    def _spread(self, local: int, lexers: int) -> None:
+        """Note that a local is reached within lexemes of these lexers, a bit mask."""
+        if lexers & ~self._lexers_of[local]:
+            if self._lexers_of[local] == self._done[local]:
+                self._work.append(local)
             self._lexers_of[local] |= lexers
-            self._work.append(local)
 
     def _begin(self, part: int, lexers: Iterable[int]) -> None:
         for lexer in lexers:
@@ -193,7 +198,7 @@ class Controls:
                 local = self._first(self.parts[part], lexer)
                 self.begin[key] = DEAD if local is None else self._intern(local)
             if self.begin[key] != DEAD:
-                self._spread(self.begin[key], {lexer})
+                self._spread(self.begin[key], 1 << lexer)
 
     def _part(self, parts: frozenset[Part]) -> int:
         number = self._part_ids.setdefault(parts, len(self.parts))
@@ -210,7 +215,8 @@ class Controls:
             self.rows.append([])
             self.exits.append({kind: self._part(parts) for kind, parts in local.exits})
             self.may_end.append(local.fresh and any(self._may_end(x.guard, x.duties) for x in local.stays))
-            self._lexers_of.append(set())
+            self._lexers_of.append(0)
+            self._done.append(0)
         return number
 
     def _too_many(self, limit: str, value: int, what: str) -> LimitExceeded:
