@@ -19,9 +19,9 @@ from lark.parsers.lalr_analysis import Shift
 
 from ..errors import InvalidSource, Unsupported
 from .building import NO_FILE, Text
-from .controls import LexerPlan, Lexing
 from .indentation import Indentation
 from .lalr import Lalr
+from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 
 END_NAME = "$END"

@@ -22,9 +22,10 @@ from . import minimal, reading
 from .building import build
 from .characters import Classes
 from .closures import Closures
-from .controls import DEAD, IGNORED, Controls
+from .controls import DEAD, Controls
 from .indentation import Indentation, check_balanced, check_spellable
 from .lalr import Lalr
+from .lexemes import IGNORED
 from .minimal import Table
 from .utf8 import in_bytes
 
