@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from syntagma.grammar.lark.reading import read
 from syntagma.grammar.lark.scanner import tables
 
 
+@lru_cache(maxsize=1)
 def all_grammars() -> list[lark.Lark]:
     built = [lark.Lark(toy.grammar, parser="lalr") for toy in TOYS.values()]
     draw = random.Random(7)

@@ -103,7 +103,8 @@ def check_random_grammar(draw: random.Random, count: int) -> tuple[int, int] | N
 @given(st.randoms(use_true_random=False))
 def test_random_grammars_have_the_language_of_lark(draw: random.Random) -> None:
     """A random text is accepted by the tables of a random grammar iff Lark parses it."""
-    counts = check_random_grammar(draw, 30)
+    tries = (check_random_grammar(draw, 30) for _ in range(30))  # Lark refuses three of four
+    counts = next((x for x in tries if x is not None), None)
     assume(counts is not None)
     assert counts is not None
     event(f"accepts some: {counts[0] > 0}, rejects some: {counts[1] > 0}")
