@@ -266,6 +266,21 @@ def test_exits_are_one_for_each_type() -> None:
             assert len(set(kinds.tolist())) == len(kinds)
 
 
+def test_everything_can_be_reached() -> None:
+    """From the first part all parts and local states are reached by beginnings, edges and exits."""
+    for table in some_tables():
+        scanner = table.scanner
+        parts, reached = {0}, set(scanner.begin[0].tolist()) - {-1}
+        before = (0, 0)
+        while before != (len(parts), len(reached)):
+            before = (len(parts), len(reached))
+            reached |= {r for q, _, _, r in scanner.edges.tolist() if q in reached}
+            for q in reached:
+                parts |= set(scanner.exit_part[scanner.exit_start[q] : scanner.exit_start[q + 1]].tolist())
+            reached |= {r for part in parts for r in scanner.begin[part].tolist()} - {-1}
+        assert before == (len(scanner.begin), scanner.n_locals)
+
+
 def test_reach_is_what_a_search_finds() -> None:
     """The types that a lexeme may still end as are those of the exits that edges lead to."""
     for table in some_tables():
