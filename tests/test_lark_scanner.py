@@ -212,6 +212,33 @@ def check_python(count: int) -> tuple[int, int]:
     return counts[1], counts[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("x = 1 if 1else 2\n", True),  # after 1e a float could go on
+        ("if x:\n  y\n# a b", True),  # the comment is a part of the newline, and its two blanks make column 2
+        ("if x:\n  y\n# a", False),
+        ("# a", False),  # a newline without one: Lark's indenter has an index error
+        ("if x:\n\ty\n        z\n", True),  # a tab is eight blanks, wherever it stands
+        ("if x:\n \ty\n         z\n", True),
+        ("if x:\n \ty\n        z\n", False),
+        ("if x:\n  y\n z\n", False),
+        ("f(\n1,\n  2)\n", True),  # newlines vanish within brackets
+        ("f(1))\n", False),
+        ('x = """a"b\n"""\n', True),
+        ('x = f"" "" \'\'\n', True),
+        ("x = 0_0 + 00 + 0x_F + 1_0.e5j\n", True),
+        ("x = 01\n", False),
+        ("match x:\n  case match: case\n", True),
+        ("é\u0301 = ªº\n", False),
+    ],
+)
+def test_quirks_of_python(text: str, accepted: bool) -> None:
+    """Texts at the edges of Lark's grammar of Python, and what Lark says to them."""
+    built, recogniser = python()
+    assert lark_accepts(built, text) == recogniser.accepts(text) == accepted
+
+
 def test_python_has_the_language_of_lark() -> None:
     """Pieces of the standard library, with a few edits, are accepted with the indenter iff Lark parses them."""
     assert min(check_python(400)) > 50
