@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from syntagma.grammar.lark.controls import DEAD, IGNORED
+from syntagma.grammar.lark.controls import DEAD
+from syntagma.grammar.lark.lexemes import IGNORED
 from syntagma.grammar.lark.scanner import LarkTables
 
 Stack = tuple[int, ...]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from syntagma.grammar.lark.reading import read
 from syntagma.grammar.lark.scanner import tables
 
 
+@lru_cache(maxsize=1)
 def all_grammars() -> list[lark.Lark]:
     built = [lark.Lark(toy.grammar, parser="lalr") for toy in TOYS.values()]
     draw = random.Random(7)
@@ -212,6 +214,13 @@ def test_rules_that_close_elsewhere_are_refused(rule: str) -> None:
         tables(grammar, postlex=Brackets())
 
 
+def test_a_newline_that_blanks_change_is_refused() -> None:
+    """A newline whose pattern ends before the blanks has no column, and is refused by its name."""
+    grammar = 'start: "a" (NL "a")*\nNL: /\\n/\n%declare INDENT DEDENT\n%ignore " "'
+    with pytest.raises(Unsupported, match="a lexeme of NL"):
+        tables(grammar, postlex=Brackets())
+
+
 def test_the_types_of_an_indenter_are_read() -> None:
     """Lark's own indenter for Python: its newline, brackets and tab."""
     indentation = tables(grammar_path("python"), start="file_input", postlex=PythonIndenter()).indentation
@@ -222,16 +231,13 @@ def test_the_types_of_an_indenter_are_read() -> None:
     assert issubclass(PythonIndenter, Indenter)
 
 
-def test_a_lexer_that_explodes_is_a_stated_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("MAX_LOCALS", 500), ("MAX_WORK", 5_000)])
+def test_a_lexer_that_explodes_is_a_stated_limit(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     """The error names the terminals that most of the states belong to."""
-    monkeypatch.setattr(controls, "MAX_LOCALS", 500)
+    monkeypatch.setattr(controls, limit, value)
     with pytest.raises(LimitExceeded, match="terminals BAD") as caught:
         tables("start: (BAD | A)+\nBAD: /[ab]*a[ab]{12}c/\nA: /[ab]/")
-    assert caught.value.limit == "MAX_LOCALS"
-    monkeypatch.setattr(controls, "MAX_WORK", 5_000)
-    with pytest.raises(LimitExceeded, match="terminals BAD") as caught:
-        tables("start: (BAD | A)+\nBAD: /[ab]*a[ab]{12}c/\nA: /[ab]/")
-    assert caught.value.limit == "MAX_WORK"
+    assert (caught.value.limit, caught.value.value) == (limit, value)
 
 
 # --- characters -----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from lark.indenter import Indenter
 
 from ..errors import Unsupported
@@ -71,3 +73,28 @@ def check_balanced(indentation: Indentation, lalr: Lalr) -> None:
                 f"the rule {lalr.rules[rule]} opens or closes {lalr.terminals[opened[-1]]} and not its counterpart",
                 hint="with an indenter, indents and dedents and brackets have to be balanced within each rule",
             )
+
+
+def check_spellable(
+    indentation: Indentation, edges: npt.NDArray[np.int64], ends: npt.NDArray[np.bool_], names: tuple[str, ...]
+) -> None:
+    """Refuse a newline that blanks cannot continue: whether a prefix is alive would hang on the open columns.
+
+    Args:
+        indentation: the types.
+        edges: those of the scanner.
+        ends: bool[n_locals]: the lexeme may end here as a newline.
+        names: of the terminals.
+
+    Raises:
+        Unsupported: somewhere a blank changes what the lexeme is.
+
+    """
+    blank = (edges[:, 1] <= ord(" ")) & (ord(" ") <= edges[:, 2])
+    after = np.full(len(ends), -1, np.int64)
+    after[edges[blank, 0]] = edges[blank, 3]
+    if not np.append(ends, np.False_)[after[ends]].all():
+        raise Unsupported(
+            f"a lexeme of {names[indentation.newline]} is something else after a blank",
+            hint="let the pattern go on with any number of blanks, as in /\\n[ \\t]*/",
+        )

@@ -82,13 +82,14 @@ def _blocks(rows: _Int) -> _Int:
 def minimise(full: Table) -> Table:
     """The coarsest partition of locals and parts that agrees with moves, exits, beginnings and ends (Moore 1956).
 
-    Local states that no beginning reaches any more are dropped.  Exits of one type under one stack have been united by the
+    Local states and parts that nothing reaches any more are dropped.  Exits of one type under one stack have been united by the
     controls, so that locals are compared by one part for each type.
     """
-    reached = _reached(full)
+    reached, left = _reached(full)
     number = np.append(np.where(reached, np.cumsum(reached) - 1, DEAD), DEAD)
-    row, leave, may_end = number[full.row][reached], full.exit[reached], full.may_end[reached]
-    begin = number[full.begin]
+    part_number = np.append(np.where(left, np.cumsum(left) - 1, DEAD), DEAD)
+    row, leave, may_end = number[full.row][reached], part_number[full.exit][reached], full.may_end[reached]
+    begin = number[full.begin][left]
     local = _blocks(np.column_stack([may_end, leave != DEAD]))
     part = np.zeros(len(begin), np.int64)
     count = (0, 0)
@@ -103,9 +104,9 @@ def minimise(full: Table) -> Table:
     return Table(lookup[row[first_local]], parts[leave[first_local]], lookup[begin[first_part]], may_end[first_local])
 
 
-def _reached(full: Table) -> _Bool:
-    """The local states that some beginning leads to, whatever the stack."""
-    reached = np.zeros(len(full.row) + 1, np.bool_)
+def _reached(full: Table) -> tuple[_Bool, _Bool]:
+    """The local states and the parts that the beginning of the text leads to, whatever the stack."""
+    reached = np.zeros(len(full.row) + 1, np.bool_)  # the last ones: dead
     parts = np.zeros(len(full.begin) + 1, np.bool_)
     parts[0] = True
     count = -1
@@ -116,4 +117,4 @@ def _reached(full: Table) -> _Bool:
         reached[full.row[reached[:-1]]] = True
         parts[full.exit[reached[:-1]]] = True
         parts[DEAD] = reached[DEAD] = False
-    return reached[:-1]
+    return reached[:-1], parts[:-1]

@@ -20,8 +20,8 @@ from lark.parsers.lalr_analysis import Shift
 from ..errors import InvalidSource, Unsupported
 from ..parsing import Lalr
 from .building import NO_FILE, Text
-from .controls import LexerPlan, Lexing
 from .indentation import Indentation
+from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 
 END_NAME = "$END"

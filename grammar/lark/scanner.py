@@ -24,7 +24,7 @@ from .building import build
 from .characters import Classes
 from .closures import Closures
 from .controls import DEAD, Controls
-from .indentation import Indentation, check_balanced
+from .indentation import Indentation, check_balanced, check_spellable
 from .minimal import Table
 from .utf8 import in_bytes
 
@@ -75,7 +75,12 @@ def tables(
     controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
     full = minimal.table(controls, closures.classes.number, len(lexing.names), len(lexing.lexers))
     small = minimal.minimise(minimal.live(full))
-    return LarkTables(_scanner(small, closures.classes, lexing.names), read.lalr, read.indentation)
+    scanner = _scanner(small, closures.classes, lexing.names)
+    if read.indentation is not None:
+        ends = np.zeros(scanner.n_locals, np.bool_)
+        ends[: len(small.exit)] = small.exit[:, read.indentation.newline] != DEAD
+        check_spellable(read.indentation, scanner.edges, ends, lexing.names)
+    return LarkTables(scanner, read.lalr, read.indentation)
 
 
 def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
