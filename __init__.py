@@ -31,6 +31,7 @@ from .grammar.errors import (  # noqa: E402
     Unsupported,
 )
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
+from .grammar.regex import Regex, RegularSource  # noqa: E402
 from .grammar.source import Source  # noqa: E402
 
 __version__ = "0.1.0"
@@ -47,6 +48,8 @@ __all__ = [
     "Law",
     "LimitExceeded",
     "MaskSampler",
+    "Regex",
+    "RegularSource",
     "SchemaLimits",
     "Session",
     "Source",

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from . import kernels, minimal, subsets, syntax
+from . import kernels, minimal, nodes, subsets
 from .dfa import SCALARS, CharDfa, too_many_states
 from .escapes import refuse
 from .kernels import BEGIN, END, EPSILON
@@ -39,12 +39,12 @@ class _LookNfa(Nfa):
 
     __slots__ = ("looks",)
 
-    def __init__(self, max_states: int, looks: list[syntax.Look]) -> None:
-        super().__init__(max_states)
+    def __init__(self, max_states: int, looks: list[nodes.Look], tick: nodes.Tick) -> None:
+        super().__init__(max_states, tick)
         self.looks = looks
 
-    def assertion(self, node: syntax.Anchor | syntax.Look, source: int) -> int:
-        if isinstance(node, syntax.Anchor):
+    def assertion(self, node: nodes.Node, source: int) -> int:
+        if not isinstance(node, nodes.Look):
             return super().assertion(node, source)
         exit_state = self.state()
         self.edge(source, _FIRST_LOOK - len(self.looks), exit_state)
@@ -52,7 +52,7 @@ class _LookNfa(Nfa):
         return exit_state
 
 
-def compile_look(node: syntax.Node, pattern: str, *, search: bool, max_states: int) -> CharDfa:
+def compile_look(node: nodes.Node, pattern: str, *, search: bool, max_states: int, tick: nodes.Tick) -> CharDfa:
     """Strings in which a parsed pattern matches; see ``CharDfa.from_regex``.
 
     Raises:
@@ -60,18 +60,7 @@ def compile_look(node: syntax.Node, pattern: str, *, search: bool, max_states: i
         LimitExceeded: more than ``max_states`` states.
 
     """
-    return _Compiler(node, pattern, max_states).language(node, search=search)
-
-
-def _walk(node: syntax.Node) -> list[syntax.Node]:
-    """The node and everything below it."""
-    out = [node]
-    for part in out:
-        if isinstance(part, syntax.Concat | syntax.Alternation):
-            out.extend(part.parts)
-        elif isinstance(part, syntax.Repeat | syntax.Look):
-            out.append(part.body)
-    return out
+    return _Compiler(node, pattern, max_states, tick).language(node, search=search)
 
 
 class _Table:
@@ -93,12 +82,13 @@ class _Table:
 
 
 class _Compiler:
-    def __init__(self, node: syntax.Node, pattern: str, max_states: int) -> None:
+    def __init__(self, node: nodes.Node, pattern: str, max_states: int, tick: nodes.Tick) -> None:
         self.pattern = pattern
+        self.tick = tick
         self.max_states = max_states
-        nodes = _walk(node)
+        parts = nodes.walk(node)
         # One partition for all: every automaton that is built below is constant on its classes.
-        sets = dict.fromkeys(n.ranges for n in nodes if isinstance(n, syntax.Set) and n.ranges)
+        sets = dict.fromkeys(n.ranges for n in parts if isinstance(n, nodes.Set) and n.ranges)
         self.alphabet = Alphabet(tuple(sets | {SCALARS: None}))
         self.representatives = [0] * self.alphabet.count
         for cut, c in zip(self.alphabet.cuts.tolist(), self.alphabet.classes.tolist(), strict=False):
@@ -111,8 +101,8 @@ class _Compiler:
         self.behind: dict[int, int] = {}
         start_only = CharDfa.from_strings([""])
         self.behind_tables = [self.table(start_only)]
-        for look in nodes:
-            if isinstance(look, syntax.Look) and not look.ahead:
+        for look in parts:
+            if isinstance(look, nodes.Look) and not look.ahead:
                 self.behind[id(look)] = self.look_behind(look)
         self.ahead: dict[tuple[int, Before], CharDfa] = {}
 
@@ -126,18 +116,18 @@ class _Compiler:
             self.tables.append(_Table(dfa, self.representatives))
         return known
 
-    def look_behind(self, look: syntax.Look) -> int:
-        for part in _walk(look.body):
-            if (isinstance(part, syntax.Look) and part.ahead) or (isinstance(part, syntax.Anchor) and not part.begin):
+    def look_behind(self, look: nodes.Look) -> int:
+        for part in nodes.walk(look.body):
+            if (isinstance(part, nodes.Look) and part.ahead) or (isinstance(part, nodes.Anchor) and not part.begin):
                 raise refuse(
                     "a look-ahead, a word boundary or an end anchor inside a look-behind", self.pattern, look.position,
                     hint="move it out of the look-behind",
                 )  # fmt: skip
-            if isinstance(part, syntax.Look):
+            if isinstance(part, nodes.Look):
                 raise refuse(
                     "a look-behind inside a look-behind", self.pattern, look.position, hint="put both beside each other"
                 )
-        nfa = Nfa(self.max_states)
+        nfa = Nfa(self.max_states, self.tick)
         start = nfa.state()
         nfa.read(start, SCALARS, start)
         entry = nfa.state()
@@ -146,13 +136,13 @@ class _Compiler:
         self.behind_tables.append(self.table(dfa))
         return len(self.behind_tables) - 1
 
-    def language(self, node: syntax.Node, *, search: bool) -> CharDfa:
+    def language(self, node: nodes.Node, *, search: bool) -> CharDfa:
         return self.build(node, (0,) * len(self.behind_tables), prefix=search, suffix=search)
 
-    def build(self, node: syntax.Node, before: Before, *, prefix: bool, suffix: bool) -> CharDfa:
+    def build(self, node: nodes.Node, before: Before, *, prefix: bool, suffix: bool) -> CharDfa:
         """Texts that match from a place on where the look-behind automata are in ``before``."""
-        looks: list[syntax.Look] = []
-        nfa = _LookNfa(self.max_states, looks)
+        looks: list[nodes.Look] = []
+        nfa = _LookNfa(self.max_states, looks, self.tick)
         start = nfa.state()
         entry = start
         if prefix:
@@ -186,6 +176,7 @@ class _Compiler:
         loops = any(label >= 0 and dest == final and sets[label] == SCALARS for label, dest in out[final])
         limit = self.max_states
         for k, (origin, behind, owed) in enumerate(order):  # grows while it is walked
+            self.tick()
             accepts = False
             for s, ended, obligations in self.closure(nfa, out, origin, behind, owed):
                 if s == final and all(self.tables[a].accepting[q] for a, q in obligations):
@@ -270,7 +261,7 @@ class _Compiler:
         return found
 
     def assertion(
-        self, look: syntax.Look, dest: int, behind: Before, *, ended: bool, owed: Obligations
+        self, look: nodes.Look, dest: int, behind: Before, *, ended: bool, owed: Obligations
     ) -> tuple[int, bool, Obligations] | None:
         if not look.ahead:
             index = self.behind[id(look)]

@@ -1,0 +1,345 @@
+"""Regular expressions as a source, and the Boolean algebra of what they match.
+
+A ``Regex`` stands for a set of texts: those that its pattern matches from end to end, or with ``search`` those in which it
+matches somewhere.  ``&``, ``|``, ``-``, ``~`` and ``+`` make new sets of them, which are sources as well.  The complement is
+taken in all texts that UTF-8 can write.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic
+from typing import Final, Literal
+
+from .errors import InvalidSource, LimitExceeded, SyntagmaError, Unsatisfiable
+from .ir import Grammar
+from .regular.counted import counted_grammar
+from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
+from .regular.encode import utf8
+from .regular.framing import framed
+from .regular.nfa import from_node
+from .regular.nodes import Alternation, Concat, Machine, Node, asserts
+from .regular.syntax import Parsed, read
+from .report import Report, ReportEntry
+from .source import Lowered, Source
+
+_FLAGS: Final[dict[str, str]] = {"python": "aimsux", "ecma": "imsuv", "rust": "imsuxU"}
+_RE_FLAGS: Final = {"a": re.ASCII, "i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+_FLAG_HINTS: Final = {
+    "g": "a set of texts knows no last match; leave it out",
+    "y": "a set of texts knows no last match; leave it out",
+    "d": "it only asks for the places of groups; leave it out",
+}
+
+_SHOWN: Final = 200
+"""Characters of a representation that an error shows."""
+
+
+@lru_cache(1)
+def warm_up() -> None:
+    """Touch every kernel that an expression may need, so that no deadline is charged for loading or compiling them."""
+    dfa = CharDfa.from_regex("^[ab]{2,3}$") - CharDfa.from_strings(("aa",))
+    dfa = (dfa & ~CharDfa.from_strings(("ab",))) | CharDfa.from_regex(r"(?!x)a\b")
+    dfa.accepts("bb")
+    utf8(dfa)
+    dfa.is_finite()
+
+
+class _Clock:
+    """Raises ``LimitExceeded`` when it is asked after a number of seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        warm_up()
+        self.seconds = seconds
+        self.ends = monotonic() + seconds
+
+    def __call__(self) -> None:
+        if monotonic() > self.ends:
+            raise LimitExceeded(
+                f"compiling the expression took longer than {self.seconds} s",
+                limit="deadline", value=self.seconds, hint="simplify it, or raise Regex(deadline=...)",
+            )  # fmt: skip
+
+
+class RegularSource(Source):
+    """A regular set of texts: what ``Regex`` is, and what the operators make.
+
+    Equality is that of how they are written; ``equivalent`` compares the sets.
+    """
+
+    __slots__ = ()
+
+    # -- algebra ----------------------------------------------------------------------------------------------------
+
+    def __and__(self, other: RegularSource) -> RegularSource:
+        """Texts of both."""
+        return _combined("&", self, other)
+
+    def __or__(self, other: RegularSource) -> RegularSource:
+        """Texts of either."""
+        return _combined("|", self, other)
+
+    def __sub__(self, other: RegularSource) -> RegularSource:
+        """Texts of this one that the other does not have."""
+        return _combined("-", self, other)
+
+    def __add__(self, other: RegularSource) -> RegularSource:
+        """A text of this one followed by one of the other."""
+        return _combined("+", self, other)
+
+    def __invert__(self) -> RegularSource:
+        """Every other text of Unicode scalar values."""
+        return Combination("~", (self,))
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    def accepts(self, text: str) -> bool:
+        """Whether a text is in the set; one with a lone surrogate never is."""
+        return self._language(self._clock()).accepts(text)
+
+    def is_empty(self) -> bool:
+        """Whether there is no text at all."""
+        return self._language(self._clock()).is_empty()
+
+    def equivalent(self, other: RegularSource) -> bool:
+        """Whether both are the same set of texts."""
+        clock = self._clock()
+        return self._language(clock) == other._language(clock)  # noqa: SLF001 - of the same class
+
+    def is_subset(self, other: RegularSource) -> bool:
+        """Whether every text is one of the other set."""
+        return (self - other).is_empty()
+
+    # -- compilation ------------------------------------------------------------------------------------------------
+
+    def lower(self) -> Lowered:
+        """See ``Source.lower``."""
+        clock = self._clock()
+        try:
+            tree = self._tree(clock)
+            grammar, counted = counted_grammar(tree, max_states=self._max_states(), tick=clock)
+        except RecursionError:
+            raise LimitExceeded(
+                "the expression is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"
+            ) from None
+        if grammar is None:
+            raise Unsatisfiable(f"no text matches {self._shown()}", hint="its parts contradict each other")
+        return Lowered(grammar, self._report(counted), self._deadline())
+
+    def _clock(self) -> _Clock:
+        return _Clock(self._deadline())
+
+    def _shown(self) -> str:
+        text = repr(self)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+    def _report(self, counted: int) -> Report:
+        def collect() -> list[ReportEntry]:
+            clock = self._clock()
+            entries = [entry for leaf in self._leaves() for entry in leaf.entries(clock)]
+            if counted:
+                reason = f"{counted} repetitions are counted at run time, not unrolled"
+                entries.append(ReportEntry("", "{m,n}", "exact", reason))
+            return entries
+
+        dialects = dict.fromkeys(leaf.dialect for leaf in self._leaves())
+        return Report(
+            dialect=", ".join(dialects), sound=True, complete=True, live=True, budget="exact",
+            collect=collect, unsatisfiable=list,
+        )  # fmt: skip
+
+    @abstractmethod
+    def _leaves(self) -> list[Regex]: ...
+
+    @abstractmethod
+    def _tree(self, clock: _Clock) -> Node: ...
+
+    def _language(self, clock: _Clock) -> CharDfa:
+        return from_node(self._tree(clock), self._shown(), search=False, max_states=self._max_states(), tick=clock)
+
+    def _deadline(self) -> float:
+        return max(leaf.deadline for leaf in self._leaves())
+
+    def _max_states(self) -> int:
+        return max(leaf.max_dfa_states for leaf in self._leaves())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Regex(RegularSource):
+    r"""The texts that a regular expression matches.
+
+    Attributes:
+        pattern: the expression, or a compiled ``re.Pattern`` (then ``dialect`` is ``python`` and its flags hold).
+        dialect: ``python`` (the default: ``re`` on ``str``, and ``\p{...}``), ``ecma`` (ECMA-262 with the u flag and its annex B,
+            as JSON Schema reads patterns) or ``rust`` (the ``regex`` crate).
+        search: False: the pattern matches from end to end (``re.fullmatch``).  True: it matches somewhere (``re.search``);
+            what stands before and behind the match is then any text.
+        flags: letters of flags that hold from the beginning, as in ``(?im)``: ``aimsux`` in the python dialect (or a
+            ``re.RegexFlag``), ``imsuv`` in ecma, ``imsuxU`` in rust.
+        max_dfa_states: states that an automaton of it may have.
+        deadline: seconds for compiling it to rules, and again for loading them.
+
+    Raises ``InvalidSource`` or ``Unsupported`` with line, column and a caret, ``LimitExceeded`` where the pattern is too large.
+
+    """
+
+    pattern: str
+    dialect: Dialect = field(default="python", kw_only=True)
+    search: bool = field(default=False, kw_only=True)
+    flags: str = field(default="", kw_only=True)
+    max_dfa_states: int = field(default=MAX_DFA_STATES, kw_only=True)
+    deadline: float = field(default=2.0, kw_only=True)
+
+    def __init__(
+        self,
+        pattern: str | re.Pattern[str],
+        *,
+        dialect: Dialect = "python",
+        search: bool = False,
+        flags: str | re.RegexFlag = "",
+        max_dfa_states: int = MAX_DFA_STATES,
+        deadline: float = 2.0,
+    ) -> None:
+        """Check the options, and that the pattern can be read."""
+        if dialect not in _FLAGS:
+            raise InvalidSource(
+                f"dialect={dialect!r} is not an option", hint=f"choose one of {', '.join(sorted(_FLAGS))}"
+            )
+        if isinstance(pattern, re.Pattern):
+            if dialect != "python" or flags:
+                raise InvalidSource(
+                    "a compiled pattern has its own dialect and flags", hint="give the text of the pattern instead"
+                )
+            pattern, flags = pattern.pattern, re.RegexFlag(pattern.flags)
+        if not isinstance(pattern, str):
+            kind = type(pattern).__name__
+            raise InvalidSource(f"a pattern is text, not {kind}", hint="decode it: texts are matched, not bytes")
+        for name, value in (("max_dfa_states", max_dfa_states), ("deadline", deadline)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise InvalidSource(f"{name}={value!r} is not a number above 0")
+        values = (pattern, dialect, bool(search), _letters(flags, dialect), int(max_dfa_states), float(deadline))
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+        self._parsed(self._clock())
+
+    def __repr__(self) -> str:
+        """Write it as it can be made again."""
+        defaults = {
+            "dialect": "python", "search": False, "flags": "", "max_dfa_states": MAX_DFA_STATES, "deadline": 2.0
+        }  # fmt: skip
+        options = [f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v]
+        return f"Regex({self.pattern!r}{''.join(options)})"
+
+    def entries(self, clock: _Clock) -> list[ReportEntry]:
+        """What became of the parts of the pattern."""
+        how = "found anywhere in the text" if self.search else "matched from end to end"
+        out = [ReportEntry(self.pattern, "pattern", "exact", f"{how}, in the {self.dialect} dialect")]
+        for note in self._parsed(clock).notes:
+            status: Literal["annotation", "exact"] = "annotation" if note.annotation else "exact"
+            out.append(ReportEntry(f"{self.pattern} @ {note.position}", note.text, status, note.reason))
+        return out
+
+    def _leaves(self) -> list[Regex]:
+        return [self]
+
+    def _parsed(self, clock: _Clock) -> Parsed:
+        try:
+            return read(self.pattern, self.dialect, self.flags, clock)
+        except RecursionError:
+            raise LimitExceeded(
+                "the pattern is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"
+            ) from None
+
+    def _tree(self, clock: _Clock) -> Node:
+        node = self._parsed(clock).node
+        tree = framed(node, search=self.search)
+        if not asserts(tree):
+            return tree
+        return Machine(
+            from_node(node, self.pattern, search=self.search, max_states=self.max_dfa_states, tick=clock)
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Combination(RegularSource):
+    """What an operator makes of regular sources.
+
+    Attributes:
+        operator: ``&``, ``|``, ``-``, ``+`` or ``~``.
+        parts: what it is applied to.
+
+    """
+
+    operator: Literal["&", "|", "-", "+", "~"]
+    parts: tuple[RegularSource, ...]
+
+    def __repr__(self) -> str:
+        """Write it as it was made."""
+        shown = [f"({part!r})" if isinstance(part, Combination) and part.operator != "~" else repr(part) for part in self.parts]
+        return f"~{shown[0]}" if self.operator == "~" else f" {self.operator} ".join(shown)
+
+    def _leaves(self) -> list[Regex]:
+        return [leaf for part in self.parts for leaf in part._leaves()]  # noqa: SLF001 - of the same class
+
+    def _tree(self, clock: _Clock) -> Node:
+        trees = [_located(part, clock) for part in self.parts]
+        if self.operator == "|":
+            return Alternation(trees)
+        if self.operator == "+":
+            return Concat(trees)
+        states = self._max_states()
+        languages = [
+            tree.dfa if isinstance(tree, Machine) else from_node(tree, part._shown(), search=False, max_states=states, tick=clock)  # noqa: SLF001
+            for tree, part in zip(trees, self.parts, strict=True)
+        ]
+        dfa = CharDfa.any_string().minus(languages[0], max_states=states) if self.operator == "~" else languages[0]
+        for other in languages[1:]:
+            clock()
+            if self.operator == "&":
+                dfa = dfa.intersect(other, max_states=states)
+            else:
+                dfa = dfa.minus(other, max_states=states)
+        return Machine(dfa)
+
+
+def _located(part: RegularSource, clock: _Clock) -> Node:
+    """The tree of an operand; its errors say which one it is."""
+    try:
+        return part._tree(clock)  # noqa: SLF001 - of the same class
+    except LimitExceeded as error:
+        if error.limit == "deadline" or error.where is not None:
+            raise
+        raise LimitExceeded(
+            error.message, limit=error.limit, value=error.value, where=part._shown(), hint=error.hint  # noqa: SLF001
+        ) from None
+    except SyntagmaError:
+        raise
+
+
+def _combined(operator: Literal["&", "|", "-", "+"], a: RegularSource, b: RegularSource) -> RegularSource:
+    if not isinstance(b, RegularSource):
+        return NotImplemented
+    # Chains are kept flat: thousands of alternatives must not nest thousands deep.
+    head = a.parts if isinstance(a, Combination) and a.operator == operator else (a,)
+    tail = b.parts if isinstance(b, Combination) and b.operator == operator != "-" else (b,)
+    return Combination(operator, (*head, *tail))
+
+
+def _letters(flags: str | re.RegexFlag, dialect: Dialect) -> str:
+    """Sorted letters of the flags."""
+    if isinstance(flags, re.RegexFlag):
+        if dialect != "python":
+            raise InvalidSource("flags of the re module are for the python dialect", hint="write them as letters")
+        return "".join(letter for letter, flag in _RE_FLAGS.items() if flags & flag)
+    if not isinstance(flags, str):
+        raise InvalidSource(f"flags are letters, not {type(flags).__name__}", hint="for example flags='im'")
+    for letter in flags:
+        if letter not in _FLAGS[dialect]:
+            hint = _FLAG_HINTS.get(letter, f"the flags of the {dialect} dialect are {', '.join(_FLAGS[dialect])}")
+            raise InvalidSource(f"the flag {letter!r} is not one of the {dialect} dialect", hint=hint)
+    if ("u" in flags and "v" in flags) or ("a" in flags and "u" in flags):
+        raise InvalidSource(f"flags={flags!r} says two things at once", hint="leave one of them out")
+    return "".join(sorted(set(flags)))
