@@ -16,12 +16,12 @@ from typing import Final, Literal
 
 from .errors import InvalidSource, LimitExceeded, SyntagmaError, Unsatisfiable
 from .ir import Grammar
-from .regular.counted import counted_grammar
+from .regular.counted import COUNTED_FROM, counted_grammar
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
 from .regular.encode import utf8
 from .regular.framing import framed
 from .regular.nfa import from_node
-from .regular.nodes import Alternation, Concat, Machine, Node, asserts
+from .regular.nodes import Alternation, Concat, Machine, Node, Repeat, asserts, no_tick
 from .regular.syntax import Parsed, read
 from .report import Report, ReportEntry
 from .source import Lowered, Source
@@ -46,6 +46,7 @@ def warm_up() -> None:
     dfa.accepts("bb")
     utf8(dfa)
     dfa.is_finite()
+    counted_grammar(Repeat(Machine(dfa), 0, COUNTED_FROM), max_states=COUNTED_FROM, tick=no_tick)
 
 
 class _Clock:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 from . import charset
+from .atomic import without_atomic
 from .dfa import Dialect
 from .escapes import refuse
 from .nodes import (
@@ -148,7 +149,7 @@ class Expansion:
     def _values(self, group: Group, use: Reference) -> list[str]:
         from .nfa import from_node  # noqa: PLC0415 - builds on this module
 
-        body = self._scope(group.body)
+        body = without_atomic(self._scope(group.body), self.pattern, self.tick)
         if asserts(body):
             self._refuse(use, "to a group that holds an anchor or look-around")
         if any(isinstance(p, Repeat) and p.most is None for p in walk(body)) or size(body) > MAX_CAPTURE:
