@@ -34,6 +34,12 @@ _FLAG_HINTS: Final = {
     "d": "it only asks for the places of groups; leave it out",
 }
 
+MAX_DEPTH: Final = 100
+"""Operators inside of each other, chains of the same one not counted."""
+
+MAX_SIZE: Final = 10_000
+"""Regular expressions in one combination."""
+
 _SHOWN: Final = 200
 """Characters of a representation that an error shows."""
 
@@ -140,21 +146,22 @@ class RegularSource(Source):
 
     def _report(self, counted: int) -> Report:
         def collect() -> list[ReportEntry]:
-            clock = self._clock()
-            entries = [entry for leaf in self._leaves() for entry in leaf.entries(clock)]
+            entries = [entry for leaf in self.leaves for entry in leaf.entries()]
             if counted:
                 reason = f"{counted} repetitions are counted at run time, not unrolled"
                 entries.append(ReportEntry("", "{m,n}", "exact", reason))
             return entries
 
-        dialects = dict.fromkeys(leaf.dialect for leaf in self._leaves())
+        dialects = dict.fromkeys(leaf.dialect for leaf in self.leaves)
         return Report(
             dialect=", ".join(dialects), sound=True, complete=True, live=True, budget="exact",
             collect=collect, unsatisfiable=list,
         )  # fmt: skip
 
-    @abstractmethod
-    def _leaves(self) -> list[Regex]: ...
+    @property
+    def leaves(self) -> tuple[Regex, ...]:
+        """The regular expressions that it is made of, in the order in which it was written."""
+        return (self,) if isinstance(self, Regex) else ()
 
     @abstractmethod
     def _tree(self, clock: _Clock) -> Node: ...
@@ -163,10 +170,10 @@ class RegularSource(Source):
         return from_node(self._tree(clock), self._shown(), search=False, max_states=self._max_states(), tick=clock)
 
     def _deadline(self) -> float:
-        return max(leaf.deadline for leaf in self._leaves())
+        return max(leaf.deadline for leaf in self.leaves)
 
     def _max_states(self) -> int:
-        return max(leaf.max_dfa_states for leaf in self._leaves())
+        return max(leaf.max_dfa_states for leaf in self.leaves)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -182,7 +189,8 @@ class Regex(RegularSource):
         flags: letters of flags that hold from the beginning, as in ``(?im)``: ``aimsux`` in the python dialect (or a
             ``re.RegexFlag``), ``imsuv`` in ecma, ``imsuxU`` in rust.
         max_dfa_states: states that an automaton of it may have.
-        deadline: seconds for compiling it to rules, and again for loading them.
+        deadline: seconds for reading it, for compiling it to rules, and for loading them.
+        parsed: what was read.
 
     Raises ``InvalidSource`` or ``Unsupported`` with line, column and a caret, ``LimitExceeded`` where the pattern is too large.
 
@@ -194,6 +202,7 @@ class Regex(RegularSource):
     flags: str = field(default="", kw_only=True)
     max_dfa_states: int = field(default=MAX_DFA_STATES, kw_only=True)
     deadline: float = field(default=2.0, kw_only=True)
+    parsed: Parsed = field(init=False, compare=False)
 
     def __init__(
         self,
@@ -223,9 +232,15 @@ class Regex(RegularSource):
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 raise InvalidSource(f"{name}={value!r} is not a number above 0")
         values = (pattern, dialect, bool(search), _letters(flags, dialect), int(max_dfa_states), float(deadline))
-        for name, value in zip(self.__slots__, values, strict=True):
+        for name, value in zip(self.__slots__, values, strict=False):
             object.__setattr__(self, name, value)
-        self._parsed(self._clock())
+        try:
+            parsed = read(self.pattern, self.dialect, self.flags, _Clock(self.deadline))
+        except RecursionError:
+            raise LimitExceeded(
+                "the pattern is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"
+            ) from None
+        object.__setattr__(self, "parsed", parsed)
 
     def __repr__(self) -> str:
         """Write it as it can be made again."""
@@ -235,28 +250,17 @@ class Regex(RegularSource):
         options = [f", {k}={getattr(self, k)!r}" for k, v in defaults.items() if getattr(self, k) != v]
         return f"Regex({self.pattern!r}{''.join(options)})"
 
-    def entries(self, clock: _Clock) -> list[ReportEntry]:
+    def entries(self) -> list[ReportEntry]:
         """What became of the parts of the pattern."""
         how = "found anywhere in the text" if self.search else "matched from end to end"
         out = [ReportEntry(self.pattern, "pattern", "exact", f"{how}, in the {self.dialect} dialect")]
-        for note in self._parsed(clock).notes:
+        for note in self.parsed.notes:
             status: Literal["annotation", "exact"] = "annotation" if note.annotation else "exact"
             out.append(ReportEntry(f"{self.pattern} @ {note.position}", note.text, status, note.reason))
         return out
 
-    def _leaves(self) -> list[Regex]:
-        return [self]
-
-    def _parsed(self, clock: _Clock) -> Parsed:
-        try:
-            return read(self.pattern, self.dialect, self.flags, clock)
-        except RecursionError:
-            raise LimitExceeded(
-                "the pattern is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"
-            ) from None
-
     def _tree(self, clock: _Clock) -> Node:
-        node = self._parsed(clock).node
+        node = self.parsed.node
         tree = framed(node, search=self.search)
         if not asserts(tree):
             return tree
@@ -272,19 +276,36 @@ class Combination(RegularSource):
     Attributes:
         operator: ``&``, ``|``, ``-``, ``+`` or ``~``.
         parts: what it is applied to.
+        depth, size: operators inside of each other, and regular expressions.
 
     """
 
     operator: Literal["&", "|", "-", "+", "~"]
     parts: tuple[RegularSource, ...]
+    depth: int = field(init=False, compare=False)
+    size: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep what is done with it by recursion within Python's limits."""
+        depth = 1 + max(part.depth if isinstance(part, Combination) else 0 for part in self.parts)
+        size = sum(part.size if isinstance(part, Combination) else 1 for part in self.parts)
+        for name, value, most in (("depth", depth, MAX_DEPTH), ("size", size, MAX_SIZE)):
+            if value > most:
+                raise LimitExceeded(
+                    f"the combination has a {name} of more than {most}",
+                    limit=f"combination_{name}", value=most, hint="write parts of it as one regular expression",
+                )  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def leaves(self) -> tuple[Regex, ...]:
+        """See ``RegularSource``."""
+        return tuple(leaf for part in self.parts for leaf in part.leaves)
 
     def __repr__(self) -> str:
         """Write it as it was made."""
         shown = [f"({part!r})" if isinstance(part, Combination) and part.operator != "~" else repr(part) for part in self.parts]
         return f"~{shown[0]}" if self.operator == "~" else f" {self.operator} ".join(shown)
-
-    def _leaves(self) -> list[Regex]:
-        return [leaf for part in self.parts for leaf in part._leaves()]  # noqa: SLF001 - of the same class
 
     def _tree(self, clock: _Clock) -> Node:
         trees = [_located(part, clock) for part in self.parts]

@@ -32,6 +32,9 @@ from .nodes import Alternation, Concat, Machine, Node, Repeat, Tick, children, l
 COUNTED_FROM: Final = 200
 """Positions of a repetition, unrolled, from which on it is counted: below, its states are cheaper than calls."""
 
+MAX_RANGES: Final = 500_000
+"""Ranges of characters on all edges of an automaton.  Writing as many as UTF-8 takes half a second."""
+
 MAX_SETS: Final = 1_000
 """Sets of states that the check looks at before it gives up."""
 
@@ -62,6 +65,12 @@ def counted_grammar(tree: Node, *, max_states: int, tick: Tick) -> tuple[Grammar
             raise
         reason = f"a repetition ({_bounds(large[0])}) can be read in several ways, so it is unrolled and not counted: "
         raise LimitExceeded(reason + error.message, limit=error.limit, value=error.value, hint=error.hint) from None
+    if len(dfa.low) > MAX_RANGES:
+        raise LimitExceeded(
+            f"the automaton has {len(dfa.low)} ranges of characters, more than {MAX_RANGES}",
+            limit="max_ranges", value=MAX_RANGES, hint="use classes of fewer ranges (ASCII ones), or lower the counts",
+        )  # fmt: skip
+    tick()
     return (None if dfa.is_empty() else _plain(dfa)), 0
 
 
