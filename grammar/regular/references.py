@@ -110,6 +110,10 @@ class Expansion:
     def _below(self, node: Node) -> Node:
         if isinstance(node, Group):
             return self._below(node.body)
+        if isinstance(node, Reference):  # its group is on none of the paths of this case
+            return self._unset()
+        if isinstance(node, Conditional):
+            return self._below(node.no)
         below = self._scope if _is_barrier(node) else self._below
         parts = children(node)
         return with_children(node, [below(part) for part in parts]) if parts else node
@@ -142,9 +146,13 @@ class Expansion:
             if isinstance(node, Conditional):
                 return self._in_case(node.no if text is None else node.yes, group, text)
             if text is None:
-                return Concat([]) if self.dialect == "ecma" else NOTHING
+                return self._unset()
             return Concat([_character(c, self.dialect if node.folds else None) for c in text])
         return with_children(node, [self._in_case(part, group, text) for part in children(node)])
+
+    def _unset(self) -> Node:
+        """What a reference to a group that took no part matches."""
+        return Concat([]) if self.dialect == "ecma" else NOTHING
 
     def _values(self, group: Group, use: Reference) -> list[str]:
         from .nfa import from_node  # noqa: PLC0415 - builds on this module
@@ -221,7 +229,7 @@ def _around(node: Node, number: int) -> Node:
     if isinstance(node, Group) and node.number == number:
         return NOTHING
     if isinstance(node, Repeat) and _holds(node, number):
-        return Concat([]) if node.least == 0 else _around(node.body, number)
+        return Repeat(_around(node.body, number), node.least, node.most)  # at most once
     return with_children(node, [_around(p, number) if _holds(p, number) else p for p in children(node)])
 
 
