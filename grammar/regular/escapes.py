@@ -123,6 +123,8 @@ class CharacterReader:
             found = charset.unicode_property(name)
         if found is None:
             self.invalid(f"an unknown Unicode property {name!r}", start, r"for example \p{L} or \p{Script=Greek}")
+        if negated and {"i", "v"} <= self.flags:  # with the v flag, the complement is taken without regard to case
+            found = charset.fold_case(found, self.dialect)
         return charset.negate(found) if negated else found
 
     def escaped_code(self, x: str, start: int, *, in_class: bool) -> int:

@@ -206,7 +206,10 @@ class _Parser(CharacterReader):
 
     def word_boundary(self, position: int, *, negated: bool) -> Node:
         ascii_only = "a" in self.flags
-        word: Node = Set(charset.shorthand("w", self.dialect, ascii_only))
+        letters = charset.shorthand("w", self.dialect, ascii_only)
+        if self.dialect == "ecma" and "i" in self.flags:
+            letters = charset.fold_case(letters, self.dialect)
+        word: Node = Set(letters)
 
         def look(ahead: bool, negated: bool) -> Node:
             return Look(word, ahead=ahead, negated=negated, position=position)
