@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import warnings
 
 import pytest
 import regex
@@ -29,7 +28,7 @@ from syntagma.grammar.regular.dfa import CharDfa
 LOOKS = ["(?=", "(?!"]
 BEHIND = ["(?<=", "(?<!", *LOOKS]
 REFERENCES = [r"\1(?:)", r"\2(?:)", "(?(1)a|b)", "(?(2)c)"]
-MANY = settings(max_examples=500)
+MANY = settings(max_examples=300)
 
 
 def language(source: sg.RegularSource) -> CharDfa | None:
@@ -50,16 +49,18 @@ def made(pattern: str, **options: object) -> CharDfa | None:
 
 def agrees(pattern: str, texts: list[str], module: object, *, search: bool) -> None:
     """Both refuse the pattern, or both match the same texts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        oracle = compiled(module, pattern)
+    oracle = compiled(module, pattern)
     if oracle is None:
         return  # a look-behind of no fixed width, a reference to an open group
     ours = made(pattern, search=search)
+    other = compiled(regex, pattern)
     for text in ["", "a", "b", "ab", "ba", "a\n", *texts] if ours is not None else []:
         said = re_says(oracle, text, search=search)
         if said is None or (not text and r"\B" in pattern):
             continue  # before Python 3.14 re finds no \B in the empty text
+        refers = re.search(r"\\[12]|\(\?\(", pattern) is not None
+        if refers and other is not None and re_says(other, text, search=search) != said:
+            continue  # one of the two judges is wrong: re does not forget every group that it took back
         assert ours is not None
         assert ours.accepts(text) == said, (pattern, text, search)
 
@@ -118,8 +119,8 @@ def test_typical_references_and_atomic_groups(pattern: str, inside: list[str], o
 
 ECMA_ATOMS = [*ATOMS[:-1], r"\w", r"\W", r"\s", r"\d", "[^]", "[]", r"\u{61}", r"\x62", r"[^\W]", r"\p{Lu}", r"\P{Lu}",
               r"[\P{Lu}b]", "\u212a", "\u017f", r"\1(?:)", r"\1(?:)", r"[\w-]"]  # fmt: skip
-V_ATOMS = ["a", "b", r"[\d--a]", "[[a-c]&&[b-d]]", "[[a-c]--b]", r"[\p{Lu}--[A-M]]", r"\P{Lu}", "[a-c[x]]", "[^[ab]]",
-           r"[\p{L}&&\p{ASCII}]", "[^a]", r"[\w\-]"]  # fmt: skip
+V_ATOMS = ["a", r"\P{Lu}", "[a-c[x]]", "[^[ab]]", "[^a]", r"[\w\-]", r"[^\P{Lu}]"]
+DIFFERENCES = [r"[\d--1]", "[[a-c]&&[b-d]]", "[[a-c]--b]", r"[\p{Lu}--[A-M]]", r"[\p{L}&&\p{ASCII}]", "[^[a-c]--[b]]"]
 MIXED = st.lists(st.text(alphabet="abck\u212as\u017fS\u00c9\n\u2028 1_", max_size=5), min_size=30, max_size=30)
 
 
@@ -149,11 +150,14 @@ def test_the_ecma_dialect_is_that_of_v8(cases: list[tuple[str, str, bool]], text
 
 @pytest.mark.skipif(NODE is None, reason="no node on this machine")
 @settings(max_examples=5, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(V_ATOMS), st.sampled_from(["v", "iv"])), min_size=30, max_size=30), MIXED)
-def test_sets_of_the_v_flag_are_those_of_v8(cases: list[tuple[str, str]], texts: list[str]) -> None:
-    """Unions, differences and intersections of classes, and complements without regard to case."""
-    asked = [(pattern, flags, False) for pattern, flags in cases]
-    single = sorted(set("".join(texts)))
+@given(st.text(max_size=60))
+def test_sets_of_the_v_flag_are_those_of_v8(text: str) -> None:
+    """Unions, differences and intersections of classes, and complements without regard to case.
+
+    Differences beside the i flag are left out: V8 11.3 finds ``a`` in ``[[a-c]--[a]]`` then, which ECMA-262 does not.
+    """
+    asked = [(pattern, "v", False) for pattern in V_ATOMS + DIFFERENCES] + [(p, "iv", False) for p in V_ATOMS]
+    single = sorted(set(text) | set("abckK\u212as\u017fS\u00c9\n\u2028 1_MNXx"))
     for (pattern, flags, _), said in zip(asked, node_says(asked, single), strict=True):
         ours = made(pattern, dialect="ecma", flags=flags)
         assert ours is not None

@@ -381,9 +381,12 @@ class _Parser(CharacterReader):
             number = int(name[:10])
             if not 1 <= number <= self.count_groups():
                 self.invalid(f"a condition on the missing group {name[:10]}", begin)
-            return number
-        self.name_until(")", begin)
-        return self.number_of(name, begin)
+        else:
+            self.name_until(")", begin)
+            number = self.number_of(name, begin)
+        if number not in self.ended:
+            self.unsupported("a conditional on a group that has not ended before it", start, "move it behind the group")
+        return number
 
     def branches(self, number: int, start: int) -> Node:
         """Read what stands between a condition and the end of its group."""
