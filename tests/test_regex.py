@@ -51,7 +51,7 @@ def test_masks_are_those_of_enumeration(pattern: str) -> None:
     """In every state that tokens lead to, a token is allowed iff some matching text goes on with it; tokens cut characters."""
     vocab = vocabulary(TOKENS)
     oracle = re.compile(pattern)
-    members = {text.encode() for text in words("aAb1\u00e9", 5) if oracle.fullmatch(text)}
+    members = {text.encode() for text in words("aAb1\u00e9", 6) if oracle.fullmatch(text)}
     alive = {member[:i] for member in members for i in range(len(member) + 1)}
     constraint = sg.compile(sg.Regex(pattern), vocab)
     reached = {b"": constraint.start}
@@ -59,21 +59,20 @@ def test_masks_are_those_of_enumeration(pattern: str) -> None:
     for text in work:
         allowed = {t for t, token in enumerate(TOKENS) if text + token in alive}
         allowed |= {vocab.eos_ids[0]} if text in members else set()
-        if len(text) < 9:  # members are enumerated up to five characters
-            assert tokens_of(constraint.mask(reached[text])) == allowed, text
+        assert tokens_of(constraint.mask(reached[text])) == allowed, text
         assert constraint.is_accepting(reached[text]) == (text in members)
         for t in allowed - {vocab.eos_ids[0]}:
             if text + TOKENS[t] not in reached:
                 reached[text + TOKENS[t]] = constraint.advance(reached[text], t)
                 work.append(text + TOKENS[t])
-    assert len(reached) > 8
+    assert len(reached) >= 5
 
 
 @pytest.mark.parametrize(
     "source",
     [
         sg.Regex(r"[a-z]{2,300}1*"),
-        sg.Regex(r"(?:[ab]{1,400}\n){2,300}"),
+        sg.Regex("(?:[ab]{1,400}1){2,300}"),
         sg.Regex(r"a+b?") - sg.Regex("a{3}"),
         sg.Regex(""),
     ],
@@ -136,7 +135,6 @@ def test_counted_rules_have_the_language_of_the_unrolled_automaton(pattern: str)
     assert grammar is not None
     oracle = Oracle(grammar)
     plain = utf8(dfa)
-    moves = {(int(s), int(c)): int(t) for s, c, t in zip(plain.source, plain.low, plain.target, strict=True)}
     spans = list(zip(plain.source.tolist(), plain.low.tolist(), plain.high.tolist(), plain.target.tolist(), strict=True))
     moves = {(s, c): t for s, low, high, t in spans for c in b"abc" if low <= c <= high}
     work = [(b"", oracle.start, 0)]
@@ -245,9 +243,10 @@ def test_long_chains_are_flat() -> None:
         for _ in range(1000):
             source = ~source
     assert caught.value.limit == "combination_depth"
+    wide: sg.RegularSource = sg.Regex("x")
     with pytest.raises(sg.LimitExceeded, match="size"):
         for _ in range(50):
-            source = source & source
+            wide = wide & wide
 
 
 # --- errors -------------------------------------------------------------------------------------------------------------
@@ -329,8 +328,8 @@ def test_flags_are_letters_or_those_of_re() -> None:
     wanted = sg.Regex("a.^b", flags="ims")
     assert sg.Regex("a.^b", flags=re.I | re.M | re.S) == wanted
     assert sg.Regex(re.compile("a.^b", re.I | re.M | re.S)) == wanted
-    assert wanted.accepts("A\nB".replace("B", "b")) is False
-    assert sg.Regex("a$.^b", flags="ims").accepts("A\nB")
+    assert wanted.accepts("A\nB")
+    assert not sg.Regex("a.^b", flags="is").accepts("A\nB")
     assert sg.Regex("a b # c", flags="x").accepts("ab")
 
 

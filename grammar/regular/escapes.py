@@ -15,6 +15,24 @@ MAX_NESTING: Final = 150
 _SIMPLE_ESCAPES: Final = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 
 
+_MEANT: Final = {
+    "Z": r"write \z for the end of the text",
+    "h": r"write [ \t] for horizontal space",
+    "H": r"write [^ \t] for other characters than horizontal space",
+    "R": r"write (?:\r\n|[\n\r]) for a line break",
+    "K": "take what is kept out of the pattern, or use look-behind",
+    "G": "a set of texts knows no last match; leave it out",
+    "X": r"write (?:\P{M}\p{M}*) for a character with its marks",
+    "Q": "escape each character by itself",
+    "E": "escape each character by itself",
+    "e": r"write \x1b for the escape character",
+    "k": "write (?P=name) for what a named group matched",
+    "g": "write (?P=name), or the number of the group, for what it matched",
+    "C": "texts are matched, not bytes",
+}
+"""What escapes of other dialects are written as, for those who meant them."""
+
+
 def caret(pattern: str, position: int) -> str:
     """Two lines that point at a character of the pattern."""
     begin = max(0, position - 40)
@@ -156,7 +174,7 @@ class CharacterReader:
             self.at = end + 1
             return code
         if x.isascii() and x.isalnum() and not ecma:
-            self.invalid(f"a bad escape \\{x}", start, f"write {x} alone for the character")
+            self.invalid(f"a bad escape \\{x}", start, _MEANT.get(x, f"write {x} alone for the character"))
         return ord(x)
 
     def octal(self, x: str) -> int:
