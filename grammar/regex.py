@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Final, Literal
 
 from .errors import InvalidSource, LimitExceeded, SyntagmaError, Unsatisfiable
-from .ir import Grammar
 from .regular.counted import COUNTED_FROM, counted_grammar
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
 from .regular.encode import utf8
@@ -115,7 +114,7 @@ class RegularSource(Source):
     def equivalent(self, other: RegularSource) -> bool:
         """Whether both are the same set of texts."""
         clock = self._clock()
-        return self._language(clock) == other._language(clock)  # noqa: SLF001 - of the same class
+        return self._language(clock) == other._language(clock)
 
     def is_subset(self, other: RegularSource) -> bool:
         """Whether every text is one of the other set."""
@@ -264,9 +263,7 @@ class Regex(RegularSource):
         tree = framed(node, search=self.search)
         if not asserts(tree):
             return tree
-        return Machine(
-            from_node(node, self.pattern, search=self.search, max_states=self.max_dfa_states, tick=clock)
-        )
+        return Machine(from_node(node, self.pattern, search=self.search, max_states=self.max_dfa_states, tick=clock))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -304,7 +301,10 @@ class Combination(RegularSource):
 
     def __repr__(self) -> str:
         """Write it as it was made."""
-        shown = [f"({part!r})" if isinstance(part, Combination) and part.operator != "~" else repr(part) for part in self.parts]
+        shown = [
+            f"({part!r})" if isinstance(part, Combination) and part.operator != "~" else repr(part)
+            for part in self.parts
+        ]
         return f"~{shown[0]}" if self.operator == "~" else f" {self.operator} ".join(shown)
 
     def _tree(self, clock: _Clock) -> Node:
@@ -315,7 +315,9 @@ class Combination(RegularSource):
             return Concat(trees)
         states = self._max_states()
         languages = [
-            tree.dfa if isinstance(tree, Machine) else from_node(tree, part._shown(), search=False, max_states=states, tick=clock)  # noqa: SLF001
+            tree.dfa
+            if isinstance(tree, Machine)
+            else from_node(tree, part._shown(), search=False, max_states=states, tick=clock)  # noqa: SLF001
             for tree, part in zip(trees, self.parts, strict=True)
         ]
         dfa = CharDfa.any_string().minus(languages[0], max_states=states) if self.operator == "~" else languages[0]
@@ -336,7 +338,11 @@ def _located(part: RegularSource, clock: _Clock) -> Node:
         if error.limit == "deadline" or error.where is not None:
             raise
         raise LimitExceeded(
-            error.message, limit=error.limit, value=error.value, where=part._shown(), hint=error.hint  # noqa: SLF001
+            error.message,
+            limit=error.limit,
+            value=error.value,
+            where=part._shown(),
+            hint=error.hint,
         ) from None
     except SyntagmaError:
         raise

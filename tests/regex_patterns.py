@@ -76,6 +76,6 @@ def node_says(cases: list[tuple[str, str, bool]], texts: list[str]) -> list[list
     """For each (pattern, flags, search): whether V8 matches each text; ``None`` where it refuses the pattern."""
     assert NODE is not None
     question = json.dumps({"cases": cases, "texts": texts})
-    done = subprocess.run([NODE, "-e", _ASK], input=question, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([NODE, "-e", _ASK], input=question, capture_output=True, text=True, check=True)
     answer: list[list[bool] | None] = json.loads(done.stdout)
     return answer

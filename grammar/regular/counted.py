@@ -316,7 +316,9 @@ class _Check:
         self.tick = tick
         self.depth: list[int] = []  # of each state: counted rules that it lies in
         self.empty: list[list[int]] = []
-        self.reads: list[list[tuple[int, int, int]]] = []  # of each state: number of the set, target, number of the edge
+        self.reads: list[
+            list[tuple[int, int, int]]
+        ] = []  # of each state: number of the set, target, number of the edge
         self.sets: dict[tuple[tuple[int, int], ...], int] = {}
         self.edges = 0
         self.start, _ = self.copy(top, 0)

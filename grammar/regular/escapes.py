@@ -75,9 +75,7 @@ class CharacterReader:
     def invalid(self, message: str, position: int, hint: str | None = None) -> NoReturn:
         """Refuse the pattern as no regular expression."""
         text = f"the pattern is no regular expression: {message} at position {position}"
-        raise InvalidSource(
-            f"{text}{caret(self.pattern, position)}\n ", where=place(self.pattern, position), hint=hint
-        )
+        raise InvalidSource(f"{text}{caret(self.pattern, position)}\n ", where=place(self.pattern, position), hint=hint)
 
     def unsupported(self, construct: str, position: int, hint: str) -> NoReturn:
         """Refuse a construct by name."""

@@ -220,7 +220,9 @@ def _through(node: Node, number: int) -> Node:
         return _through(node.body, number)  # it is optional: what repeats bounds the scope
     if isinstance(node, Conditional):
         branch = node.yes if _holds(node.yes, number) else node.no
-        return Conditional(node.number, *(_through(b, number) if b is branch else NOTHING for b in (node.yes, node.no)), node.position)
+        return Conditional(
+            node.number, *(_through(b, number) if b is branch else NOTHING for b in (node.yes, node.no)), node.position
+        )
     return with_children(node, [_through(p, number) if _holds(p, number) else p for p in children(node)])
 
 

@@ -326,7 +326,13 @@ class _Parser(CharacterReader):
             atomic = True
             self.at += 3
         elif pattern.startswith(("(?(", "(?>", "(?R)", "(?&", "(?|", "(?P>"), start):
-            names = {"(": "a conditional", ">": "an atomic group", "R": "a recursion", "&": "a recursion", "P": "a recursion"}
+            names = {
+                "(": "a conditional",
+                ">": "an atomic group",
+                "R": "a recursion",
+                "&": "a recursion",
+                "P": "a recursion",
+            }
             construct = names.get(pattern[start + 2], "an extension group")
             hint = "a grammar can express it" if construct == "a recursion" else "rewrite the pattern without it"
             self.unsupported(construct, start, hint)
@@ -365,7 +371,9 @@ class _Parser(CharacterReader):
         end = self.pattern.find(closing, begin)
         name = self.pattern[begin:end] if end > 0 else ""
         if not name.replace("$", "_").isidentifier():
-            self.invalid(f"a bad group name {name!r}", begin, "a name is letters, digits and _, and does not begin with a digit")
+            self.invalid(
+                f"a bad group name {name!r}", begin, "a name is letters, digits and _, and does not begin with a digit"
+            )
         self.at = end + 1
         return name
 
@@ -413,7 +421,9 @@ class _Parser(CharacterReader):
             known = f"the names are {', '.join(self.names)}" if self.names else "no group has a name"
             self.invalid(f"a reference to the unknown group {name!r}", position, known)
         if len(numbers) > 1:
-            self.unsupported(f"a reference to one of several groups named {name!r}", position, "give them different names")
+            self.unsupported(
+                f"a reference to one of several groups named {name!r}", position, "give them different names"
+            )
         return numbers[0]
 
     def reference(self, number: int, start: int) -> Node:
