@@ -14,13 +14,13 @@ from functools import lru_cache
 from time import monotonic
 from typing import Final, Literal
 
-from .errors import InvalidSource, LimitExceeded, SyntagmaError, Unsatisfiable
+from .errors import InvalidSource, LimitExceeded, Unsatisfiable
 from .regular.counted import COUNTED_FROM, counted_grammar
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
 from .regular.encode import utf8
 from .regular.framing import framed
 from .regular.nfa import from_node
-from .regular.nodes import Alternation, Concat, Machine, Node, Repeat, asserts, no_tick
+from .regular.nodes import Alternation, Concat, Machine, Node, Repeat, Tick, asserts, no_tick
 from .regular.syntax import Parsed, read
 from .report import Report, ReportEntry
 from .source import Lowered, Source
@@ -105,16 +105,16 @@ class RegularSource(Source):
 
     def accepts(self, text: str) -> bool:
         """Whether a text is in the set; one with a lone surrogate never is."""
-        return self._language(self._clock()).accepts(text)
+        return self.automaton(self._clock()).accepts(text)
 
     def is_empty(self) -> bool:
         """Whether there is no text at all."""
-        return self._language(self._clock()).is_empty()
+        return self.automaton(self._clock()).is_empty()
 
     def equivalent(self, other: RegularSource) -> bool:
         """Whether both are the same set of texts."""
         clock = self._clock()
-        return self._language(clock) == other._language(clock)
+        return self.automaton(clock) == other.automaton(clock)
 
     def is_subset(self, other: RegularSource) -> bool:
         """Whether every text is one of the other set."""
@@ -126,22 +126,18 @@ class RegularSource(Source):
         """See ``Source.lower``."""
         clock = self._clock()
         try:
-            tree = self._tree(clock)
+            tree = self.tree(clock)
             grammar, counted = counted_grammar(tree, max_states=self._max_states(), tick=clock)
         except RecursionError:
             raise LimitExceeded(
                 "the expression is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"
             ) from None
         if grammar is None:
-            raise Unsatisfiable(f"no text matches {self._shown()}", hint="its parts contradict each other")
+            raise Unsatisfiable(f"no text matches {_shown(self)}", hint="its parts contradict each other")
         return Lowered(grammar, self._report(counted), self._deadline())
 
     def _clock(self) -> _Clock:
         return _Clock(self._deadline())
-
-    def _shown(self) -> str:
-        text = repr(self)
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def _report(self, counted: int) -> Report:
         def collect() -> list[ReportEntry]:
@@ -163,10 +159,12 @@ class RegularSource(Source):
         return (self,) if isinstance(self, Regex) else ()
 
     @abstractmethod
-    def _tree(self, clock: _Clock) -> Node: ...
+    def tree(self, clock: Tick) -> Node:
+        """An expression of the whole text, without anchors and look-around; parts of it may be automata."""
 
-    def _language(self, clock: _Clock) -> CharDfa:
-        return from_node(self._tree(clock), self._shown(), search=False, max_states=self._max_states(), tick=clock)
+    def automaton(self, clock: Tick) -> CharDfa:
+        """The minimal automaton over characters, with every count unrolled."""
+        return from_node(self.tree(clock), _shown(self), search=False, max_states=self._max_states(), tick=clock)
 
     def _deadline(self) -> float:
         return max(leaf.deadline for leaf in self.leaves)
@@ -223,16 +221,21 @@ class Regex(RegularSource):
                 raise InvalidSource(
                     "a compiled pattern has its own dialect and flags", hint="give the text of the pattern instead"
                 )
-            pattern, flags = pattern.pattern, re.RegexFlag(pattern.flags)
+            flags = re.RegexFlag(pattern.flags)
+            pattern = pattern.pattern
         if not isinstance(pattern, str):
             kind = type(pattern).__name__
             raise InvalidSource(f"a pattern is text, not {kind}", hint="decode it: texts are matched, not bytes")
-        for name, value in (("max_dfa_states", max_dfa_states), ("deadline", deadline)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise InvalidSource(f"{name}={value!r} is not a number above 0")
-        values = (pattern, dialect, bool(search), _letters(flags, dialect), int(max_dfa_states), float(deadline))
-        for name, value in zip(self.__slots__, values, strict=False):
-            object.__setattr__(self, name, value)
+        if not isinstance(max_dfa_states, int) or isinstance(max_dfa_states, bool) or max_dfa_states < 1:
+            raise InvalidSource(f"max_dfa_states={max_dfa_states!r} is not a whole number above 0")
+        if not isinstance(deadline, int | float) or isinstance(deadline, bool) or not deadline > 0:
+            raise InvalidSource(f"deadline={deadline!r} is not a number of seconds above 0")
+        object.__setattr__(self, "pattern", pattern)
+        object.__setattr__(self, "dialect", dialect)
+        object.__setattr__(self, "search", bool(search))
+        object.__setattr__(self, "flags", _letters(flags, dialect))
+        object.__setattr__(self, "max_dfa_states", max_dfa_states)
+        object.__setattr__(self, "deadline", float(deadline))
         try:
             parsed = read(self.pattern, self.dialect, self.flags, _Clock(self.deadline))
         except RecursionError:
@@ -258,7 +261,8 @@ class Regex(RegularSource):
             out.append(ReportEntry(f"{self.pattern} @ {note.position}", note.text, status, note.reason))
         return out
 
-    def _tree(self, clock: _Clock) -> Node:
+    def tree(self, clock: Tick) -> Node:
+        """See ``RegularSource``."""
         node = self.parsed.node
         tree = framed(node, search=self.search)
         if not asserts(tree):
@@ -307,7 +311,8 @@ class Combination(RegularSource):
         ]
         return f"~{shown[0]}" if self.operator == "~" else f" {self.operator} ".join(shown)
 
-    def _tree(self, clock: _Clock) -> Node:
+    def tree(self, clock: Tick) -> Node:
+        """See ``RegularSource``."""
         trees = [_located(part, clock) for part in self.parts]
         if self.operator == "|":
             return Alternation(trees)
@@ -317,7 +322,7 @@ class Combination(RegularSource):
         languages = [
             tree.dfa
             if isinstance(tree, Machine)
-            else from_node(tree, part._shown(), search=False, max_states=states, tick=clock)  # noqa: SLF001
+            else from_node(tree, _shown(part), search=False, max_states=states, tick=clock)
             for tree, part in zip(trees, self.parts, strict=True)
         ]
         dfa = CharDfa.any_string().minus(languages[0], max_states=states) if self.operator == "~" else languages[0]
@@ -330,22 +335,21 @@ class Combination(RegularSource):
         return Machine(dfa)
 
 
-def _located(part: RegularSource, clock: _Clock) -> Node:
-    """The tree of an operand; its errors say which one it is."""
+def _located(part: RegularSource, clock: Tick) -> Node:
+    """The tree of an operand; if it is too large, the error says which one it is."""
     try:
-        return part._tree(clock)  # noqa: SLF001 - of the same class
+        return part.tree(clock)
     except LimitExceeded as error:
         if error.limit == "deadline" or error.where is not None:
             raise
-        raise LimitExceeded(
-            error.message,
-            limit=error.limit,
-            value=error.value,
-            where=part._shown(),
-            hint=error.hint,
-        ) from None
-    except SyntagmaError:
-        raise
+        where = _shown(part)
+        raise LimitExceeded(error.message, limit=error.limit, value=error.value, where=where, hint=error.hint) from None
+
+
+def _shown(source: RegularSource) -> str:
+    """The source in a message."""
+    text = repr(source)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _combined(operator: Literal["&", "|", "-", "+"], a: RegularSource, b: RegularSource) -> RegularSource:

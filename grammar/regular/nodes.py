@@ -139,7 +139,7 @@ def with_children(node: Node, parts: list[Node]) -> Node:
         return Group(parts[0], node.number, node.end)
     if isinstance(node, Atomic):
         return Atomic(parts[0], node.position)
-    return Conditional(node.number, *parts, node.position) if isinstance(node, Conditional) else node
+    return Conditional(node.number, parts[0], parts[1], node.position) if isinstance(node, Conditional) else node
 
 
 def walk(node: Node) -> list[Node]:

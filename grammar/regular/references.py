@@ -219,10 +219,9 @@ def _through(node: Node, number: int) -> Node:
     if isinstance(node, Repeat):
         return _through(node.body, number)  # it is optional: what repeats bounds the scope
     if isinstance(node, Conditional):
-        branch = node.yes if _holds(node.yes, number) else node.no
-        return Conditional(
-            node.number, *(_through(b, number) if b is branch else NOTHING for b in (node.yes, node.no)), node.position
-        )
+        yes = _through(node.yes, number) if _holds(node.yes, number) else NOTHING
+        no = _through(node.no, number) if _holds(node.no, number) else NOTHING
+        return Conditional(node.number, yes, no, node.position)
     return with_children(node, [_through(p, number) if _holds(p, number) else p for p in children(node)])
 
 

@@ -410,9 +410,9 @@ class _Parser(CharacterReader):
 
     def named_reference(self, start: int, begin: int, closing: str) -> Node:
         name = self.name_until(closing, begin)
-        if self.dialect == "ecma" and name not in self.names:
-            if f"(?<{name}>" in self.pattern or f"(?P<{name}>" in self.pattern:
-                return Concat([])  # the group comes later: it has matched nothing here
+        spellings = (f"(?<{name}>", f"(?P<{name}>")
+        if self.dialect == "ecma" and name not in self.names and any(x in self.pattern for x in spellings):
+            return Concat([])  # the group comes later: it has matched nothing here
         return self.reference(self.number_of(name, begin), start)
 
     def number_of(self, name: str, position: int) -> int:
