@@ -14,8 +14,8 @@ from functools import lru_cache
 from time import monotonic
 from typing import Final, Literal
 
+from .counted import COUNTED_FROM, counted_grammar
 from .errors import InvalidSource, LimitExceeded, Unsatisfiable
-from .regular.counted import COUNTED_FROM, counted_grammar
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
 from .regular.encode import utf8
 from .regular.framing import framed

@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from machine_checks import tokens_of, vocabulary
 from regex_patterns import patterns
 
 import syntagma as sg
+from syntagma.grammar import counted
+from syntagma.grammar.counted import counted_grammar
 from syntagma.grammar.ir import Grammar
-from syntagma.grammar.regular import counted
-from syntagma.grammar.regular.counted import counted_grammar
 from syntagma.grammar.regular.encode import utf8
 from syntagma.grammar.regular.nfa import from_node
 from syntagma.grammar.regular.nodes import no_tick
@@ -424,3 +425,15 @@ def test_random_texts_of_a_counted_source_are_accepted() -> None:
                 state = session.advance(state, text[-1])
             assert session.is_accepting(state)
         assert re.fullmatch(pattern, text.decode())
+
+
+def test_every_limit_is_on_the_page() -> None:
+    """Each name that a ``LimitExceeded`` may carry here has a row in the documentation, and no other has."""
+    root = Path(__file__).resolve().parents[1]
+    files = [root / "grammar/regex.py", root / "grammar/counted.py", *(root / "grammar/regular").glob("*.py")]
+    names = set(re.findall(r'limit="([a-z_]+)"', "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    table = (root / "docs/regex.md").read_text(encoding="utf-8").partition("## Limits")[2]
+    elsewhere = {"max_bound_digits"}  # of numbers
+    assert names - elsewhere | {"combination_depth", "combination_size"} == set(
+        re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    )

@@ -21,13 +21,13 @@ from typing import Final
 
 import numpy as np
 
-from ..errors import LimitExceeded, Unsupported
-from ..ir import START, UNBOUNDED, Automaton, ByteAutomaton, Grammar, RuleId, StateIndex
-from ..leftcorner import real_time
-from .dfa import CharDfa
-from .encode import utf8
-from .nfa import Alphabet, from_node
-from .nodes import Alternation, Concat, Machine, Node, Repeat, Tick, children, least_length, size, walk
+from .errors import LimitExceeded, Unsupported
+from .ir import START, UNBOUNDED, Automaton, ByteAutomaton, Grammar, RuleId, StateIndex
+from .leftcorner import real_time
+from .regular.dfa import CharDfa
+from .regular.encode import utf8
+from .regular.nfa import Alphabet, from_node
+from .regular.nodes import Alternation, Concat, Machine, Node, Repeat, Tick, children, least_length, size, walk
 
 COUNTED_FROM: Final = 200
 """Positions of a repetition, unrolled, from which on it is counted: below, its states are cheaper than calls."""
