@@ -34,7 +34,7 @@ def compile(  # noqa: A001 - the contract's name
     if isinstance(source, (str, bytes)):
         raise InvalidSource(
             "a bare string does not say what it is",
-            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
+            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema, Regex(text) a regular expression",
         )
     lowered = (source if isinstance(source, Source) else JsonSchema(source)).lower()
     return Constraint.from_grammar(

@@ -18,6 +18,7 @@ from .counted import COUNTED_FROM, counted_grammar
 from .errors import InvalidSource, LimitExceeded, Unsatisfiable
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
 from .regular.encode import utf8
+from .regular.escapes import place
 from .regular.framing import framed
 from .regular.nfa import from_node
 from .regular.nodes import Alternation, Concat, Machine, Node, Repeat, Tick, asserts, no_tick
@@ -255,10 +256,11 @@ class Regex(RegularSource):
     def entries(self) -> list[ReportEntry]:
         """What became of the parts of the pattern."""
         how = "found anywhere in the text" if self.search else "matched from end to end"
-        out = [ReportEntry(self.pattern, "pattern", "exact", f"{how}, in the {self.dialect} dialect")]
+        shown = _shown(self)
+        out = [ReportEntry(shown, "pattern", "exact", f"{how}, in the {self.dialect} dialect")]
         for note in self.parsed.notes:
             status: Literal["annotation", "exact"] = "annotation" if note.annotation else "exact"
-            out.append(ReportEntry(f"{self.pattern} @ {note.position}", note.text, status, note.reason))
+            out.append(ReportEntry(f"{shown}, {place(self.pattern, note.position)}", note.text, status, note.reason))
         return out
 
     def tree(self, clock: Tick) -> Node:

@@ -60,13 +60,13 @@ class _First:
     def of(self, node: Node) -> Node:
         if self.unambiguous(node):
             return node
+        if isinstance(node, Alternation) and len(node.parts) > 1:
+            # By halves: a look-ahead for each part before each part would be a quadratic number.
+            middle = len(node.parts) // 2
+            first, second = Alternation(node.parts[:middle]), Alternation(node.parts[middle:])
+            return Alternation([self.of(first), Concat([self.not_ahead(first), self.of(second)])])
         if isinstance(node, Alternation):
-            out: list[Node] = []
-            earlier: list[Node] = []
-            for part in node.parts:
-                out.append(Concat([*(self.not_ahead(other) for other in earlier), self.of(part)]))
-                earlier.append(part)
-            return Alternation(out)
+            return self.of(node.parts[0])
         if isinstance(node, Concat):
             for i, part in enumerate(node.parts):
                 if not self.unambiguous(part):
