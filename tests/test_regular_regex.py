@@ -220,7 +220,7 @@ def test_syntax_errors_say_where(pattern: str, dialect: str, position: int) -> N
 @pytest.mark.parametrize(
     ("pattern", "construct"),
     [(r"(a+)\1", "back-reference"), (r"(?<n>.{2})\k<n>", "back-reference"), (r"(?(1)a|b)", "conditional"), ("(?>a)b", "atomic"),
-     ("(?R)", "recursion"), ("(?P>n)", "recursion"), ("(?|a)", "extension")],
+     ("(?R)", "recursion"), (r"(?<=(a)\1)b", "backwards"), (r"(?<=\1(a))b", "backwards"), ("(?P>n)", "recursion"), ("(?|a)", "extension")],
 )  # fmt: skip
 def test_what_is_not_regular_is_refused_by_name(pattern: str, construct: str) -> None:
     """Back-references and order-dependent groups are refused, never ignored."""

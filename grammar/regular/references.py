@@ -90,6 +90,8 @@ class Expansion:
         for part, below in pairwise(path):
             if isinstance(part, Atomic):
                 self._refuse(uses[0], "to a group inside of an atomic group or a possessive quantifier")
+            if isinstance(part, Look) and not part.ahead and self.dialect == "ecma":
+                self._refuse(uses[0], "to a group inside of a look-behind, which is matched backwards,")
             if _is_barrier(part):
                 scope = below
         inside = {id(part) for part in walk(scope)}

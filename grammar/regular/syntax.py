@@ -99,13 +99,27 @@ def read(pattern: str, dialect: Dialect, flags: str = "", tick: Tick = no_tick) 
 
 
 class _Parser(CharacterReader):
-    __slots__ = ("depth", "ended", "groups", "is_atomic", "named", "names", "notes", "opened", "refers", "tick", "uses")
+    __slots__ = (
+        "behind",
+        "depth",
+        "ended",
+        "groups",
+        "is_atomic",
+        "named",
+        "names",
+        "notes",
+        "opened",
+        "refers",
+        "tick",
+        "uses",
+    )
 
     def __init__(self, pattern: str, dialect: Dialect, flags: str, tick: Tick) -> None:
         super().__init__(pattern, dialect)
         self.flags = frozenset(flags)
         self.tick = tick
         self.depth = 0
+        self.behind = 0  # look-behinds that are open
         self.groups = -1  # of the whole pattern, counted when first asked for
         self.opened = 0
         self.ended: set[int] = set()
@@ -344,7 +358,10 @@ class _Parser(CharacterReader):
         self.depth += 1
         if self.depth > MAX_NESTING:
             self.too_deep()
+        is_behind = look is not None and not look[0]
+        self.behind += is_behind
         body = self.alternation() if condition is None else self.branches(condition, start)
+        self.behind -= is_behind
         self.depth -= 1
         self.flags = flags
         if self.at >= len(pattern):
@@ -412,7 +429,7 @@ class _Parser(CharacterReader):
         name = self.name_until(closing, begin)
         spellings = (f"(?<{name}>", f"(?P<{name}>")
         if self.dialect == "ecma" and name not in self.names and any(x in self.pattern for x in spellings):
-            return Concat([])  # the group comes later: it has matched nothing here
+            return self.not_yet(start)
         return self.reference(self.number_of(name, begin), start)
 
     def number_of(self, name: str, position: int) -> int:
@@ -429,10 +446,19 @@ class _Parser(CharacterReader):
     def reference(self, number: int, start: int) -> Node:
         if number not in self.ended:
             if self.dialect == "ecma":
-                return Concat([])  # the group has not ended: it has matched nothing here
+                return self.not_yet(start)
             self.invalid(f"a reference to group {number}, which is still open,", start, "move it behind the group")
         self.uses.setdefault(number, start)
         return Reference(number, "i" in self.flags, start)
+
+    def not_yet(self, start: int) -> Node:
+        """Return what a reference to a group matches that has not ended: the empty text, in ECMA-262."""
+        if self.behind:
+            self.unsupported(
+                "a reference to a group behind it, in a look-behind, which is matched backwards,", start,
+                "take the reference out of the look-behind",
+            )  # fmt: skip
+        return Concat([])
 
     def back_reference(self, start: int) -> Node | None:
         at = start + 1
