@@ -34,6 +34,7 @@ from .grammar.errors import (  # noqa: E402
 )
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
 from .grammar.lark import Lark  # noqa: E402
+from .grammar.regex import Regex, RegularSource  # noqa: E402
 from .grammar.source import Source  # noqa: E402
 from .grammar.structural import AnyText, StructuralTag, Tag  # noqa: E402
 
@@ -55,6 +56,8 @@ __all__ = [
     "LimitExceeded",
     "MaskSampler",
     "Repeat",
+    "Regex",
+    "RegularSource",
     "SchemaLimits",
     "Sequence",
     "Session",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import json
 import re
 import shlex
@@ -23,7 +24,7 @@ from syntagma.engine.model import LanguageModel
 from syntagma.integrations import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md", "docs/regex.md")
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
 
@@ -112,6 +113,15 @@ def test_the_page_on_json_schema_does_what_it_says() -> None:
         section = page.partition(f"\n### {option}\n")[2].partition("\n##")[0]
         assert f"{option}=" in section
         assert "```python" in section, f"{option} has no example"
+
+
+def test_the_page_on_regular_expressions_does_what_it_says() -> None:
+    """Its examples show what comes out, and its table has a row for every option."""
+    run_examples("docs/regex.md", {})
+    page = (ROOT / "docs/regex.md").read_text(encoding="utf-8")
+    options = {name for name, kind in inspect.signature(sg.Regex).parameters.items() if kind.kind is kind.KEYWORD_ONLY}
+    table = page.partition("## Options")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == options
 
 
 @pytest.mark.model

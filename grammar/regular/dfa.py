@@ -240,6 +240,10 @@ class CharDfa:
             return other
         return self._product(other, kernels.OP_AND, max_states)
 
+    def minus(self, other: CharDfa, *, max_states: int) -> CharDfa:
+        """Strings of this one that the other does not have, with a cap of its own on the states of the product."""
+        return self._product(other, kernels.OP_SUB, max_states)
+
     def _product(self, other: CharDfa, op: int, max_states: int) -> CharDfa:
         status, first, low, high, target, accepting = kernels.product(
             self.first, self.low, self.high, self.target, self.accepting,

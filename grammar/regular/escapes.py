@@ -5,11 +5,32 @@ from __future__ import annotations
 import unicodedata
 from typing import Final, NoReturn
 
-from ..errors import InvalidSource, Unsupported
+from ..errors import InvalidSource, LimitExceeded, Unsupported
 from . import charset
 from .dfa import SCALARS, Dialect, Ranges
 
+MAX_NESTING: Final = 150
+"""Groups inside groups, and classes inside classes.  Keeps recursive passes far from Python's own recursion limit."""
+
 _SIMPLE_ESCAPES: Final = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
+
+
+_MEANT: Final = {
+    "Z": r"write \z for the end of the text",
+    "h": r"write [ \t] for horizontal space",
+    "H": r"write [^ \t] for other characters than horizontal space",
+    "R": r"write (?:\r\n|[\n\r]) for a line break",
+    "K": "take what is kept out of the pattern, or use look-behind",
+    "G": "a set of texts knows no last match; leave it out",
+    "X": r"write (?:\P{M}\p{M}*) for a character with its marks",
+    "Q": "escape each character by itself",
+    "E": "escape each character by itself",
+    "e": r"write \x1b for the escape character",
+    "k": "write (?P=name) for what a named group matched",
+    "g": "write (?P=name), or the number of the group, for what it matched",
+    "C": "texts are matched, not bytes",
+}
+"""What escapes of other dialects are written as, for those who meant them."""
 
 
 def caret(pattern: str, position: int) -> str:
@@ -19,9 +40,16 @@ def caret(pattern: str, position: int) -> str:
     return f"\n  {excerpt}\n  {' ' * (position - begin)}^"
 
 
+def place(pattern: str, position: int) -> str:
+    """Line and column of a character of the pattern, both counted from 1."""
+    before = pattern[:position]
+    return f"line {before.count(chr(10)) + 1}, column {position - before.rfind(chr(10))}"
+
+
 def refuse(construct: str, pattern: str, position: int, *, hint: str) -> Unsupported:
     """Build the error for a construct that is left out."""
-    return Unsupported(f"the pattern has {construct} at position {position}{caret(pattern, position)}\n ", hint=hint)
+    message = f"the pattern has {construct} at position {position}{caret(pattern, position)}\n "
+    return Unsupported(message, where=place(pattern, position), hint=hint)
 
 
 class CharacterReader:
@@ -34,23 +62,31 @@ class CharacterReader:
 
     """
 
-    __slots__ = ("at", "dialect", "flags", "pattern")
+    __slots__ = ("at", "class_depth", "dialect", "flags", "pattern")
 
     def __init__(self, pattern: str, dialect: Dialect) -> None:
         """Start at the beginning of a pattern."""
         self.pattern = pattern
         self.dialect = dialect
         self.at = 0
+        self.class_depth = 0
         self.flags: frozenset[str] = frozenset()
 
     def invalid(self, message: str, position: int, hint: str | None = None) -> NoReturn:
         """Refuse the pattern as no regular expression."""
         text = f"the pattern is no regular expression: {message} at position {position}"
-        raise InvalidSource(f"{text}{caret(self.pattern, position)}\n ", hint=hint)
+        raise InvalidSource(f"{text}{caret(self.pattern, position)}\n ", where=place(self.pattern, position), hint=hint)
 
     def unsupported(self, construct: str, position: int, hint: str) -> NoReturn:
         """Refuse a construct by name."""
         raise refuse(construct, self.pattern, position, hint=hint)
+
+    def too_deep(self) -> NoReturn:
+        """Refuse a pattern that is nested too deeply."""
+        raise LimitExceeded(
+            f"the pattern nests more than {MAX_NESTING} deep at position {self.at}",
+            limit="max_nesting", value=MAX_NESTING, hint="flatten the groups",
+        )  # fmt: skip
 
     def hex_digits(self, begin: int, size: int) -> int:
         """Read exactly ``size`` hexadecimal digits at ``begin``: their value, or -1."""
@@ -103,6 +139,8 @@ class CharacterReader:
             found = charset.unicode_property(name)
         if found is None:
             self.invalid(f"an unknown Unicode property {name!r}", start, r"for example \p{L} or \p{Script=Greek}")
+        if negated and {"i", "v"} <= self.flags:  # with the v flag, the complement is taken without regard to case
+            found = charset.fold_case(found, self.dialect)
         return charset.negate(found) if negated else found
 
     def escaped_code(self, x: str, start: int, *, in_class: bool) -> int:
@@ -134,7 +172,7 @@ class CharacterReader:
             self.at = end + 1
             return code
         if x.isascii() and x.isalnum() and not ecma:
-            self.invalid(f"a bad escape \\{x}", start, f"write {x} alone for the character")
+            self.invalid(f"a bad escape \\{x}", start, _MEANT.get(x, f"write {x} alone for the character"))
         return ord(x)
 
     def octal(self, x: str) -> int:
@@ -172,22 +210,22 @@ class CharacterReader:
     def char_class(self) -> Ranges:
         """Read a bracketed class; the current place is on its bracket."""
         start = self.at
+        self.class_depth += 1
+        if self.class_depth > MAX_NESTING:
+            self.too_deep()
         self.at += 1
         negated = self.pattern[self.at : self.at + 1] == "^"
         self.at += negated
-        ranges = self.class_union(start)
-        while self.dialect == "rust" and self.pattern[self.at : self.at + 2] in {"&&", "--", "~~"}:
-            operator = self.pattern[self.at]
-            self.at += 2
-            other = self.class_union(start)
-            if operator == "&":
-                ranges = charset.intersect(ranges, other)
-            elif operator == "-":
-                ranges = charset.intersect(ranges, charset.negate(other))
-            else:
-                both = charset.intersect(ranges, other)
-                ranges = charset.intersect(charset.normalise((*ranges, *other)), charset.negate(both))
+        if "v" in self.flags:
+            ranges = self.class_of_sets(start)
+        else:
+            ranges = self.class_union(start)
+            while self.dialect == "rust" and self.pattern[self.at : self.at + 2] in {"&&", "--", "~~"}:
+                operator = self.pattern[self.at]
+                self.at += 2
+                ranges = _SET_OPERATORS[2 * operator](ranges, self.class_union(start))
         self.at += 1
+        self.class_depth -= 1
         return charset.negate(ranges) if negated else ranges
 
     def class_union(self, start: int) -> Ranges:
@@ -236,6 +274,58 @@ class CharacterReader:
             shorthands = []
         return charset.normalise((*charset.fold_case(charset.normalise(found), self.dialect), *shorthands))
 
+    def class_of_sets(self, start: int) -> Ranges:
+        """Read the members of a class of ECMA-262's v flag up to its bracket: a union, a difference or an intersection."""
+        found: Ranges = ()
+        operator: str | None = None
+        first = True
+        while True:
+            if self.at >= len(self.pattern):
+                self.invalid("a class without its ']'", start, r"close it, or write \[ for the character")
+            if self.pattern[self.at] == "]":
+                return found
+            if not first:
+                here = self.pattern[self.at : self.at + 2]
+                here = here if here in {"&&", "--"} else ""
+                if operator is not None and here != operator:
+                    self.invalid("a class that mixes set operations", self.at, "put each in brackets of its own")
+                operator = here
+                self.at += len(here)
+            operand, is_range = self.set_operand(start)
+            if is_range:
+                if operator:
+                    self.invalid("a range in a set operation", self.at, "put it in brackets of its own")
+                operator = ""
+            found = operand if first else _SET_OPERATORS[operator or "||"](found, operand)
+            first = False
+
+    def set_operand(self, start: int) -> tuple[Ranges, bool]:
+        """Read a member of a class of the v flag, and tell whether it is a range."""
+        place = self.at
+        here = self.pattern[self.at]
+        if here == "[":
+            return self.char_class(), False
+        if here in "()[]{}/-|":
+            self.invalid(f"an unescaped {here!r} in a class of the v flag", place, f"write \\{here} for the character")
+        if here in "&!#$%*+,.:;<=>?@^`~" and self.pattern.startswith(2 * here, place):
+            self.invalid(f"{2 * here!r} in a class of the v flag", place, f"write \\{here} for the character")
+        if self.pattern.startswith("\\q{", place):
+            self.unsupported(r"\q{...}, texts in a class,", place, "write the texts as alternatives of a group")
+        low, members = self.class_member()
+        is_range = self.pattern.startswith("-", self.at) and not self.pattern.startswith("--", self.at)
+        if is_range:
+            self.at += 1
+            if self.at >= len(self.pattern):
+                self.invalid("a class without its ']'", start)
+            high, _ = self.class_member()
+            if low < 0 or high < 0:
+                self.invalid("a range that starts or ends with a class", place, r"write \- for a hyphen")
+            if low > high:
+                self.invalid("a range that counts down", place, "swap its ends, or escape the hyphen")
+            members = ((low, high),)
+        members = charset.normalise(members)
+        return (charset.fold_case(members, self.dialect) if "i" in self.flags else members), is_range
+
     def class_member(self) -> tuple[int, Ranges]:
         """Read a character (its code and range) or a shorthand (-1 and its ranges)."""
         x = self.pattern[self.at]
@@ -262,3 +352,20 @@ class CharacterReader:
                 self.at = end + 2
                 return charset.negate(known) if inverted else known
         return self.char_class()
+
+
+def _difference(a: Ranges, b: Ranges) -> Ranges:
+    return charset.intersect(a, charset.negate(b))
+
+
+def _union(a: Ranges, b: Ranges) -> Ranges:
+    return charset.normalise((*a, *b))
+
+
+_SET_OPERATORS: Final = {
+    "&&": charset.intersect,
+    "--": _difference,
+    "~~": lambda a, b: _union(_difference(a, b), _difference(b, a)),
+    "||": _union,
+}
+"""Operators between sets of characters; the last one is what stands between members without an operator."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from . import kernels, minimal, subsets, syntax
+from . import kernels, minimal, nodes, subsets, syntax
 from .dfa import SCALARS, CharDfa, Dialect, Ranges, too_many_states
 
 _NFA_FACTOR: Final = 4
@@ -23,10 +23,11 @@ class Nfa:
     Edge labels are ``kernels.EPSILON``, ``BEGIN``, ``END``, or the index of a set of characters.
     """
 
-    __slots__ = ("dest", "label", "max_states", "n", "sets", "source")
+    __slots__ = ("dest", "label", "max_states", "n", "sets", "source", "tick")
 
-    def __init__(self, max_states: int) -> None:
-        """Start without states; ``max_states`` is the cap on the DFA that will be made."""
+    def __init__(self, max_states: int, tick: nodes.Tick = nodes.no_tick) -> None:
+        """Start without states; ``max_states`` is the cap on the DFA that will be made, ``tick`` is called now and then."""
+        self.tick = tick
         self.n = 0
         self.source: list[int] = []
         self.label: list[int] = []
@@ -67,17 +68,17 @@ class Nfa:
                 self.edge(base + q, kernels.EPSILON, exit_state)
         return exit_state
 
-    def add(self, node: syntax.Node, source: int) -> int:
+    def add(self, node: nodes.Node, source: int) -> int:
         """Read a text of ``node`` from ``source`` on; returns the state after it.  No ``Look`` inside."""
-        if isinstance(node, syntax.Set):
+        if isinstance(node, nodes.Set):
             exit_state = self.state()
             self.read(source, node.ranges, exit_state)
             return exit_state
-        if isinstance(node, syntax.Concat):
+        if isinstance(node, nodes.Concat):
             for part in node.parts:
                 source = self.add(part, source)
             return source
-        if isinstance(node, syntax.Alternation):
+        if isinstance(node, nodes.Alternation):
             exit_state = self.state()
             for part in node.parts:
                 # An entry of its own: loops inside the part must not lead back to its siblings.
@@ -85,20 +86,23 @@ class Nfa:
                 self.edge(source, kernels.EPSILON, entry)
                 self.edge(self.add(part, entry), kernels.EPSILON, exit_state)
             return exit_state
-        if isinstance(node, syntax.Repeat):
+        if isinstance(node, nodes.Repeat):
             return self.repeat(node, source)
+        if isinstance(node, nodes.Machine):
+            return self.embed(node.dfa, source)
         return self.assertion(node, source)
 
-    def assertion(self, node: syntax.Anchor | syntax.Look, source: int) -> int:
+    def assertion(self, node: nodes.Node, source: int) -> int:
         """Add an edge that reads nothing and is open at some places only."""
-        assert isinstance(node, syntax.Anchor)  # noqa: S101 - the caller chose this path
+        assert isinstance(node, nodes.Anchor)  # noqa: S101 - the caller chose this path
         exit_state = self.state()
         self.edge(source, kernels.BEGIN if node.begin else kernels.END, exit_state)
         return exit_state
 
-    def repeat(self, node: syntax.Repeat, source: int) -> int:
+    def repeat(self, node: nodes.Repeat, source: int) -> int:
         """Unroll a counted repetition."""
         for _ in range(node.least):
+            self.tick()
             source = self.add(node.body, source)
         if node.most is None:
             loop = self.state()
@@ -111,6 +115,7 @@ class Nfa:
         exit_state = self.state()
         self.edge(source, kernels.EPSILON, exit_state)
         for _ in range(node.most - node.least):
+            self.tick()
             entry = self.state()
             self.edge(source, kernels.EPSILON, entry)
             source = self.add(node.body, entry)
@@ -124,6 +129,7 @@ class Nfa:
             LimitExceeded: more than ``max_states`` states, or as much work as if there were.
 
         """
+        self.tick()
         source = np.array(self.source, np.int64)
         order = np.argsort(source, kind="stable")
         first = np.searchsorted(source[order], np.arange(self.n + 1)).astype(np.int64)
@@ -177,36 +183,29 @@ class Alphabet:
         return CharDfa(*minimal.canonical(table, final, self.cuts[:-1], self.cuts[1:] - 1, self.classes))
 
 
-def size(node: syntax.Node) -> int:
-    """Positions of a node once its repetitions are unrolled; an upper bound on the work of building it."""
-    if isinstance(node, syntax.Concat | syntax.Alternation):
-        return 1 + sum(map(size, node.parts))
-    if isinstance(node, syntax.Repeat):
-        return 1 + size(node.body) * max(node.most if node.most is not None else node.least + 1, 1)
-    if isinstance(node, syntax.Look):
-        return 1 + size(node.body)
-    return 1
-
-
-def has_look(node: syntax.Node) -> bool:
-    """Whether a node asserts more about its surroundings than where the text starts and ends."""
-    if isinstance(node, syntax.Concat | syntax.Alternation):
-        return any(map(has_look, node.parts))
-    if isinstance(node, syntax.Repeat):
-        return has_look(node.body)
-    return isinstance(node, syntax.Look)
-
-
 def from_regex(pattern: str, dialect: Dialect, *, search: bool, max_states: int) -> CharDfa:
     """Strings in which a pattern matches; see ``CharDfa.from_regex``, which remembers results."""
-    node = syntax.parse(pattern, dialect)
-    if size(node) > max_states * _NFA_FACTOR:
+    return from_node(syntax.parse(pattern, dialect), pattern, search=search, max_states=max_states)
+
+
+def from_node(
+    node: nodes.Node, pattern: str, *, search: bool, max_states: int, tick: nodes.Tick = nodes.no_tick
+) -> CharDfa:
+    """Strings in which a parsed pattern matches; ``pattern`` is its text, for errors.
+
+    Raises:
+        Unsupported: a look-around that is left out.
+        LimitExceeded: more than ``max_states`` states, or what ``tick`` raises.
+
+    """
+    tick()
+    if nodes.size(node) > max_states * _NFA_FACTOR:
         raise too_many_states(max_states, what="the pattern")
-    if has_look(node):
+    if nodes.has_look(node):
         from .lookaround import compile_look  # noqa: PLC0415 - builds on this module
 
-        return compile_look(node, pattern, search=search, max_states=max_states)
-    nfa = Nfa(max_states)
+        return compile_look(node, pattern, search=search, max_states=max_states, tick=tick)
+    nfa = Nfa(max_states, tick)
     start = nfa.state()
     if not search:
         return nfa.determinise(start, nfa.add(node, start))

@@ -11,75 +11,73 @@ by name with its place in the pattern.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import LimitExceeded
 from . import charset
-from .dfa import SCALARS, Dialect, Ranges
-from .escapes import CharacterReader
-
-MAX_NESTING: Final = 150
-"""Groups inside groups.  Keeps the recursive passes over the tree far from Python's own recursion limit."""
+from .atomic import without_atomic
+from .dfa import SCALARS, Dialect
+from .escapes import MAX_NESTING, CharacterReader
+from .nodes import (
+    Alternation,
+    Anchor,
+    Atomic,
+    Concat,
+    Conditional,
+    Group,
+    Look,
+    Node,
+    Reference,
+    Repeat,
+    Set,
+    Tick,
+    no_tick,
+)
+from .references import Expansion
 
 MAX_COUNT: Final = 1_000_000_000
 """Repetition counts beyond this are refused as text; the cap on states stops far smaller ones."""
 
 
-@dataclass(slots=True)
-class Set:
-    """One character of a set."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became of a part of a pattern that is not simply taken as it stands."""
 
-    ranges: Ranges
-
-
-@dataclass(slots=True)
-class Concat:
-    """One part after another."""
-
-    parts: list[Node]
-
-
-@dataclass(slots=True)
-class Alternation:
-    """One of the parts."""
-
-    parts: list[Node]
-
-
-@dataclass(slots=True)
-class Repeat:
-    """``least`` to ``most`` (``None``: any number of) copies of a node."""
-
-    body: Node
-    least: int
-    most: int | None
-
-
-@dataclass(slots=True)
-class Anchor:
-    """Start (``begin``) or end of the text."""
-
-    begin: bool
-
-
-@dataclass(slots=True)
-class Look:
-    """A text of ``body`` must (not) follow (``ahead``) or precede here."""
-
-    body: Node
-    ahead: bool
-    negated: bool
     position: int
+    text: str
+    annotation: bool
+    reason: str
 
 
-Node = Set | Concat | Alternation | Repeat | Anchor | Look
+class Parsed(NamedTuple):
+    """A pattern as a tree of the nodes that automata are made of, and what was noted on the way."""
+
+    node: Node
+    notes: list[Note]
+
 
 _FLAGS: Final = {"ecma": "ims", "python": "aimsux", "rust": "imsuxUR"}
 
 
+_COUNTS: Final = re.compile(r"\{( *)([0-9]*)( *)(,?)( *)([0-9]*)( *)\}")
+_REFERS: Final = re.compile(r"\\[1-9k]|\(\?P=|\(\?\(")
+
+
 def parse(pattern: str, dialect: Dialect) -> Node:
+    """Read a regular expression; see ``read``."""
+    return read(pattern, dialect).node
+
+
+def read(pattern: str, dialect: Dialect, flags: str = "", tick: Tick = no_tick) -> Parsed:
     """Read a regular expression.
+
+    Args:
+        pattern: its text.
+        dialect: how it is read.
+        flags: letters of the dialect's flags that are in force from the beginning.
+        tick: called now and then.
 
     Raises:
         InvalidSource: it is not one.
@@ -87,17 +85,54 @@ def parse(pattern: str, dialect: Dialect) -> Node:
         LimitExceeded: groups are nested more than ``MAX_NESTING`` deep.
 
     """
-    return _Parser(pattern, dialect).whole()
+    parser = _Parser(pattern, dialect, flags, tick)
+    node = parser.whole()
+    if parser.refers:
+        expansion = Expansion(pattern, dialect, tick)
+        node = expansion.expand(node)
+        for number, cases in sorted(expansion.cases.items()):
+            reason = f"references to group {number} are written out, for each of {cases} cases"
+            parser.note(parser.uses[number], f"group {number}", reason)
+    if parser.is_atomic:
+        node = without_atomic(node, pattern, tick)
+    return Parsed(node, parser.notes)
 
 
 class _Parser(CharacterReader):
-    __slots__ = ("depth", "groups", "names")
+    __slots__ = (
+        "behind",
+        "depth",
+        "ended",
+        "groups",
+        "is_atomic",
+        "named",
+        "names",
+        "notes",
+        "opened",
+        "refers",
+        "tick",
+        "uses",
+    )
 
-    def __init__(self, pattern: str, dialect: Dialect) -> None:
+    def __init__(self, pattern: str, dialect: Dialect, flags: str, tick: Tick) -> None:
         super().__init__(pattern, dialect)
+        self.flags = frozenset(flags)
+        self.tick = tick
         self.depth = 0
-        self.groups = -1
-        self.names: set[str] = set()
+        self.behind = 0  # look-behinds that are open
+        self.groups = -1  # of the whole pattern, counted when first asked for
+        self.opened = 0
+        self.ended: set[int] = set()
+        self.names: dict[str, list[int]] = {}
+        self.named = "(?<" in pattern or "(?P<" in pattern
+        self.refers = _REFERS.search(pattern) is not None
+        self.uses: dict[int, int] = {}  # position of the first reference to a group
+        self.is_atomic = False
+        self.notes: list[Note] = []
+
+    def note(self, position: int, text: str, reason: str, *, annotation: bool = False) -> None:
+        """Remember something for the report."""
+        self.notes.append(Note(position, text, annotation, reason))
 
     # -- structure ------------------------------------------------------------------------------------------
 
@@ -123,6 +158,7 @@ class _Parser(CharacterReader):
             if x in "|)":
                 break
             start = self.at
+            self.tick()
             if "x" in self.flags and self.skip_blanks():
                 continue
             if x in "*+?" or (x == "{" and self.dialect != "ecma" and self.counts() is not None):
@@ -184,7 +220,10 @@ class _Parser(CharacterReader):
 
     def word_boundary(self, position: int, *, negated: bool) -> Node:
         ascii_only = "a" in self.flags
-        word: Node = Set(charset.shorthand("w", self.dialect, ascii_only))
+        letters = charset.shorthand("w", self.dialect, ascii_only)
+        if self.dialect == "ecma" and "i" in self.flags:
+            letters = charset.fold_case(letters, self.dialect)
+        word: Node = Set(letters)
 
         def look(ahead: bool, negated: bool) -> Node:
             return Look(word, ahead=ahead, negated=negated, position=position)
@@ -199,28 +238,26 @@ class _Parser(CharacterReader):
 
     def counts(self) -> tuple[int, int | None, int] | None:
         """Read ``{m}``, ``{m,}``, ``{m,n}`` (and ``{,n}``) at the current place: least, most, length; else None."""
-        end = self.pattern.find("}", self.at)
-        if end < 0:
+        found = _COUNTS.match(self.pattern, self.at)
+        if found is None:
             return None
-        low, comma, high = self.pattern[self.at + 1 : end].partition(",")
-        if "x" in self.flags:
-            low, high = low.strip(), high.strip()
-        if not all(part == "" or (part.isascii() and part.isdigit()) for part in (low, high)):
+        *blanks, low, comma, high = (found[i] for i in (1, 3, 5, 7, 2, 4, 6))
+        if any(blanks) and ("x" not in self.flags or self.dialect == "python"):
             return None
         if low == "" and (high == "" or self.dialect == "ecma"):
             return None
-        least = int(low) if low else 0
-        most = (int(high) if high else None) if comma else least
-        if max(least, most or 0) > MAX_COUNT:
+        if max(len(low), len(high)) > len(str(MAX_COUNT)) or max(int(low or 0), int(high or 0)) > MAX_COUNT:
             raise LimitExceeded(
                 f"the pattern repeats more than {MAX_COUNT} times at position {self.at}",
                 limit="max_repeat", value=MAX_COUNT, hint="lower the count",
             )  # fmt: skip
-        return least, most, end + 1 - self.at
+        least = int(low or 0)
+        most = (int(high) if high else None) if comma else least
+        return least, most, found.end() - self.at
 
     def quantified(self, node: Node) -> Node:
         pattern = self.pattern
-        seen = False
+        seen = 0
         while self.at < len(pattern):
             if "x" in self.flags and self.skip_blanks():
                 continue
@@ -245,23 +282,37 @@ class _Parser(CharacterReader):
                 self.invalid(f"the repetition {{{least},{most}}} counts down", start, "swap the two numbers")
             self.at += size
             suffix = pattern[self.at] if self.at < len(pattern) else ""
-            if suffix == "?":
+            lazy = suffix == "?"
+            node = Repeat(node, least, most, lazy, start)
+            if lazy:
                 self.at += 1
+                self.note(start, pattern[start : self.at], "a lazy quantifier matches the same texts", annotation=True)
             elif suffix == "+" and self.dialect == "python":
-                self.unsupported("a possessive quantifier", start, "drop the last '+': matching then may backtrack")
-            node = Repeat(node, least, most)
-            seen = True
+                self.at += 1
+                node = self.atomic(node, start, pattern[start : self.at])
+            seen += 1
+            if seen > MAX_NESTING:
+                self.too_deep()
         return node
 
     # -- groups ---------------------------------------------------------------------------------------------
+
+    def atomic(self, body: Node, start: int, text: str) -> Node:
+        self.is_atomic = True
+        self.note(start, text, "its first match, as a backtracking matcher finds it, is told by look-ahead")
+        return Atomic(body, start)
 
     def group(self) -> Node | None:
         pattern = self.pattern
         start = self.at
         look: tuple[bool, bool] | None = None
+        number = 0
+        atomic = False
+        condition: int | None = None
         flags = self.flags
         if not pattern.startswith("(?", start):
             self.at += 1
+            number = self.opened = self.opened + 1
         elif pattern.startswith("(?:", start):
             self.at += 3
         elif pattern.startswith(("(?=", "(?!"), start):
@@ -277,11 +328,28 @@ class _Parser(CharacterReader):
             self.at = end + 1
             return None
         elif pattern.startswith(("(?P<", "(?<"), start):
-            self.group_name(start)
-        elif pattern.startswith(("(?P=", "(?(", "(?>", "(?R)", "(?&", "(?|", "(?P>"), start):
-            names = {"P": "a back-reference or call", "(": "a conditional", ">": "an atomic group", "R": "a recursion"}
+            if self.dialect == "python" and pattern.startswith("(?<", start):
+                self.invalid("an unknown group '(?<'", start, "write (?P<name>...) for a named group")
+            number = self.opened = self.opened + 1
+            self.group_name(start, number)
+        elif pattern.startswith("(?P=", start):
+            return self.named_reference(start, start + 4, ")")
+        elif pattern.startswith("(?(", start) and self.dialect == "python":
+            condition = self.condition(start)
+        elif pattern.startswith("(?>", start) and self.dialect == "python":
+            atomic = True
+            self.at += 3
+        elif pattern.startswith(("(?(", "(?>", "(?R)", "(?&", "(?|", "(?P>"), start):
+            names = {
+                "(": "a conditional",
+                ">": "an atomic group",
+                "R": "a recursion",
+                "&": "a recursion",
+                "P": "a recursion",
+            }
             construct = names.get(pattern[start + 2], "an extension group")
-            self.unsupported(construct, start, "rewrite the pattern without it")
+            hint = "a grammar can express it" if construct == "a recursion" else "rewrite the pattern without it"
+            self.unsupported(construct, start, hint)
         elif self.inline_flags(start):
             return None
         if look is not None and self.dialect == "rust":
@@ -289,28 +357,129 @@ class _Parser(CharacterReader):
             self.unsupported(construct, start, "use the ecma or python dialect")
         self.depth += 1
         if self.depth > MAX_NESTING:
-            raise LimitExceeded(
-                f"the pattern nests groups more than {MAX_NESTING} deep",
-                limit="max_nesting", value=MAX_NESTING, hint="flatten the groups",
-            )  # fmt: skip
-        body = self.alternation()
+            self.too_deep()
+        is_behind = look is not None and not look[0]
+        self.behind += is_behind
+        body = self.alternation() if condition is None else self.branches(condition, start)
+        self.behind -= is_behind
         self.depth -= 1
         self.flags = flags
         if self.at >= len(pattern):
             self.invalid("a group without its ')'", start, r"close it, or write \( for the character")
         self.at += 1
-        return body if look is None else Look(body, ahead=look[0], negated=look[1], position=start)
+        if look is not None:
+            return Look(body, ahead=look[0], negated=look[1], position=start)
+        if atomic:
+            return self.atomic(body, start, "(?>")
+        if number:
+            self.ended.add(number)
+        return Group(body, number, self.at) if number and self.refers else body
 
-    def group_name(self, start: int) -> None:
+    def group_name(self, start: int, number: int) -> None:
         begin = self.pattern.index("<", start) + 1
-        end = self.pattern.find(">", begin)
-        name = self.pattern[begin:end] if end > 0 else ""
-        if not name.replace("$", "_").isidentifier():
-            self.invalid(f"a bad group name {name!r}", begin)
+        name = self.name_until(">", begin)
         if name in self.names and self.dialect != "ecma":
             self.invalid(f"the group name {name!r} twice", begin)
-        self.names.add(name)
+        self.names.setdefault(name, []).append(number)
+        self.note(start, self.pattern[start : self.at], "the name of a group changes no text", annotation=True)
+
+    def name_until(self, closing: str, begin: int) -> str:
+        """Read a group's name and what closes it."""
+        end = self.pattern.find(closing, begin)
+        name = self.pattern[begin:end] if end > 0 else ""
+        if not name.replace("$", "_").isidentifier():
+            self.invalid(
+                f"a bad group name {name!r}", begin, "a name is letters, digits and _, and does not begin with a digit"
+            )
         self.at = end + 1
+        return name
+
+    # -- references to groups -------------------------------------------------------------------------------
+
+    def condition(self, start: int) -> int:
+        """Read ``(?(1)`` or ``(?(name)``: the number of the group."""
+        begin = start + 3
+        end = self.pattern.find(")", begin)
+        name = self.pattern[begin:end] if end > 0 else ""
+        if name.isascii() and name.isdigit():
+            self.at = end + 1
+            number = int(name[:10])
+            if not 1 <= number <= self.count_groups():
+                self.invalid(f"a condition on the missing group {name[:10]}", begin)
+        else:
+            self.name_until(")", begin)
+            number = self.number_of(name, begin)
+        if number not in self.ended:
+            self.unsupported("a conditional on a group that has not ended before it", start, "move it behind the group")
+        return number
+
+    def branches(self, number: int, start: int) -> Node:
+        """Read what stands between a condition and the end of its group."""
+        self.uses.setdefault(number, start)
+        yes = self.sequence()
+        no: Node = Concat([])
+        if self.pattern.startswith("|", self.at):
+            self.at += 1
+            no = self.sequence()
+        if self.pattern.startswith("|", self.at):
+            self.invalid("a conditional with more than two branches", start, "put the alternatives in (?:...)")
+        return Conditional(number, yes, no, start)
+
+    def named_reference(self, start: int, begin: int, closing: str) -> Node:
+        name = self.name_until(closing, begin)
+        spellings = (f"(?<{name}>", f"(?P<{name}>")
+        if self.dialect == "ecma" and name not in self.names and any(x in self.pattern for x in spellings):
+            return self.not_yet(start)
+        return self.reference(self.number_of(name, begin), start)
+
+    def number_of(self, name: str, position: int) -> int:
+        numbers = self.names.get(name, [])
+        if not numbers:
+            known = f"the names are {', '.join(self.names)}" if self.names else "no group has a name"
+            self.invalid(f"a reference to the unknown group {name!r}", position, known)
+        if len(numbers) > 1:
+            self.unsupported(
+                f"a reference to one of several groups named {name!r}", position, "give them different names"
+            )
+        return numbers[0]
+
+    def reference(self, number: int, start: int) -> Node:
+        if number not in self.ended:
+            if self.dialect == "ecma":
+                return self.not_yet(start)
+            self.invalid(f"a reference to group {number}, which is still open,", start, "move it behind the group")
+        self.uses.setdefault(number, start)
+        return Reference(number, "i" in self.flags, start)
+
+    def not_yet(self, start: int) -> Node:
+        """Return what a reference to a group matches that has not ended: the empty text, in ECMA-262."""
+        if self.behind:
+            self.unsupported(
+                "a reference to a group behind it, in a look-behind, which is matched backwards,", start,
+                "take the reference out of the look-behind",
+            )  # fmt: skip
+        return Concat([])
+
+    def back_reference(self, start: int) -> Node | None:
+        at = start + 1
+        while at < len(self.pattern) and self.pattern[at] in "0123456789":
+            at += 1
+        digits = self.pattern[start + 1 : at]
+        if self.dialect == "python":
+            if len(digits) >= 3 and all(x in "01234567" for x in digits[:3]):
+                return None
+            digits = digits[:2]
+        if self.dialect == "rust":
+            self.unsupported("a back-reference, which Rust's dialect does not have,", start, "use another dialect")
+        if self.groups < 0:
+            self.groups = self.count_groups()
+        number = int(digits[:10])
+        if number > self.groups:
+            if self.dialect == "ecma":
+                return None  # annex B: an octal escape or the digit itself
+            self.invalid(f"a reference to the missing group {digits}", start)
+        self.at = start + 1 + len(digits)
+        return self.reference(number, start)
 
     def inline_flags(self, start: int) -> bool:
         """Read ``(?ims-ims)`` (true) or ``(?ims-ims:`` (false)."""
@@ -364,26 +533,13 @@ class _Parser(CharacterReader):
             node = self.back_reference(start)
             if node is not None:
                 return node
-        if x == "k" and (self.dialect != "ecma" or "(?<" in self.pattern):
-            self.unsupported("a back-reference", start, "no finite automaton can express it; rewrite the pattern")
+        if x == "k" and self.dialect == "ecma" and self.named:
+            if self.pattern[start + 2 : start + 3] != "<":
+                self.invalid(r"a bad escape \k", start, r"write \k<name>")
+            return self.named_reference(start, start + 3, ">")
         ranges = self.escaped_set()
         folds = "i" in self.flags and not (self.dialect == "python" and x in "dwsDWS")  # where shorthands know no case
         return Set(charset.fold_case(ranges, self.dialect) if folds else ranges)
-
-    def back_reference(self, start: int) -> Node | None:
-        at = start + 1
-        while at < len(self.pattern) and self.pattern[at] in "0123456789":
-            at += 1
-        digits = self.pattern[start + 1 : at]
-        if self.dialect == "python" and len(digits) >= 3 and all(x in "01234567" for x in digits[:3]):
-            return None
-        if self.groups < 0:
-            self.groups = self.count_groups()
-        if self.dialect == "ecma" and int(digits) > self.groups:
-            return None  # annex B: an octal escape or the digit itself
-        if self.dialect == "rust" or int(digits) <= self.groups:
-            self.unsupported("a back-reference", start, "no finite automaton can express it; rewrite the pattern")
-        self.invalid(f"a reference to the missing group {digits}", start)
 
     def count_groups(self) -> int:
         count = 0
