@@ -19,6 +19,7 @@ from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.sampler import MaskSampler  # noqa: E402
+from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
 from .grammar.errors import (  # noqa: E402
     BudgetTooSmall,
     InvalidSource,
@@ -39,7 +40,9 @@ __all__ = [
     "HOLE",
     "BudgetTooSmall",
     "Constraint",
+    "Ebnf",
     "Gap",
+    "Gbnf",
     "Hole",
     "InvalidSource",
     "JsonSchema",

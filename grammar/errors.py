@@ -18,16 +18,22 @@ class SyntagmaError(Exception):
         where: the place in the user's text (a JSON pointer such as ``#/properties/a``, or
             ``line 3, column 7``), or ``None`` where there is no text.
         hint: what to do about it, or ``None``.
+        excerpt: the lines of the user's text around the place with a mark under it, or ``None``.
 
     """
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        """Build the printed form ``where: message (hint)`` from its parts."""
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, excerpt: str | None = None
+    ) -> None:
+        """Build the printed form ``where: message. hint`` from its parts, with the excerpt below it."""
         self.message = message
         self.where = where
         self.hint = hint
+        self.excerpt = excerpt
         text = message if where is None else f"{where}: {message}"
-        super().__init__(text if hint is None else f"{text}. {hint}")
+        if hint is not None:
+            text = f"{text}. {hint}"
+        super().__init__(text if excerpt is None else f"{text}\n{excerpt}")
 
 
 class InvalidSource(SyntagmaError, ValueError):
@@ -52,12 +58,19 @@ class LimitExceeded(SyntagmaError):
     """
 
     def __init__(
-        self, message: str, *, limit: str, value: float, where: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        limit: str,
+        value: float,
+        where: str | None = None,
+        hint: str | None = None,
+        excerpt: str | None = None,
     ) -> None:
         """Name the limit and the value that was in force."""
         self.limit = limit
         self.value = value
-        super().__init__(message, where=where, hint=hint)
+        super().__init__(message, where=where, hint=hint, excerpt=excerpt)
 
 
 class StaleState(SyntagmaError, LookupError):

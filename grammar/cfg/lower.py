@@ -1,0 +1,332 @@
+"""From rules to the intermediate representation: one automaton for each rule, edges for everything but calls.
+
+* Choices, sequences, ``*``, ``+`` and ``?`` are edges (Thompson), never rules of their own.
+* A call of a small rule that is not recursive is written out; other calls are call edges.
+* A repetition with large bounds is a counter in a rule of its own (``repetition``); a small one is written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+from ..ir import OP_COUNT, OP_NONE, OP_TEST, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
+from ..leftcorner import real_time
+from ..regular.dfa import CharDfa, Ranges
+from ..regular.encode import utf8
+from .build import Builder
+from .facts import Facts
+from .nodes import (
+    CharSet,
+    Choice,
+    Definition,
+    Literal,
+    Node,
+    Pattern,
+    Reference,
+    Repeat,
+    Sequence,
+    TokenSet,
+    bottom_up,
+)
+from .repetition import Cut, Cuts, Marked, simplified
+from .text import GrammarText
+
+INLINE: Final = 12
+"""Edges of a rule that is written out where it is called: a frame costs more than a few copies."""
+
+EXPAND: Final = 32
+"""Edges of a repetition that is written out rather than counted."""
+
+CHAIN: Final = 64
+"""Items of a repetition that are one state each where no counter can be used; beyond, rules of halves."""
+
+
+def lower(definitions: Mapping[str, Definition], start: str, facts: Facts, source: GrammarText) -> Grammar:
+    """The rules that a real-time machine can run.
+
+    Args:
+        definitions: the rules that the start rule needs, without differences.
+        start: the rule that texts are made of; it has a text.
+        facts: of these definitions.
+        source: the grammar's text, for origins and errors.
+
+    Raises:
+        Unsupported: there is a token terminal.
+
+    """
+    return real_time(_Lowering(definitions, start, facts, source).run())
+
+
+def refuse_token(node: TokenSet, source: GrammarText) -> NoReturn:
+    """Say that a token terminal cannot be lowered."""
+    source.unsupported(
+        "terminals that are tokens of the vocabulary are not supported yet",
+        node.at,
+        'write the text that the token stands for in quotes; a special token has none',
+    )
+
+
+class _Lowering:
+    """The state of one lowering."""
+
+    def __init__(self, definitions: Mapping[str, Definition], start: str, facts: Facts, source: GrammarText) -> None:
+        self.definitions = definitions
+        self.facts = facts
+        self.source = source
+        self.grammar = Grammar()
+        self.names = {name: self.rule(definitions[name].at) for name in definitions if name in facts.productive}
+        self.grammar.start = self.names[start]
+        self.sizes = self._sizes()
+        self.bodies: dict[Node, RuleId] = {}
+        self.counters: dict[Node, tuple[RuleId, Cut] | None] = {}
+        self.halves: dict[tuple[RuleId, int, bool], RuleId] = {}
+
+    def run(self) -> Grammar:
+        """Lower all rules."""
+        for name, rule in self.names.items():
+            self.define(rule, self.definitions[name].body, self.facts.component[name])
+        return self.grammar
+
+    def rule(self, at: int) -> RuleId:
+        """A new rule that comes from a place in the text."""
+        return self.grammar.rule(origin=self.source.place(at))
+
+    def define(self, rule: RuleId, body: Node, component: int) -> None:
+        """Give a rule the automaton of a part; ``component`` is that of the named rule around it."""
+        builder = _Body(self, component)
+        end = builder.state()
+        builder.build(body, START, end)
+        builder.automaton.accept(end)
+        self.grammar.define(rule, builder.automaton)
+
+    # -- sizes ----------------------------------------------------------------------------------------------------
+
+    def _sizes(self) -> dict[str, int]:
+        """Edges of each rule that is not recursive, calls of small ones written out."""
+        sizes: dict[str, int] = {}
+        for names in self.facts.components:
+            for name in names:
+                if name not in self.facts.recursive:
+                    sizes[name] = self._size(self.definitions[name].body, sizes)
+        return sizes
+
+    def _size(self, root: Node, sizes: Mapping[str, int]) -> int:
+        known: dict[Node, int] = {}
+        for node in bottom_up(root):
+            if isinstance(node, Literal):
+                size = 1
+            elif isinstance(node, CharSet):
+                size = 1 if node.ranges and node.ranges[-1][1] < 0x80 else 4
+            elif isinstance(node, Pattern):
+                size = len(node.dfa.low)
+            elif isinstance(node, Reference):
+                size = sizes.get(node.name, INLINE + 1)
+                size = size if size <= INLINE else 1
+            elif isinstance(node, Repeat):
+                size = known[node.body] * max(1, node.least if node.most is None else node.most)
+                size = size if size <= EXPAND or node.most is None and node.least < 2 else 1
+            elif isinstance(node, Sequence | Choice):
+                size = sum(known[part] for part in node.parts)
+            else:
+                size = 1
+            known[node] = size
+        return known[root]
+
+    def size(self, node: Node) -> int:
+        """Edges of a part."""
+        return self._size(node, self.sizes)
+
+    # -- repetition -----------------------------------------------------------------------------------------------
+
+    def counter(self, node: Repeat, component: int) -> tuple[RuleId, Cut] | None:
+        """The rule that reads a body a counted number of times, or ``None`` if the body cannot be counted.
+
+        A body that calls the rule around it is not: its counter would be nested in itself.
+        """
+        body = node.body
+        if body not in self.counters:
+            nested = any(
+                isinstance(n, Reference) and self.facts.component[n.name] == component for n in bottom_up(body)
+            )
+            plain = not nested and not self.facts.is_nullable(body) and self.facts.is_productive(body)
+            cut = Cuts(self.definitions, self.facts).find(body) if plain else None
+            self.counters[body] = None
+            if cut is not None:
+                rule = self.rule(body.at)
+                self.counters[body] = (rule, cut)
+                self.define_counter(rule, cut, component)
+        return self.counters[body]
+
+    def define_counter(self, rule: RuleId, cut: Cut, component: int) -> None:
+        """Give a counting rule its automaton; see ``repetition``."""
+        builder = _Body(self, component)
+        end = builder.state()
+        builder.mark = OP_COUNT
+        if cut.leading:
+            builder.build(cut.node, START, end)
+            builder.epsilon(end, START)
+            builder.automaton.accept_if_no_need(end)
+        else:
+            again = builder.state()
+            builder.build(cut.node, START, again)
+            builder.epsilon(again, START)
+            builder.mark = OP_TEST
+            builder.build(cut.node, START, end)
+            builder.automaton.accept(end)
+        self.grammar.define(rule, builder.automaton)
+
+    def body(self, node: Node, component: int) -> RuleId:
+        """A rule of its own for a part."""
+        if isinstance(node, Reference):
+            return self.names[node.name]
+        if node not in self.bodies:
+            self.bodies[node] = self.rule(node.at)
+            self.define(self.bodies[node], node, component)
+        return self.bodies[node]
+
+    def half(self, item: RuleId, count: int, at: int, *, exactly: bool) -> RuleId:
+        """The rule of ``count`` items, or of at most so many, from rules of half as many."""
+        key = (item, count, exactly)
+        if key in self.halves:
+            return self.halves[key]
+        if count == 1 and exactly:
+            return item
+        rule = self.halves[key] = self.rule(at)
+        automaton = Automaton()
+        here: StateIndex = START
+        end = automaton.state()
+        low = count // 2
+        if exactly:
+            calls = [(low, True)] * 2 + [(1, True)] * (count % 2)
+        else:
+            # 0 to low items, or low + 1 and then up to the rest: every number in one way only.
+            automaton.epsilon(START, end)
+            if low:
+                automaton.call(START, self.half(item, low, at, exactly=False), end)
+            calls = [(low + 1, True)] + [(count - low - 1, False)] * (count - low - 1 > 0)
+        for i, (number, exact) in enumerate(calls):
+            there = end if i == len(calls) - 1 else automaton.state()
+            automaton.call(here, self.half(item, number, at, exactly=exact), there)
+            here = there
+        automaton.accept(end)
+        self.grammar.define(rule, automaton)
+        return rule
+
+
+class _Body(Builder[StateIndex]):
+    """The automaton of one rule.
+
+    Attributes:
+        automaton: what is built.
+        mark: the operation of marked bytes.
+
+    """
+
+    def __init__(self, lowering: _Lowering, component: int) -> None:
+        self.lowering = lowering
+        self.component = component
+        self.automaton = Automaton()
+        self.mark = OP_NONE
+
+    def state(self) -> StateIndex:
+        """Add a state."""
+        return self.automaton.state()
+
+    def epsilon(self, source: StateIndex, target: StateIndex) -> None:
+        """Go from source to target without reading."""
+        self.automaton.epsilon(source, target)
+
+    def leaf(
+        self, node: Node, source: StateIndex, target: StateIndex
+    ) -> tuple[Node, StateIndex, StateIndex] | None:
+        """Read a terminal, or call or write out another rule."""
+        op = OP_NONE
+        if isinstance(node, Marked):
+            node, op = node.terminal, self.mark
+        if isinstance(node, Literal):
+            if node.text:
+                self.automaton.literal(source, node.text.encode(), target, op)
+            else:
+                self.epsilon(source, target)
+        elif isinstance(node, CharSet):
+            self.characters(node.ranges, source, target, op)
+        elif isinstance(node, Pattern):
+            self.pattern(node.dfa, source, target, op)
+        elif isinstance(node, Reference):
+            return self.reference(node, source, target)
+        else:
+            assert isinstance(node, TokenSet)  # noqa: S101 - differences are resolved
+            refuse_token(node, self.lowering.source)
+        return None
+
+    def reference(
+        self, node: Reference, source: StateIndex, target: StateIndex
+    ) -> tuple[Node, StateIndex, StateIndex] | None:
+        """Call a rule, or write it out if it is small; a rule without texts has no edge."""
+        lowering = self.lowering
+        if node.name in lowering.names:
+            if lowering.sizes.get(node.name, INLINE + 1) <= INLINE:
+                return lowering.definitions[node.name].body, source, target
+            self.automaton.call(source, lowering.names[node.name], target)
+        return None
+
+    def characters(self, ranges: Ranges, source: StateIndex, target: StateIndex, op: int) -> None:
+        """Read one character."""
+        for low, high in ranges:
+            if low < 0x80:
+                self.automaton.byte_range(source, low, min(high, 0x7F), target, op)
+        beyond = [(0, max(low, 0x80), high, 1) for low, high in ranges if high >= 0x80]
+        if beyond:
+            self.pattern(CharDfa.from_edges(2, beyond, [1]), source, target, op)
+
+    def pattern(self, dfa: CharDfa, source: StateIndex, target: StateIndex, op: int) -> None:
+        """Read a text of an automaton; ``op`` is executed with its first byte."""
+        part = utf8(dfa)
+        states = [self.state() for _ in range(part.n)]
+        columns = (x.tolist() for x in (part.source, part.low, part.high, part.target))
+        for begin, low, high, end in zip(*columns, strict=True):
+            self.automaton.byte_range(states[begin], low, high, states[end])
+            if begin == 0:
+                self.automaton.byte_range(source, low, high, states[end], op)
+        for state, accepts in enumerate(part.accepting.tolist()):
+            if accepts:
+                self.epsilon(states[state] if state else source, target)
+                if state == 0:
+                    self.epsilon(states[0], target)
+
+    def counted(self, node: Repeat, source: StateIndex, target: StateIndex) -> bool:
+        """Read a repetition by a counter, by rules of halves, or (False) written out."""
+        lowering = self.lowering
+        if self.mark == OP_NONE or node.most is None:
+            simple = simplified(node, lowering.facts)
+            if simple is not node:
+                self.build(simple, source, target)
+                return True
+        copies = node.least if node.most is None else node.most
+        if copies * lowering.size(node.body) <= EXPAND:
+            return False
+        if not lowering.facts.is_productive(node.body):
+            return True
+        found = lowering.counter(node, self.component)
+        if found is not None:
+            rule, cut = found
+            less = 0 if cut.leading else 1
+            need = max(node.least, less) - less
+            room = UNBOUNDED if node.most is None else node.most - less
+            self.automaton.call(source, rule, target, (need, room))
+            return True
+        if copies <= CHAIN:
+            return False
+        item = lowering.body(node.body, self.component)
+        here = source
+        if node.least:
+            there = target if node.most == node.least else self.state()
+            self.automaton.call(here, lowering.half(item, node.least, node.at, exactly=True), there)
+            here = there
+        if node.most is None:
+            self.build(Repeat(node.at, node.body, 0, None), here, target)
+        elif node.most > node.least:
+            rest = node.most - node.least
+            self.automaton.call(here, lowering.half(item, rest, node.at, exactly=False), target)
+        return True
