@@ -7,6 +7,7 @@ Nothing here knows of the package: the language is the least fixed point of what
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -138,7 +139,7 @@ def gbnf(part: Part) -> str:
     if kind == "call":
         return str(part[1])
     if kind == "seq":
-        return "(" + " ".join(map(gbnf, part[1])) + ")"
+        return "(" + " ".join(map(gbnf, part[1])) + ")" if part[1] else '""'
     if kind == "or":
         return "(" + " |\n  ".join(map(gbnf, part[1])) + ")"
     _, body, least, most = part
@@ -158,7 +159,7 @@ def w3c(part: Part) -> str:
     if kind == "call":
         return str(part[1])
     if kind == "seq":
-        return "(" + " ".join(map(w3c, part[1])) + ")"
+        return "(" + " ".join(map(w3c, part[1])) + ")" if part[1] else "''"
     if kind == "or":
         return "( /* one of */ " + " | ".join(map(w3c, part[1])) + ")"
     if kind == "but":
@@ -180,7 +181,7 @@ def iso(part: Part) -> str:
     if kind == "call":
         return str(part[1])
     if kind == "seq":
-        return "(" + ", ".join(map(iso, part[1])) + ")"
+        return "(" + ", ".join(map(iso, part[1])) + ")" if part[1] else '""'
     if kind == "or":
         return "( (* one of *) " + " | ".join(map(iso, part[1])) + ")"
     if kind == "but":
@@ -201,7 +202,7 @@ def bnf(part: Part) -> str:
     if kind == "call":
         return f"<{part[1]}>"
     if kind == "seq":
-        return "(" + " ".join(map(bnf, part[1])) + ")"
+        return "(" + " ".join(map(bnf, part[1])) + ")" if part[1] else '""'
     if kind == "or":
         return "(" + " | ".join(map(bnf, part[1])) + ")"
     if kind == "but":
@@ -210,6 +211,24 @@ def bnf(part: Part) -> str:
     one = bnf(body)
     rest = [f"{{ {one} }}"] if most is None else [f"[ {one} ]"] * (most - least)
     return "(" + " ".join([one] * least + rest or ['""']) + ")"
+
+
+def of_productions(rules: Mapping[str, Sequence[Sequence[str | bytes]]]) -> Rules:
+    """Plain productions as parts."""
+
+    def symbol(x: str | bytes) -> Part:
+        return ("call", x) if isinstance(x, str) else ("text", x.decode())
+
+    return {name: ("or", [("seq", [symbol(x) for x in a]) for a in alternatives]) for name, alternatives in rules.items()}
+
+
+def bare(rules: Mapping[str, Sequence[Sequence[str | bytes]]]) -> str:
+    """Plain productions in the notation of the Algol report: no quotes, whatever is no name stands for itself."""
+    lines = []
+    for name, alternatives in rules.items():
+        words = (" ".join(f"<{x}>" if isinstance(x, str) else x.decode() for x in a) for a in alternatives)
+        lines.append(f"<{name}> ::= " + " | ".join(words))
+    return "\n".join(lines)
 
 
 WRITERS = {"gbnf": gbnf, "xgrammar": gbnf, "w3c": w3c, "iso": iso, "bnf": bnf}

@@ -36,10 +36,11 @@ _COUNT: Final = re.compile(r"\{\s*(?P<least>\d*)\s*(?P<comma>,\s*(?P<most>\d*|-1
 _ATTRIBUTES: Final = re.compile(r"\[\s*(?:max_tokens|capture)\b[^\]\n]*\][ \t]*(?=::=)")
 _CONSTRAINT: Final = re.compile(r"\[\s*(?:wfc|vc|nsc|ssc)\s*:[^\]]*\]", re.IGNORECASE)
 _RULE_NUMBER: Final = re.compile(r"\[\d+[a-z]?\]\s*(?=[^\W\d][\w.:-]*\s*::=)")
-_INTEGER: Final = re.compile(r"[0-9]+(?![\w-])")
+_INTEGER: Final = {ISO: re.compile(r"[0-9]+(?!\w)"), XGRAMMAR: re.compile(r"[0-9]+(?![\w-])")}
 _WORDS: Final = re.compile(r"[^\W\d]\w*(?:(?:\s+|-)\w+)*")
 _LEFT_SIDE: Final = re.compile(r"(?:^|[;.])\s*([^\W\d]\w*(?:(?:[ \t]+|-)\w+)*)\s*(?:::=|:=|=)", re.MULTILINE)
 _WRONG_DEFINE: Final = re.compile(r"::=|:=|::|=>|->|=|:|\u2192")
+_RANGE: Final = re.compile(r'"(.)"\.\."(.)"')
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "e": "\x1b"}
 _HEX_DIGITS: Final = {"x": 2, "u": 4, "U": 8}
 
@@ -156,9 +157,9 @@ class Lexer:
             return CLASS, self._code_point()
         if dialect is XGRAMMAR and text.startswith("(=", start):
             self.source.unsupported(
-                "a look-ahead assertion '(= ...)' is not supported", start, "leave it out: it asserts nothing by itself", 2
+                "a look-ahead assertion '(= ...)' is not supported", start, "write what must follow into the rules", 2
             )
-        if (number := _INTEGER.match(text, start)) and dialect in {ISO, XGRAMMAR}:
+        if dialect in _INTEGER and (number := _INTEGER[dialect].match(text, start)):
             self.at = number.end()
             return INTEGER, int(number[0])
         if text.startswith("->", start):
@@ -180,6 +181,10 @@ class Lexer:
             self._invalid(
                 "expected ';', found '..'", start, "ISO EBNF has no ranges: list the characters, or use dialect='w3c'", 2
             )
+        if pair == ".." and (found := _RANGE.match(text, max(0, start - 3))):
+            first, last = found[1], found[2]
+            hint = f"write [{first}-{last}]; or '. .' with a space, for two characters of any kind"
+            self._invalid("'..' is no range", start, hint, 2)
         if found := _WRONG_DEFINE.match(text, start):
             self.at = found.end()
             known = found[0] == dialect.define or (dialect is ISO and found[0] in {"::=", ":="})
@@ -211,6 +216,8 @@ class Lexer:
             hint = "a rule ends where the next one begins; remove it"
         elif x in "<>":
             hint = "names in angle brackets are BNF: use Ebnf(..., dialect='bnf')"
+        elif self.dialect is BNF and x.isalnum():
+            hint = "names are in angle brackets in BNF: write <name>, or quote it if it is text"
         elif x in "]})":
             hint = "it closes nothing; escape or quote it for the character"
         self._invalid(f"{x!r} begins nothing in {self.dialect.title}", self.at, hint)

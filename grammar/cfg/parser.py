@@ -161,6 +161,8 @@ class _Parser:
         if token.kind == NAME:
             self.no_definition(after)
         hint = "names are in angle brackets in BNF: write <name> ::=" if self.dialect is BNF else None
+        if token.kind == TOKEN:
+            hint = "names in angle brackets are BNF: use Ebnf(..., dialect='bnf')"
         self.fail(f"a rule's name and '{self.dialect.define}'", token, hint)
 
     def no_definition(self, token: Token) -> NoReturn:
@@ -325,8 +327,12 @@ class _Parser:
     def repeat(self, token: Token, frame: _Frame) -> None:
         """Apply ``*``, ``+``, ``?`` or a count to the operand before it, which may be the right side of an exception."""
         if not frame.items or frame.fresh is not None:
-            hint = "quote it for the character" if token.kind != COUNT else None
-            self.fail(f"{self.operand()} before {self.found(token)}", token, hint)
+            self.source.invalid(
+                f"{self.found(token)} has nothing to repeat: expected {self.operand()} before it",
+                token.at,
+                "quote it for the character",
+                token.end - token.at,
+            )
         least, most = POSTFIX.get(token.kind) or cast("tuple[int, int | None]", token.value)
         self.check_count(least if most is None else most, token)
         last = frame.items.pop()

@@ -106,7 +106,8 @@ class GrammarText:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most probably meant: the same but for case, or a few edits away."""
-    best, least = None, max(1, len(name) // 3) + 1
+    # One edit in three characters, and none in a name of one or two: any other of that length would do.
+    best, least = None, (max(1, len(name) // 3) if len(name) > 2 else 0) + 1
     for other in known:
         if other.casefold() == name.casefold():
             return other
