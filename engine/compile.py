@@ -19,7 +19,7 @@ def compile(  # noqa: A001 - the contract's name
     """Compile a source for a vocabulary; kernels, rules and rows are shared with every other constraint of it.
 
     Args:
-        source: a ``JsonSchema`` or another source, or what says by itself that it is a schema: a dict, True or False, a
+        source: a ``JsonSchema``, a ``Gbnf`` or another source, or what says by itself that it is a schema: a dict, True or False, a
             pydantic model.
         vocab: the vocabulary of the model.
         scope_cap: bytes that the states of the constraint's own scope, and of each session, may use.
@@ -34,7 +34,7 @@ def compile(  # noqa: A001 - the contract's name
     if isinstance(source, (str, bytes)):
         raise InvalidSource(
             "a bare string does not say what it is",
-            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema",
+            hint="wrap it: JsonSchema(text) reads a JSON Schema, Gbnf(text) or Ebnf(text) a grammar",
         )
     lowered = (source if isinstance(source, Source) else JsonSchema(source)).lower()
     return Constraint.from_grammar(

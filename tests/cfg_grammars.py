@@ -119,7 +119,7 @@ def written(rules: Rules, dialect: str) -> str:
         if dialect == "iso":
             lines.append(f"{name} = {body} ;")
         elif dialect == "bnf":
-            lines.append(f"<{name}> ::= \"\" {body}")  # without any quote it would be Naur's own notation
+            lines.append(f'<{name}> ::= "" {body}')  # without any quote it would be Naur's own notation
         else:
             lines.append(f"{name} ::= {body}")
     return "\n".join(lines) + "\n"
@@ -219,7 +219,9 @@ def of_productions(rules: Mapping[str, Sequence[Sequence[str | bytes]]]) -> Rule
     def symbol(x: str | bytes) -> Part:
         return ("call", x) if isinstance(x, str) else ("text", x.decode())
 
-    return {name: ("or", [("seq", [symbol(x) for x in a]) for a in alternatives]) for name, alternatives in rules.items()}
+    return {
+        name: ("or", [("seq", [symbol(x) for x in a]) for a in alternatives]) for name, alternatives in rules.items()
+    }
 
 
 def bare(rules: Mapping[str, Sequence[Sequence[str | bytes]]]) -> str:

@@ -118,7 +118,9 @@ COMMA = st.just(("set", ",;"))
 
 def repeated() -> st.SearchStrategy[Part]:
     """Parts whose items are counted behind their beginning, or in a called rule, or not at all."""
-    item = st.tuples(st.just("seq"), st.one_of(st.tuples(CALL, COMMA), st.tuples(CALL, COMMA, CALL), st.tuples(COMMA, CALL)))
+    item = st.tuples(
+        st.just("seq"), st.one_of(st.tuples(CALL, COMMA), st.tuples(CALL, COMMA, CALL), st.tuples(COMMA, CALL))
+    )
     choice = st.tuples(st.just("or"), st.tuples(item, item))
     nested = st.tuples(st.just("rep"), item, st.just(1), st.sampled_from([2, None]))
     return item | choice | nested | CALL

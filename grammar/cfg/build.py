@@ -13,6 +13,9 @@ from .nodes import Choice, Node, Repeat, Sequence
 
 State = TypeVar("State")
 
+Step = tuple[Node, State, State]
+"""A text of the node is to be read between the two states."""
+
 
 class Builder(ABC, Generic[State]):
     """An automaton that is being built from nodes."""
@@ -26,16 +29,19 @@ class Builder(ABC, Generic[State]):
         """Go from source to target without reading."""
 
     @abstractmethod
-    def leaf(self, node: Node, source: State, target: State) -> tuple[Node, State, State] | None:
+    def leaf(self, node: Node, source: State, target: State) -> Step[State] | None:
         """Read a text of a node that is no sequence, choice or repetition; or return what to read in its place."""
 
     @abstractmethod
-    def counted(self, node: Repeat, source: State, target: State) -> bool:
-        """Read a repetition with bounds other than those of ``*``, ``+`` and ``?`` in its own way, if there is one."""
+    def counted(self, node: Repeat, source: State, target: State) -> list[Step[State]] | None:
+        """Read a repetition with bounds other than those of ``*``, ``+`` and ``?``, and return what is still to be read.
+
+        ``None`` leaves it to be written out.
+        """
 
     def build(self, root: Node, source: State, target: State) -> None:
         """Read a text of ``root`` between source and target."""
-        work: list[tuple[Node, State, State]] = [(root, source, target)]
+        work: list[Step[State]] = [(root, source, target)]
         while work:
             node, here, end = work.pop()
             if isinstance(node, Sequence):
@@ -57,7 +63,7 @@ class Builder(ABC, Generic[State]):
                 if instead is not None:
                     work.append(instead)
 
-    def _repeat(self, node: Repeat, source: State, target: State) -> list[tuple[Node, State, State]]:
+    def _repeat(self, node: Repeat, source: State, target: State) -> list[Step[State]]:
         body, least, most = node.body, node.least, node.most
         if least == 0:
             self.epsilon(source, target)
@@ -65,9 +71,9 @@ class Builder(ABC, Generic[State]):
             return []
         if most == 1:
             return [(body, source, target)]
-        if (most is not None or least > 1) and self.counted(node, source, target):
-            return []
-        steps: list[tuple[Node, State, State]] = []
+        if (most is not None or least > 1) and (steps := self.counted(node, source, target)) is not None:
+            return steps
+        steps = []
         here = source
         for _ in range(least - (most is None)):
             there = self.state()

@@ -48,7 +48,9 @@ ISO: Final = Dialect("iso", "ISO 14977 EBNF", "=", "\"'", False, False, re.compi
 W3C: Final = Dialect(
     "w3c", "W3C EBNF", "::=", "\"'", False, True, re.compile(r"(?:[^\W\d]|:(?!:?=))(?:[\w.-]|:(?!:?=))*")
 )
-BNF: Final = Dialect("bnf", "BNF", "::=", "\"'", False, False, re.compile(r"<[^<>|\"'\n=]*[^<>|\"'\n=\s][^<>|\"'\n=]*>"))
+BNF: Final = Dialect(
+    "bnf", "BNF", "::=", "\"'", False, False, re.compile(r"<[^<>|\"'\n=]*[^<>|\"'\n=\s][^<>|\"'\n=]*>")
+)
 
 BY_NAME: Final[dict[str, Dialect]] = {d.name: d for d in (XGRAMMAR, ISO, W3C, BNF)}
 """The dialects of ``Ebnf``; ``Gbnf`` has its own."""

@@ -14,7 +14,7 @@ from ..errors import LimitExceeded
 from ..regular import kernels
 from ..regular.dfa import MAX_DFA_STATES, CharDfa
 from ..regular.nfa import Nfa
-from .build import Builder
+from .build import Builder, Step
 from .facts import Facts, evaluate_nullable
 from .nodes import (
     CharSet,
@@ -188,11 +188,10 @@ class _NfaBuilder(Builder[int]):
         """Go from source to target without reading."""
         self.nfa.edge(source, kernels.EPSILON, target)
 
-    def counted(self, node: Repeat, source: int, target: int) -> bool:  # noqa: ARG002 - the family's signature
+    def counted(self, node: Repeat, source: int, target: int) -> None:
         """Nothing but copies will do."""
-        return False
 
-    def leaf(self, node: Node, source: int, target: int) -> tuple[Node, int, int] | None:
+    def leaf(self, node: Node, source: int, target: int) -> Step[int] | None:
         """Read characters, an automaton, or another rule."""
         if isinstance(node, Literal):
             here = source

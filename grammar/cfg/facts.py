@@ -18,10 +18,14 @@ from .nodes import (
     Reference,
     Repeat,
     Sequence,
-    bottom_up,
+    below,
     walk,
 )
 from .text import GrammarText, nearest
+
+
+Property = Callable[[Node, Mapping[Node, bool], set[str]], bool]
+"""A property of a node that hangs on the same property of the nodes below it and of the rules that it calls."""
 
 
 def check_references(definitions: Mapping[str, Definition], start: str, source: GrammarText) -> None:
@@ -80,20 +84,23 @@ class Facts:
     def __init__(self, definitions: Mapping[str, Definition]) -> None:
         """Take the rules; every rule that is called must be among them."""
         self.definitions = definitions
+        self._known_nullable: dict[Node, bool] = {}
+        self._known_productive: dict[Node, bool] = {}
 
-    def _least_fixpoint(self, holds: Callable[[Node, Mapping[Node, bool], set[str]], bool]) -> set[str]:
+    def _least_fixpoint(self, holds: Property) -> set[str]:
         """The least set of names whose bodies have a property that depends on the same property of the rules called.
 
         Components are settled one after the other, callees first: so a property may hang on what the rules of an
         *earlier* component lack, too.
         """
-        orders = {name: bottom_up(d.body) for name, d in self.definitions.items()}
         found: set[str] = set()
         for names in self.components:
             grown = -1
             while grown != len(found):
                 grown = len(found)
-                found.update(name for name in names if name not in found and evaluate(orders[name], holds, found))
+                for name in names:
+                    if name not in found and evaluate(self.definitions[name].body, holds, found, {}):
+                        found.add(name)
         return found
 
     @cached_property
@@ -108,11 +115,11 @@ class Facts:
 
     def is_nullable(self, node: Node) -> bool:
         """Whether a part has the empty text."""
-        return evaluate_nullable(node, self.nullable)
+        return evaluate(node, _nullable, self.nullable, self._known_nullable)
 
     def is_productive(self, node: Node) -> bool:
         """Whether a part has a text."""
-        return evaluate(bottom_up(node), _productive, self.productive)
+        return evaluate(node, _productive, self.productive, self._known_productive)
 
     @cached_property
     def components(self) -> list[list[str]]:
@@ -135,19 +142,23 @@ class Facts:
         }
 
 
-def evaluate(
-    order: list[Node], holds: Callable[[Node, Mapping[Node, bool], set[str]], bool], names: set[str]
-) -> bool:
-    """A property of the last node of a bottom-up order."""
-    known: dict[Node, bool] = {}
-    for node in order:
+def evaluate(root: Node, holds: Property, names: set[str], known: dict[Node, bool]) -> bool:
+    """A property of a part, where exactly the rules ``names`` have it; ``known`` remembers that of all parts below."""
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        missing = [part for part in below(node) if part not in known]
+        if missing and node not in known:
+            stack.extend(missing)
+            continue
         known[node] = holds(node, known, names)
-    return known[order[-1]]
+        stack.pop()
+    return known[root]
 
 
 def evaluate_nullable(node: Node, names: set[str]) -> bool:
     """Whether a part has the empty text, where exactly the rules ``names`` do."""
-    return evaluate(bottom_up(node), _nullable, names)
+    return evaluate(node, _nullable, names, {})
 
 
 def _nullable(node: Node, known: Mapping[Node, bool], names: set[str]) -> bool:

@@ -116,7 +116,9 @@ class Lexer:
             x = text[self.at]
             if x.isspace():
                 self.at += 1
-            elif (x == "#" and self.dialect in {GBNF, XGRAMMAR}) or (x == ";" and self.dialect is BNF and not self.bare):
+            elif (x == "#" and self.dialect in {GBNF, XGRAMMAR}) or (
+                x == ";" and self.dialect is BNF and not self.bare
+            ):
                 end = re.compile(r"[\r\n]").search(text, self.at)
                 self.at = end.start() if end else len(text)
             elif self.dialect is W3C and text.startswith("/*", self.at):
@@ -179,7 +181,10 @@ class Lexer:
             return SYNONYMS[pair], pair
         if dialect is ISO and pair == "..":
             self._invalid(
-                "expected ';', found '..'", start, "ISO EBNF has no ranges: list the characters, or use dialect='w3c'", 2
+                "expected ';', found '..'",
+                start,
+                "ISO EBNF has no ranges: list the characters, or use dialect='w3c'",
+                2,
             )
         if pair == ".." and (found := _RANGE.match(text, max(0, start - 3))):
             first, last = found[1], found[2]
@@ -205,7 +210,9 @@ class Lexer:
         elif x in "\u201c\u201d":
             hint = 'these are typographic quotes: write "..."'
         elif x == "/":
-            hint = "a regular expression between slashes is Lark's notation: write classes and repetitions, as in [a-z]+"
+            hint = (
+                "a regular expression between slashes is Lark's notation: write classes and repetitions, as in [a-z]+"
+            )
         elif x == "%":
             hint = "directives such as %import are Lark's notation: define the rule here"
         elif x == "~":
@@ -242,7 +249,7 @@ class Lexer:
     def _bracketed_name(self) -> str:
         found = self.dialect.name_pattern.match(self.text, self.at)
         if found is None:
-            self._invalid("expected a name and '>' behind '<'", self.at, "quote the character: \"<\"")
+            self._invalid("expected a name and '>' behind '<'", self.at, 'quote the character: "<"')
         self.at = found.end()
         return " ".join(found[0][1:-1].split())
 
@@ -310,7 +317,11 @@ class Lexer:
             return ord(_SIMPLE[x])
         if x and x.isascii() and not x.isalnum() and not x.isspace():
             return ord(x)
-        hint = "write [0-9], [A-Za-z0-9_] or [ \\t\\n]" if x in {*"dDwWsS"} else r"the escapes are \n \t \r \\ \" \x41 \u0041 \U00000041"
+        hint = (
+            "write [0-9], [A-Za-z0-9_] or [ \\t\\n]"
+            if x in {*"dDwWsS"}
+            else r"the escapes are \n \t \r \\ \" \x41 \u0041 \U00000041"
+        )
         self.at = start
         self._invalid(f"the escape \\{x} is unknown", start, hint, 2)
 
@@ -359,7 +370,11 @@ class Lexer:
         found: list[tuple[int, int]] = []
         while (x := self.text[self.at : self.at + 1]) != "]":
             if x == "" or x in "\r\n":
-                hint = r"close it on this line; write \[ for the character" if self.dialect.escapes else "close it on this line"
+                hint = (
+                    r"close it on this line; write \[ for the character"
+                    if self.dialect.escapes
+                    else "close it on this line"
+                )
                 self._invalid("the character class is never closed: expected ']'", start, hint, self.at - start)
             place = self.at
             low = high = self._member()

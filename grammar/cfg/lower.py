@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 from ..ir import OP_COUNT, OP_NONE, OP_TEST, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
 from ..leftcorner import real_time
 from ..regular.dfa import CharDfa, Ranges
 from ..regular.encode import utf8
-from .build import Builder
+from .build import Builder, Step
 from .facts import Facts
 from .nodes import (
     CharSet,
@@ -27,7 +27,8 @@ from .nodes import (
     Repeat,
     Sequence,
     TokenSet,
-    bottom_up,
+    below,
+    walk,
 )
 from .repetition import Cut, Cuts, Marked, simplified
 from .text import GrammarText
@@ -63,7 +64,7 @@ def refuse_token(node: TokenSet, source: GrammarText) -> NoReturn:
     source.unsupported(
         "terminals that are tokens of the vocabulary are not supported yet",
         node.at,
-        'write the text that the token stands for in quotes; a special token has none',
+        "write the text that the token stands for in quotes; a special token has none",
     )
 
 
@@ -75,9 +76,14 @@ class _Lowering:
         self.facts = facts
         self.source = source
         self.grammar = Grammar()
-        self.names = {name: self.rule(definitions[name].at) for name in definitions if name in facts.productive}
+        self.names = {
+            name: self.rule(definition.at, name) for name, definition in definitions.items() if name in facts.productive
+        }
         self.grammar.start = self.names[start]
-        self.sizes = self._sizes()
+        self.sizes: dict[str, int] = {}
+        self.known_sizes: dict[Node, int] = {}
+        self.find_sizes()
+        self.waiting: list[Callable[[], None]] = []
         self.bodies: dict[Node, RuleId] = {}
         self.counters: dict[Node, tuple[RuleId, Cut] | None] = {}
         self.halves: dict[tuple[RuleId, int, bool], RuleId] = {}
@@ -86,11 +92,14 @@ class _Lowering:
         """Lower all rules."""
         for name, rule in self.names.items():
             self.define(rule, self.definitions[name].body, self.facts.component[name])
+            while self.waiting:  # rules of repetitions, and those of repetitions inside of them
+                self.waiting.pop()()
         return self.grammar
 
-    def rule(self, at: int) -> RuleId:
+    def rule(self, at: int, name: str | None = None) -> RuleId:
         """A new rule that comes from a place in the text."""
-        return self.grammar.rule(origin=self.source.place(at))
+        place = self.source.place(at)
+        return self.grammar.rule(origin=place if name is None else f"{name} ({place})")
 
     def define(self, rule: RuleId, body: Node, component: int) -> None:
         """Give a rule the automaton of a part; ``component`` is that of the named rule around it."""
@@ -102,40 +111,42 @@ class _Lowering:
 
     # -- sizes ----------------------------------------------------------------------------------------------------
 
-    def _sizes(self) -> dict[str, int]:
-        """Edges of each rule that is not recursive, calls of small ones written out."""
-        sizes: dict[str, int] = {}
+    def find_sizes(self) -> None:
+        """Find the edges of each rule that is not recursive, calls of small ones written out."""
         for names in self.facts.components:
             for name in names:
                 if name not in self.facts.recursive:
-                    sizes[name] = self._size(self.definitions[name].body, sizes)
-        return sizes
+                    self.sizes[name] = self.size(self.definitions[name].body)
 
-    def _size(self, root: Node, sizes: Mapping[str, int]) -> int:
-        known: dict[Node, int] = {}
-        for node in bottom_up(root):
-            if isinstance(node, Literal):
-                size = 1
-            elif isinstance(node, CharSet):
-                size = 1 if node.ranges and node.ranges[-1][1] < 0x80 else 4
-            elif isinstance(node, Pattern):
-                size = len(node.dfa.low)
-            elif isinstance(node, Reference):
-                size = sizes.get(node.name, INLINE + 1)
-                size = size if size <= INLINE else 1
-            elif isinstance(node, Repeat):
-                size = known[node.body] * max(1, node.least if node.most is None else node.most)
-                size = size if size <= EXPAND or node.most is None and node.least < 2 else 1
-            elif isinstance(node, Sequence | Choice):
-                size = sum(known[part] for part in node.parts)
-            else:
-                size = 1
-            known[node] = size
+    def size(self, root: Node) -> int:
+        """Edges of a part."""
+        known = self.known_sizes
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            missing = [part for part in below(node) if part not in known]
+            if missing and node not in known:
+                stack.extend(missing)
+                continue
+            known[node] = self.own_size(node)
+            stack.pop()
         return known[root]
 
-    def size(self, node: Node) -> int:
-        """Edges of a part."""
-        return self._size(node, self.sizes)
+    def own_size(self, node: Node) -> int:
+        """Edges of a part whose parts are known."""
+        if isinstance(node, CharSet):
+            return 1 if node.ranges and node.ranges[-1][1] < 0x80 else 4  # the lengths of UTF-8
+        if isinstance(node, Pattern):
+            return len(node.dfa.low)
+        if isinstance(node, Reference):
+            size = self.sizes.get(node.name, INLINE + 1)
+            return size if size <= INLINE else 1
+        if isinstance(node, Sequence | Choice):
+            return sum(self.known_sizes[part] for part in node.parts)
+        if isinstance(node, Repeat):
+            size = self.known_sizes[node.body] * max(1, node.least if node.most is None else node.most)
+            return size if size <= EXPAND or (node.most is None and node.least < 2) else 1
+        return 1
 
     # -- repetition -----------------------------------------------------------------------------------------------
 
@@ -146,16 +157,14 @@ class _Lowering:
         """
         body = node.body
         if body not in self.counters:
-            nested = any(
-                isinstance(n, Reference) and self.facts.component[n.name] == component for n in bottom_up(body)
-            )
+            nested = any(isinstance(n, Reference) and self.facts.component[n.name] == component for n in walk(body))
             plain = not nested and not self.facts.is_nullable(body) and self.facts.is_productive(body)
             cut = Cuts(self.definitions, self.facts).find(body) if plain else None
             self.counters[body] = None
             if cut is not None:
                 rule = self.rule(body.at)
                 self.counters[body] = (rule, cut)
-                self.define_counter(rule, cut, component)
+                self.waiting.append(lambda: self.define_counter(rule, cut, component))
         return self.counters[body]
 
     def define_counter(self, rule: RuleId, cut: Cut, component: int) -> None:
@@ -181,8 +190,8 @@ class _Lowering:
         if isinstance(node, Reference):
             return self.names[node.name]
         if node not in self.bodies:
-            self.bodies[node] = self.rule(node.at)
-            self.define(self.bodies[node], node, component)
+            rule = self.bodies[node] = self.rule(node.at)
+            self.waiting.append(lambda: self.define(rule, node, component))
         return self.bodies[node]
 
     def half(self, item: RuleId, count: int, at: int, *, exactly: bool) -> RuleId:
@@ -237,9 +246,7 @@ class _Body(Builder[StateIndex]):
         """Go from source to target without reading."""
         self.automaton.epsilon(source, target)
 
-    def leaf(
-        self, node: Node, source: StateIndex, target: StateIndex
-    ) -> tuple[Node, StateIndex, StateIndex] | None:
+    def leaf(self, node: Node, source: StateIndex, target: StateIndex) -> Step[StateIndex] | None:
         """Read a terminal, or call or write out another rule."""
         op = OP_NONE
         if isinstance(node, Marked):
@@ -260,9 +267,7 @@ class _Body(Builder[StateIndex]):
             refuse_token(node, self.lowering.source)
         return None
 
-    def reference(
-        self, node: Reference, source: StateIndex, target: StateIndex
-    ) -> tuple[Node, StateIndex, StateIndex] | None:
+    def reference(self, node: Reference, source: StateIndex, target: StateIndex) -> Step[StateIndex] | None:
         """Call a rule, or write it out if it is small; a rule without texts has no edge."""
         lowering = self.lowering
         if node.name in lowering.names:
@@ -295,29 +300,29 @@ class _Body(Builder[StateIndex]):
                 if state == 0:
                     self.epsilon(states[0], target)
 
-    def counted(self, node: Repeat, source: StateIndex, target: StateIndex) -> bool:
-        """Read a repetition by a counter, by rules of halves, or (False) written out."""
+    def counted(self, node: Repeat, source: StateIndex, target: StateIndex) -> list[Step[StateIndex]] | None:
+        """Read a repetition by a counter, by rules of halves, or (``None``) written out."""
         lowering = self.lowering
-        if self.mark == OP_NONE or node.most is None:
-            simple = simplified(node, lowering.facts)
-            if simple is not node:
-                self.build(simple, source, target)
-                return True
+        simple = simplified(node, lowering.facts)
+        if simple is not node:
+            return [(simple, source, target)]
         copies = node.least if node.most is None else node.most
         if copies * lowering.size(node.body) <= EXPAND:
-            return False
+            return None
         if not lowering.facts.is_productive(node.body):
-            return True
+            return []
         found = lowering.counter(node, self.component)
         if found is not None:
             rule, cut = found
             less = 0 if cut.leading else 1
-            need = max(node.least, less) - less
             room = UNBOUNDED if node.most is None else node.most - less
-            self.automaton.call(source, rule, target, (need, room))
-            return True
-        if copies <= CHAIN:
-            return False
+            self.automaton.call(source, rule, target, (max(node.least, less) - less, room))
+            return []
+        return None if copies <= CHAIN else self.halved(node, source, target)
+
+    def halved(self, node: Repeat, source: StateIndex, target: StateIndex) -> list[Step[StateIndex]]:
+        """Read a repetition by rules of halves."""
+        lowering = self.lowering
         item = lowering.body(node.body, self.component)
         here = source
         if node.least:
@@ -325,8 +330,8 @@ class _Body(Builder[StateIndex]):
             self.automaton.call(here, lowering.half(item, node.least, node.at, exactly=True), there)
             here = there
         if node.most is None:
-            self.build(Repeat(node.at, node.body, 0, None), here, target)
-        elif node.most > node.least:
+            return [(Repeat(node.at, node.body, 0, None), here, target)]
+        if node.most > node.least:
             rest = node.most - node.least
             self.automaton.call(here, lowering.half(item, rest, node.at, exactly=False), target)
-        return True
+        return []

@@ -152,7 +152,7 @@ class _Parser:
             self.at += 1  # the sign of definition: a head is a name before it
             definitions[name] = Definition(name, self.body(head), head.at)
         if not definitions:
-            self.source.invalid("the grammar has no rule", 0, f"write one, as in: root {self.dialect.define} \"yes\"")
+            self.source.invalid("the grammar has no rule", 0, f'write one, as in: root {self.dialect.define} "yes"')
         return self.rules
 
     def no_head(self, token: Token) -> NoReturn:
@@ -296,7 +296,9 @@ class _Parser:
             return Reference(at, cast("str", value))
         if kind == TOKEN:
             negated, which = cast("tuple[bool, int | str]", value)
-            return TokenSet(at, (which,), (), negated) if isinstance(which, int) else TokenSet(at, (), (which,), negated)
+            return (
+                TokenSet(at, (which,), (), negated) if isinstance(which, int) else TokenSet(at, (), (which,), negated)
+            )
         if kind == INTEGER and self.dialect is ISO:
             frame.times = frame.fresh = token
             return _NOTHING
@@ -407,7 +409,8 @@ class _Parser:
             end = self.take()
             if end.kind == ")":
                 break
-            if end.kind != "," or wanted == STRING:
+            named = end.kind == "," and self.token.kind == NAME and self.tokens[self.at + 1].kind == "="
+            if end.kind != "," or (wanted == STRING and not named):
                 self.fail("')'" if wanted == STRING else "',' or ')'", end)
         if name.value != "Regex":
             ids = tuple(sorted({cast("int", token.value) for token in values}))

@@ -74,9 +74,11 @@ class Cuts:
                 return None
             return Cut(replace(node, parts=tuple(c.node for c in found)), all(c.leading for c in found))
         if isinstance(node, Repeat) and node.least > 0:
-            most = None if node.most is None else node.most - 1
-            rest = Repeat(node.at, node.body, node.least - 1, most)
-            return self.of_sequence(Sequence(node.at, (node.body, rest)), inside, depth)
+            cut = self.find(node.body, inside, depth + 1)
+            if cut is None:
+                return None
+            rest = Repeat(node.at, node.body, node.least - 1, None if node.most is None else node.most - 1)
+            return Cut(Sequence(node.at, (cut.node, rest)), cut.leading)
         if isinstance(node, Reference) and node.name not in inside and self.calls < MAX_CALLS:
             self.calls += 1
             return self.find(self.definitions[node.name].body, inside | {node.name}, depth + 1)

@@ -54,7 +54,9 @@ class GrammarText:
         try:
             return cls(path.read_bytes().decode("utf-8-sig"), str(path))
         except UnicodeDecodeError as error:
-            raise InvalidSource(f"the file is not UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+            raise InvalidSource(
+                f"the file is not UTF-8: {error.reason} at byte {error.start}", where=str(path)
+            ) from None
         except OSError as error:
             raise InvalidSource(
                 f"the grammar cannot be read: {error.strerror}",
