@@ -109,8 +109,11 @@ CALLED: Rules = {
     "N": ("or", [("seq", [("text", "a"), ("call", "N"), ("text", "b")]), ("text", "a")]),
     "L": ("or", [("seq", [("call", "L"), ("text", "b")]), ("text", "a")]),
     "E": ("rep", ("text", "a"), 0, None),
+    "M": ("seq", [("text", "a"), ("rep", ("call", "M"), 0, 3)]),
+    "K": ("seq", [("text", "b"), ("rep", ("seq", [("call", "K"), ("text", "a")]), 1, 4), ("text", "b")]),
+    "O": ("or", [("call", "K"), ("text", "b"), ("call", "N")]),
 }
-"""Nested, left-recursive, nullable: what a repeated part may begin with."""
+"""Nested, left-recursive, nullable, counted in themselves: what a repeated part may begin with."""
 
 CALL = st.sampled_from([("call", name) for name in CALLED])
 COMMA = st.just(("set", ",;"))

@@ -72,7 +72,9 @@ def dialect_named(name: str) -> Dialect:
 
 
 def detect(text: str) -> tuple[Dialect, str]:
-    """The dialect of a text, and the reason for the report.  The first rule that holds decides:
+    """The dialect of a text, and the reason for the report.
+
+    The first rule that holds decides:
 
     1. a name in angle brackets is defined by ``::=``: BNF;
     2. some rule is defined by ``=`` and none by ``::=``: ISO 14977;

@@ -23,7 +23,6 @@ from .nodes import (
 )
 from .text import GrammarText, nearest
 
-
 Property = Callable[[Node, Mapping[Node, bool], set[str]], bool]
 """A property of a node that hangs on the same property of the nodes below it and of the rules that it calls."""
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, NoReturn
 
 from ..errors import SyntagmaError
-from ..regular import charset
-from ..regular.dfa import FIRST_SURROGATE, LAST_SURROGATE, MAX_CODE_POINT, SCALARS, Ranges
+from .characters import CharacterReader
 from .dialect import BNF, GBNF, ISO, W3C, XGRAMMAR, Dialect
 from .nodes import Remark
 from .text import GrammarText
@@ -21,7 +20,7 @@ NAME: Final = "a rule's name"
 HEAD: Final = "the next rule"
 STRING: Final = "a string"
 CLASS: Final = "a character class"
-TOKEN: Final = "a token"
+VOCABULARY: Final = "a token of the vocabulary"
 INTEGER: Final = "a number"
 COUNT: Final = "a repetition count"
 ATTRIBUTES: Final = "an attribute block"
@@ -35,14 +34,12 @@ SYNONYMS: Final = {"(/": "[", "/)": "]", "(:": "{", ":)": "}", "/": "|", "!": "|
 _COUNT: Final = re.compile(r"\{\s*(?P<least>\d*)\s*(?P<comma>,\s*(?P<most>\d*|-1)\s*)?\}")
 _ATTRIBUTES: Final = re.compile(r"\[\s*(?:max_tokens|capture)\b[^\]\n]*\][ \t]*(?=::=)")
 _CONSTRAINT: Final = re.compile(r"\[\s*(?:wfc|vc|nsc|ssc)\s*:[^\]]*\]", re.IGNORECASE)
-_RULE_NUMBER: Final = re.compile(r"\[\d+[a-z]?\]\s*(?=[^\W\d][\w.:-]*\s*::=)")
+_RULE_NUMBER: Final = re.compile(r"\[\d+[a-z]?\][ \t]*(?=[^\W\d][\w.:-]*\s*::=)")
 _INTEGER: Final = {ISO: re.compile(r"[0-9]+(?!\w)"), XGRAMMAR: re.compile(r"[0-9]+(?![\w-])")}
 _WORDS: Final = re.compile(r"[^\W\d]\w*(?:(?:\s+|-)\w+)*")
 _LEFT_SIDE: Final = re.compile(r"(?:^|[;.])\s*([^\W\d]\w*(?:(?:[ \t]+|-)\w+)*)\s*(?:::=|:=|=)", re.MULTILINE)
 _WRONG_DEFINE: Final = re.compile(r"::=|:=|::|=>|->|=|:|\u2192")
 _RANGE: Final = re.compile(r'"(.)"\.\."(.)"')
-_SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "e": "\x1b"}
-_HEX_DIGITS: Final = {"x": 2, "u": 4, "U": 8}
 
 
 class Token(NamedTuple):
@@ -54,23 +51,18 @@ class Token(NamedTuple):
     end: int
 
 
-class Lexer:
+class Lexer(CharacterReader):
     """Cuts a grammar's text into tokens.
 
     Attributes:
-        source: the text.
-        dialect: how it is read.
-        remarks: what was skipped and is worth a word in the report.
+        defined: names of rules, for ISO EBNF, whose names may be of several words.
+        bare: whether the text is in Naur's own BNF, without quotes.
 
     """
 
     def __init__(self, source: GrammarText, dialect: Dialect) -> None:
         """Start at the beginning; look for what has to be known of the whole text."""
-        self.source = source
-        self.text = source.text
-        self.dialect = dialect
-        self.remarks: list[Remark] = []
-        self.at = 0
+        super().__init__(source, dialect)
         self.defined: set[str] = set()
         self.bare = False
         if dialect is ISO:
@@ -123,10 +115,24 @@ class Lexer:
                 self.at = end.start() if end else len(text)
             elif self.dialect is W3C and text.startswith("/*", self.at):
                 self._comment("/*", "*/", nested=False)
+            elif self.dialect is W3C and x == "[" and self._aside():
+                pass
             elif self.dialect is ISO and text.startswith("(*", self.at):
                 self._comment("(*", "*)", nested=True)
             else:
                 return
+
+    def _aside(self) -> bool:
+        """Pass over the number of a W3C rule, ``[1]``, or over a constraint behind one, ``[ wfc: ... ]``."""
+        if found := _CONSTRAINT.match(self.text, self.at):
+            why = "a constraint beyond the grammar, which is not enforced"
+            self.remarks.append(Remark(self.at, found[0], why))
+        else:
+            found = _RULE_NUMBER.match(self.text, self.at)
+            if found is None or self.text[self.at - self.source.column(self.at) + 1 : self.at].strip():
+                return False
+        self.at = found.end()
+        return True
 
     def _comment(self, opening: str, closing: str, *, nested: bool) -> None:
         start, depth = self.at, 1
@@ -134,7 +140,7 @@ class Lexer:
         while depth:
             end = self.text.find(closing, self.at)
             if end < 0:
-                self._invalid(f"the comment is never closed: expected '{closing}'", start, length=2)
+                self.invalid(f"the comment is never closed: expected '{closing}'", start, length=2)
             inner = self.text.find(opening, self.at, end) if nested else -1
             depth += 1 if inner >= 0 else -1
             self.at = (inner if inner >= 0 else end) + 2
@@ -146,17 +152,20 @@ class Lexer:
         if self.bare:
             return self._bare_word()
         if x in dialect.quotes:
-            return STRING, self._string(x)
+            return STRING, self.string(x)
         if x == "[" and dialect.classes:
-            return self._bracket()
+            if dialect is XGRAMMAR and (block := _ATTRIBUTES.match(text, start)):
+                self.at = block.end()
+                return ATTRIBUTES, block[0].strip()
+            return CLASS, self.char_class()
         if x == "{" and dialect.classes:
             return COUNT, self._count()
         if x == "<" and dialect is BNF:
             return NAME, self._bracketed_name()
         if x in "<!" and dialect is GBNF:
-            return TOKEN, self._token()
+            return VOCABULARY, self._token()
         if x == "#" and dialect is W3C:
-            return CLASS, self._code_point()
+            return CLASS, self.code_point()
         if dialect is XGRAMMAR and text.startswith("(=", start):
             self.source.unsupported(
                 "a look-ahead assertion '(= ...)' is not supported", start, "write what must follow into the rules", 2
@@ -180,7 +189,7 @@ class Lexer:
             self.at += 2
             return SYNONYMS[pair], pair
         if dialect is ISO and pair == "..":
-            self._invalid(
+            self.invalid(
                 "expected ';', found '..'",
                 start,
                 "ISO EBNF has no ranges: list the characters, or use dialect='w3c'",
@@ -189,7 +198,7 @@ class Lexer:
         if pair == ".." and (found := _RANGE.match(text, max(0, start - 3))):
             first, last = found[1], found[2]
             hint = f"write [{first}-{last}]; or '. .' with a space, for two characters of any kind"
-            self._invalid("'..' is no range", start, hint, 2)
+            self.invalid("'..' is no range", start, hint, 2)
         if found := _WRONG_DEFINE.match(text, start):
             self.at = found.end()
             known = found[0] == dialect.define or (dialect is ISO and found[0] in {"::=", ":="})
@@ -227,10 +236,7 @@ class Lexer:
             hint = "names are in angle brackets in BNF: write <name>, or quote it if it is text"
         elif x in "]})":
             hint = "it closes nothing; escape or quote it for the character"
-        self._invalid(f"{x!r} begins nothing in {self.dialect.title}", self.at, hint)
-
-    def _invalid(self, message: str, at: int, hint: str | None = None, length: int = 1) -> NoReturn:
-        self.source.invalid(message, at, hint, length)
+        self.invalid(f"{x!r} begins nothing in {self.dialect.title}", self.at, hint)
 
     # -- names ------------------------------------------------------------------------------------------------
 
@@ -249,7 +255,7 @@ class Lexer:
     def _bracketed_name(self) -> str:
         found = self.dialect.name_pattern.match(self.text, self.at)
         if found is None:
-            self._invalid("expected a name and '>' behind '<'", self.at, 'quote the character: "<"')
+            self.invalid("expected a name and '>' behind '<'", self.at, 'quote the character: "<"')
         self.at = found.end()
         return " ".join(found[0][1:-1].split())
 
@@ -271,146 +277,17 @@ class Lexer:
             self.at += 1
         return STRING, text[start : self.at]
 
-    # -- strings and classes ----------------------------------------------------------------------------------
-
-    def _string(self, quote: str) -> str:
-        start = self.at
-        self.at += 1
-        found: list[str] = []
-        while (x := self.text[self.at : self.at + 1]) != quote:
-            if x == "" or x in "\r\n":
-                hint = r"close it on this line; \n stands for a line break" if self.dialect.escapes else "close it"
-                self._invalid(f"the string is never closed: expected {quote}", start, hint, self.at - start)
-            if x == "\\" and self.dialect.escapes:
-                found.append(chr(self._escape()))
-                continue
-            if x == "\\" and not any(r.what == "backslash" for r in self.remarks):
-                why = f"{self.dialect.title} has no escapes: a backslash in a string is a character like any other"
-                self.remarks.append(Remark(self.at, "backslash", why))
-            found.append(self._character())
-        self.at += 1
-        return "".join(found)
-
-    def _character(self) -> str:
-        x = self.text[self.at]
-        if FIRST_SURROGATE <= ord(x) <= LAST_SURROGATE:
-            self._invalid(f"the lone surrogate U+{ord(x):04X} is in no UTF-8 text", self.at)
-        self.at += 1
-        return x
-
-    def _escape(self) -> int:
-        """Read an escape of GBNF or xgrammar: its code point."""
-        start = self.at
-        x = self.text[start + 1 : start + 2]
-        if x in _HEX_DIGITS and x:
-            code = self._hexadecimal(start, _HEX_DIGITS[x])
-            low = -1
-            if 0xD800 <= code <= 0xDBFF and self.text.startswith("\\u", self.at):
-                low = self._hexadecimal(self.at, 4)
-            if 0xDC00 <= low <= 0xDFFF:
-                return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
-            if FIRST_SURROGATE <= code <= LAST_SURROGATE or code > MAX_CODE_POINT:
-                self._invalid(f"{self.text[start : self.at]} is no character", start, length=self.at - start)
-            return code
-        self.at += 2
-        if x in _SIMPLE and x:
-            return ord(_SIMPLE[x])
-        if x and x.isascii() and not x.isalnum() and not x.isspace():
-            return ord(x)
-        hint = (
-            "write [0-9], [A-Za-z0-9_] or [ \\t\\n]"
-            if x in {*"dDwWsS"}
-            else r"the escapes are \n \t \r \\ \" \x41 \u0041 \U00000041"
-        )
-        self.at = start
-        self._invalid(f"the escape \\{x} is unknown", start, hint, 2)
-
-    def _hexadecimal(self, start: int, size: int) -> int:
-        digits = self.text[start + 2 : start + 2 + size]
-        if not re.fullmatch(rf"[0-9A-Fa-f]{{{size}}}", digits):
-            sign = self.text[start : start + 2]
-            self._invalid(f"expected {size} hexadecimal digits behind {sign}", start, length=2 + len(digits.strip()))
-        self.at = start + 2 + size
-        return int(digits, 16)
-
-    def _code_point(self) -> Ranges:
-        """``#x41`` of the W3C's notation."""
-        found = re.compile(r"#x([0-9A-Fa-f]+)").match(self.text, self.at)
-        if found is None:
-            self._invalid("expected '#x' and hexadecimal digits", self.at, "comments are /* */ in W3C EBNF")
-        code = int(found[1], 16)
-        if code > MAX_CODE_POINT or FIRST_SURROGATE <= code <= LAST_SURROGATE:
-            self._invalid(f"{found[0]} is no character", self.at, length=len(found[0]))
-        self.at = found.end()
-        return ((code, code),)
-
-    def _bracket(self) -> tuple[str, object]:
-        """What begins with a bracket where it does not mean an optional part."""
-        text, start = self.text, self.at
-        if self.dialect is XGRAMMAR and (found := _ATTRIBUTES.match(text, start)):
-            self.at = found.end()
-            return ATTRIBUTES, found[0].strip()
-        if self.dialect is W3C:
-            if found := _CONSTRAINT.match(text, start):
-                why = "a constraint beyond the grammar, which is not enforced"
-                self.remarks.append(Remark(start, found[0], why))
-                self.at = found.end()
-            elif found := _RULE_NUMBER.match(text, start):
-                self.at = found.end()
-            if found:
-                self._skip()
-                return self._next() if self.at < len(text) else (";", "")
-        return CLASS, self._char_class()
-
-    def _char_class(self) -> Ranges:
-        start = self.at
-        self.at += 1
-        negated = self.text[self.at : self.at + 1] == "^"
-        self.at += negated
-        found: list[tuple[int, int]] = []
-        while (x := self.text[self.at : self.at + 1]) != "]":
-            if x == "" or x in "\r\n":
-                hint = (
-                    r"close it on this line; write \[ for the character"
-                    if self.dialect.escapes
-                    else "close it on this line"
-                )
-                self._invalid("the character class is never closed: expected ']'", start, hint, self.at - start)
-            place = self.at
-            low = high = self._member()
-            if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 : self.at + 2] not in {"]", ""}:
-                self.at += 1
-                high = self._member()
-                if high < low:
-                    self._invalid(
-                        "the range counts down", place, "swap its ends, or put the hyphen last", self.at - place
-                    )
-            found.append((low, high))
-        self.at += 1
-        if not found:
-            self._invalid("the character class is empty: expected a character", start, 'write "" for the empty text', 2)
-        ranges = charset.normalise(found)
-        return charset.negate(ranges) if negated else ranges
-
-    def _member(self) -> int:
-        x = self.text[self.at]
-        if x == "\\" and self.dialect.escapes:
-            return self._escape()
-        if x == "#" and self.dialect is W3C and self.text.startswith("#x", self.at):
-            return self._code_point()[0][0]
-        return ord(self._character())
-
     # -- counts and tokens of the vocabulary --------------------------------------------------------------------
 
     def _count(self) -> tuple[int, int | None]:
         found = _COUNT.match(self.text, self.at)
         if found is None or not (found["least"] or found["most"]):
             hint = "write ( ... )* for any number; braces around a part are ISO EBNF"
-            self._invalid("expected a count such as {2}, {2,} or {2,5}", self.at, hint)
+            self.invalid("expected a count such as {2}, {2,} or {2,5}", self.at, hint)
         least = int(found["least"] or 0)
         most = least if found["comma"] is None else None if found["most"] in {"", "-1"} else int(found["most"])
         if most is not None and most < least:
-            self._invalid("the count's bounds are swapped", self.at, f"write {{{most},{least}}}", len(found[0]))
+            self.invalid("the count's bounds are swapped", self.at, f"write {{{most},{least}}}", len(found[0]))
         self.at = found.end()
         return least, most
 
@@ -420,10 +297,6 @@ class Lexer:
         negated = self.text[start] == "!"
         found = re.compile(r"!?(?:<\[(\d+)\]>|(<[^>\r\n]+>))").match(self.text, start)
         if found is None or (found[2] or "").startswith("<["):
-            self._invalid("expected a token, <[1234]> or <text>", start, 'quote the character: "<"')
+            self.invalid("expected a token, <[1234]> or <text>", start, 'quote the character: "<"')
         self.at = found.end()
         return negated, found[2] if found[1] is None else int(found[1])
-
-
-ANY_CHARACTER: Final = SCALARS
-"""What ``.`` stands for, line ends included, as in llama.cpp."""

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Final, NoReturn
 
 from ..ir import OP_COUNT, OP_NONE, OP_TEST, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
@@ -91,7 +92,7 @@ class _Lowering:
     def run(self) -> Grammar:
         """Lower all rules."""
         for name, rule in self.names.items():
-            self.define(rule, self.definitions[name].body, self.facts.component[name])
+            self.define(rule, self.definitions[name].body)
             while self.waiting:  # rules of repetitions, and those of repetitions inside of them
                 self.waiting.pop()()
         return self.grammar
@@ -101,9 +102,9 @@ class _Lowering:
         place = self.source.place(at)
         return self.grammar.rule(origin=place if name is None else f"{name} ({place})")
 
-    def define(self, rule: RuleId, body: Node, component: int) -> None:
-        """Give a rule the automaton of a part; ``component`` is that of the named rule around it."""
-        builder = _Body(self, component)
+    def define(self, rule: RuleId, body: Node) -> None:
+        """Give a rule the automaton of a part."""
+        builder = _Body(self)
         end = builder.state()
         builder.build(body, START, end)
         builder.automaton.accept(end)
@@ -150,26 +151,32 @@ class _Lowering:
 
     # -- repetition -----------------------------------------------------------------------------------------------
 
-    def counter(self, node: Repeat, component: int) -> tuple[RuleId, Cut] | None:
-        """The rule that reads a body a counted number of times, or ``None`` if the body cannot be counted.
+    @cached_property
+    def owners(self) -> dict[Node, int]:
+        """The component of the named rule that a part stands in."""
+        component = self.facts.component
+        return {node: component[name] for name, d in self.definitions.items() for node in walk(d.body)}
 
-        A body that calls the rule around it is not: its counter would be nested in itself.
+    def counter(self, body: Node) -> tuple[RuleId, Cut] | None:
+        """The rule that reads a part a counted number of times, or ``None`` if the part cannot be counted.
+
+        A part that calls the rule that it stands in is not counted: its counter would be nested in itself.
         """
-        body = node.body
         if body not in self.counters:
-            nested = any(isinstance(n, Reference) and self.facts.component[n.name] == component for n in walk(body))
-            plain = not nested and not self.facts.is_nullable(body) and self.facts.is_productive(body)
-            cut = Cuts(self.definitions, self.facts).find(body) if plain else None
-            self.counters[body] = None
-            if cut is not None:
-                rule = self.rule(body.at)
-                self.counters[body] = (rule, cut)
-                self.waiting.append(lambda: self.define_counter(rule, cut, component))
+            component, owner = self.facts.component, self.owners[body]
+            nested = any(isinstance(node, Reference) and component[node.name] == owner for node in walk(body))
+            countable = not nested and not self.facts.is_nullable(body)
+            cut = Cuts(self.definitions, self.facts).find(body) if countable else None
+            if cut is None:
+                self.counters[body] = None
+            else:
+                self.counters[body] = rule, _ = self.rule(body.at), cut
+                self.waiting.append(lambda: self.define_counter(rule, cut))
         return self.counters[body]
 
-    def define_counter(self, rule: RuleId, cut: Cut, component: int) -> None:
+    def define_counter(self, rule: RuleId, cut: Cut) -> None:
         """Give a counting rule its automaton; see ``repetition``."""
-        builder = _Body(self, component)
+        builder = _Body(self)
         end = builder.state()
         builder.mark = OP_COUNT
         if cut.leading:
@@ -185,13 +192,13 @@ class _Lowering:
             builder.automaton.accept(end)
         self.grammar.define(rule, builder.automaton)
 
-    def body(self, node: Node, component: int) -> RuleId:
+    def body(self, node: Node) -> RuleId:
         """A rule of its own for a part."""
         if isinstance(node, Reference):
             return self.names[node.name]
         if node not in self.bodies:
             rule = self.bodies[node] = self.rule(node.at)
-            self.waiting.append(lambda: self.define(rule, node, component))
+            self.waiting.append(lambda: self.define(rule, node))
         return self.bodies[node]
 
     def half(self, item: RuleId, count: int, at: int, *, exactly: bool) -> RuleId:
@@ -232,9 +239,8 @@ class _Body(Builder[StateIndex]):
 
     """
 
-    def __init__(self, lowering: _Lowering, component: int) -> None:
+    def __init__(self, lowering: _Lowering) -> None:
         self.lowering = lowering
-        self.component = component
         self.automaton = Automaton()
         self.mark = OP_NONE
 
@@ -311,27 +317,35 @@ class _Body(Builder[StateIndex]):
             return None
         if not lowering.facts.is_productive(node.body):
             return []
-        found = lowering.counter(node, self.component)
-        if found is not None:
-            rule, cut = found
-            less = 0 if cut.leading else 1
-            room = UNBOUNDED if node.most is None else node.most - less
-            self.automaton.call(source, rule, target, (max(node.least, less) - less, room))
-            return []
-        return None if copies <= CHAIN else self.halved(node, source, target)
-
-    def halved(self, node: Repeat, source: StateIndex, target: StateIndex) -> list[Step[StateIndex]]:
-        """Read a repetition by rules of halves."""
-        lowering = self.lowering
-        item = lowering.body(node.body, self.component)
-        here = source
-        if node.least:
-            there = target if node.most == node.least else self.state()
-            self.automaton.call(here, lowering.half(item, node.least, node.at, exactly=True), there)
-            here = there
-        if node.most is None:
-            return [(Repeat(node.at, node.body, 0, None), here, target)]
-        if node.most > node.least:
-            rest = node.most - node.least
-            self.automaton.call(here, lowering.half(item, rest, node.at, exactly=False), target)
+        found = lowering.counter(node.body)
+        if found is None:
+            return self.called(node, source, target)
+        rule, cut = found
+        less = 0 if cut.leading else 1
+        room = UNBOUNDED if node.most is None else node.most - less
+        self.automaton.call(source, rule, target, (max(node.least, less) - less, room))
         return []
+
+    def called(self, node: Repeat, source: StateIndex, target: StateIndex) -> list[Step[StateIndex]]:
+        """Read a repetition by calls, one for each item or, where there are many, by rules of halves."""
+        lowering, least, most = self.lowering, node.least, node.most
+        item = lowering.body(node.body)
+        here = source
+        if (least if most is None else most) <= CHAIN:
+            for i in range(least if most is None else most):
+                if i >= least:
+                    self.epsilon(here, target)
+                there = self.state()
+                self.automaton.call(here, item, there)
+                here = there
+            if most is not None:
+                self.epsilon(here, target)
+        else:
+            if least:
+                there = target if most == least else self.state()
+                self.automaton.call(here, lowering.half(item, least, node.at, exactly=True), there)
+                here = there
+            if most is not None and most > least:
+                rest = lowering.half(item, most - least, node.at, exactly=False)
+                self.automaton.call(here, rest, target)
+        return [(Repeat(node.at, node.body, 0, None), here, target)] if most is None else []

@@ -8,9 +8,9 @@ from typing import Final, NoReturn, cast
 from ..errors import SyntagmaError
 from ..regular.dfa import CharDfa, Ranges
 from ..regular.syntax import MAX_COUNT
+from .characters import ANY_CHARACTER
 from .dialect import BNF, GBNF, ISO, XGRAMMAR, Dialect
 from .lexer import (
-    ANY_CHARACTER,
     ATTRIBUTES,
     CLASS,
     COUNT,
@@ -20,7 +20,7 @@ from .lexer import (
     INTEGER,
     NAME,
     STRING,
-    TOKEN,
+    VOCABULARY,
     Lexer,
     Token,
 )
@@ -161,7 +161,7 @@ class _Parser:
         if token.kind == NAME:
             self.no_definition(after)
         hint = "names are in angle brackets in BNF: write <name> ::=" if self.dialect is BNF else None
-        if token.kind == TOKEN:
+        if token.kind == VOCABULARY:
             hint = "names in angle brackets are BNF: use Ebnf(..., dialect='bnf')"
         self.fail(f"a rule's name and '{self.dialect.define}'", token, hint)
 
@@ -175,7 +175,7 @@ class _Parser:
         self.fail(f"'{self.dialect.define}' behind the rule's name", token, hint)
 
     def attributes(self, token: Token) -> None:
-        """xgrammar's options of a rule."""
+        """Xgrammar's options of a rule."""
         text = cast("str", token.value)
         if "max_tokens" in text:
             self.source.unsupported(
@@ -294,7 +294,7 @@ class _Parser:
             if self.dialect is XGRAMMAR and value in MACROS and self.token.kind == "(":
                 return self.macro(token)
             return Reference(at, cast("str", value))
-        if kind == TOKEN:
+        if kind == VOCABULARY:
             negated, which = cast("tuple[bool, int | str]", value)
             return (
                 TokenSet(at, (which,), (), negated) if isinstance(which, int) else TokenSet(at, (), (which,), negated)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..errors import InvalidSource, Unsatisfiable
+from ..errors import Unsatisfiable
 from ..report import Report, ReportEntry
 from ..source import Lowered, Source
 from .dialect import GBNF, Dialect, detect, dialect_named
@@ -132,6 +132,5 @@ def _entries(
                 consequence="alternatives that call it are never taken",
             )
         found.append((definition.at, entry))
-    for remark in rules.remarks:
-        found.append((remark.at, ReportEntry(_pointer(source, remark.at), remark.what, "annotation", remark.reason)))
+    found += ((r.at, ReportEntry(_pointer(source, r.at), r.what, "annotation", r.reason)) for r in rules.remarks)
     return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]

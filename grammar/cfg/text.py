@@ -26,7 +26,7 @@ class GrammarText:
     __slots__ = ("_starts", "name", "text")
 
     def __init__(self, text: str, name: str | None = None) -> None:
-        """Find the lines; ``\\r\\n``, ``\\n`` and ``\\r`` end one."""
+        r"""Find the lines; ``\r\n``, ``\n`` and ``\r`` end one."""
         self.text = text
         self.name = name
         self._starts = [0]
