@@ -23,7 +23,7 @@ from syntagma.engine.model import LanguageModel
 from syntagma.integrations import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md", "docs/cfg.md")
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
 
@@ -112,6 +112,13 @@ def test_the_page_on_json_schema_does_what_it_says() -> None:
         section = page.partition(f"\n### {option}\n")[2].partition("\n##")[0]
         assert f"{option}=" in section
         assert "```python" in section, f"{option} has no example"
+
+
+def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its grammars accept and reject what it shows, and the error that it prints is the one that is raised."""
+    run_examples("docs/cfg.md", {})
+    (shown,) = (block.text for block in blocks("docs/cfg.md") if block.language == "text")
+    assert capsys.readouterr().out == shown
 
 
 @pytest.mark.model
