@@ -50,6 +50,7 @@ INVALID = [
     Case("gbnf", r'root ::= "\uD83D"', 1, 11, r"\uD83D is no character"),
     Case("gbnf", r'root ::= "\U00110000"', 1, 11, "is no character"),
     Case("gbnf", 'root ::= "\ud83d"', 1, 11, "the lone surrogate U+D83D"),
+    Case("bnf", "<a> ::= x\udc00", 1, 10, "the lone surrogate U+DC00"),
     Case("w3c", "a ::= #x110000", 1, 7, "#x110000 is no character"),
     Case("w3c", "a ::= 'b' # why", 1, 11, "expected '#x'", "/* */"),
     Case("w3c", "a ::= /* b", 1, 7, "the comment is never closed"),
@@ -209,7 +210,7 @@ def test_errors_in_files_name_the_file(tmp_path: Path) -> None:
     assert caught.value.where == str(path)
 
 
-@pytest.mark.parametrize("path", ["missing.gbnf", "missing.ebnf", Path("missing")])
+@pytest.mark.parametrize("path", ["missing.gbnf", "missing.ebnf", Path("missing"), "\0.bnf", "x" * 5000 + ".gbnf"])
 def test_files_that_do_not_exist(path: str | Path) -> None:
     """A path that leads nowhere is not read as a grammar."""
     with pytest.raises(sg.InvalidSource, match="cannot be read"):

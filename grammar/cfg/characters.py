@@ -56,17 +56,10 @@ class CharacterReader:
             if x == "\\" and not any(r.what == "backslash" for r in self.remarks):
                 why = f"{self.dialect.title} has no escapes: a backslash in a string is a character like any other"
                 self.remarks.append(Remark(self.at, "backslash", why))
-            found.append(self.character())
+            found.append(x)
+            self.at += 1
         self.at += 1
         return "".join(found)
-
-    def character(self) -> str:
-        """Read a character that stands for itself."""
-        x = self.text[self.at]
-        if FIRST_SURROGATE <= ord(x) <= LAST_SURROGATE:
-            self.invalid(f"the lone surrogate U+{ord(x):04X} is in no UTF-8 text", self.at)
-        self.at += 1
-        return x
 
     def escape(self) -> int:
         """Read an escape of GBNF or xgrammar: its code point."""
@@ -151,4 +144,5 @@ class CharacterReader:
             return self.escape()
         if x == "#" and self.dialect is W3C and self.text.startswith("#x", self.at):
             return self.code_point()[0][0]
-        return ord(self.character())
+        self.at += 1
+        return ord(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, cast
 
@@ -59,6 +60,8 @@ def parse(source: GrammarText, dialect: Dialect) -> Rules:
         LimitExceeded: brackets are nested more than ``MAX_NESTING`` deep, or a count is beyond ``MAX_COUNT``.
 
     """
+    if found := re.search(r"[\ud800-\udfff]", source.text):
+        source.invalid(f"the lone surrogate U+{ord(found[0]):04X} is in no UTF-8 text", found.start())
     return _Parser(source, dialect).run()
 
 

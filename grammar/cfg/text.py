@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,10 +30,7 @@ class GrammarText:
         r"""Find the lines; ``\r\n``, ``\n`` and ``\r`` end one."""
         self.text = text
         self.name = name
-        self._starts = [0]
-        for at, x in enumerate(text):
-            if x == "\n" or (x == "\r" and text[at + 1 : at + 2] != "\n"):
-                self._starts.append(at + 1)
+        self._starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
 
     @classmethod
     def of(cls, source: str | os.PathLike[str]) -> GrammarText:
@@ -57,9 +55,9 @@ class GrammarText:
             raise InvalidSource(
                 f"the file is not UTF-8: {error.reason} at byte {error.start}", where=str(path)
             ) from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise InvalidSource(
-                f"the grammar cannot be read: {error.strerror}",
+                f"the grammar cannot be read: {getattr(error, 'strerror', error)}",
                 where=str(path),
                 hint="a text that looks like a file's name needs a line break at its end",
             ) from None
@@ -81,10 +79,9 @@ class GrammarText:
         """The line of a character, with marks under ``length`` of its characters."""
         line = self.line(at)
         start = self._starts[line - 1]
-        text = self.text[start:].splitlines()[0] if self.text[start:] else ""
         column = at - start
         cut = max(0, column - MAX_EXCERPT * 2 // 3)
-        shown = text[cut : cut + MAX_EXCERPT]
+        shown = re.split(r"[\r\n]", self.text[start + cut : start + cut + MAX_EXCERPT], maxsplit=1)[0]
         marks = max(1, min(length, len(shown) - (column - cut)))
         margin = " " * len(str(line))
         # Tabs stay tabs in the line of marks, so that the marks lie below what they mark.
