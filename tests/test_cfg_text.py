@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cfg_grammars import Part, Rules, grammars, written
+from cfg_grammars import Part, Rules, grammars, language, written
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_oracle import Oracle
@@ -70,6 +70,17 @@ def test_what_is_written_in_w3c_is_read_back(rules: Rules) -> None:
     """The same in W3C's notation, exceptions included."""
     read = parse(GrammarText(written(rules, "w3c")), W3C)
     assert {name: tree(d.body) for name, d in read.definitions.items()} == rules
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@given(rules=grammars(exceptions=False))
+def test_what_is_written_means_what_is_read(dialect: str, rules: Rules) -> None:
+    """Whatever brackets a dialect needs, the tree that is read has the language of the one that was written, twice over."""
+    expected = language(rules, "root", 5)
+    for _ in range(2):
+        read = parse(GrammarText(written(rules, dialect)), DIALECTS[dialect])
+        rules = {name: tree(d.body) for name, d in read.definitions.items()}
+        assert language(rules, "root", 5) == expected
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
