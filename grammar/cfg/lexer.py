@@ -177,7 +177,8 @@ class Lexer(CharacterReader):
             return self._sign()
         if dialect is ISO and _WORDS.match(text, start):
             return NAME, self._words()
-        if found := dialect.name_pattern.match(text, start):
+        found = dialect.name_pattern.match(text, start)
+        if found and found[0].strip("-"):
             self.at = found.end()
             return NAME, found[0]
         return self._sign()
@@ -224,6 +225,12 @@ class Lexer(CharacterReader):
             )
         elif x == "%":
             hint = "directives such as %import are Lark's notation: define the rule here"
+        elif x == "-":
+            hint = (
+                "exceptions 'a - b' are ISO's and W3C's notation: use Ebnf(..., dialect='w3c'), or negate a class: [^b]"
+            )
+        elif x == ",":
+            hint = "parts follow each other without a sign between them; remove it, or quote it for the character"
         elif x == "~":
             hint = "'~' is Lark's sign of repetition: write {2,5}"
         elif x == "&":
@@ -231,7 +238,7 @@ class Lexer(CharacterReader):
         elif x == ";":
             hint = "a rule ends where the next one begins; remove it"
         elif x in "<>":
-            hint = "names in angle brackets are BNF: use Ebnf(..., dialect='bnf')"
+            hint = "names in angle brackets are BNF: use Ebnf(..., dialect='bnf'); tokens are written Token(1234)"
         elif self.dialect is BNF and x.isalnum():
             hint = "names are in angle brackets in BNF: write <name>, or quote it if it is text"
         elif x in "]})":

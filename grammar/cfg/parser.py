@@ -247,7 +247,7 @@ class _Parser:
             frame.minus = frame.fresh = token
         elif kind == "*" and frame.times is not None and frame.fresh is frame.times:
             frame.fresh = token
-        elif (kind in POSTFIX or kind == COUNT) and not (kind == "?" and self.is_special(frame)):
+        elif (kind in POSTFIX or kind == COUNT) and not (kind == "?" and self.is_special(token, frame)):
             self.repeat(token, frame)
         elif kind == "?":
             self.source.unsupported(
@@ -258,9 +258,10 @@ class _Parser:
         else:
             self.place(self.atom(token, frame), frame)
 
-    def is_special(self, frame: _Frame) -> bool:
-        """Whether a question mark opens a special sequence of ISO EBNF rather than makes a part optional."""
-        return self.dialect is ISO and (not frame.items or frame.fresh is not None)
+    def is_special(self, token: Token, frame: _Frame) -> bool:
+        """Whether a question mark opens a special sequence of ISO EBNF; one right behind a part makes that optional."""
+        behind = frame.items and frame.fresh is None and not self.source.text[token.at - 1].isspace()
+        return self.dialect is ISO and not behind
 
     def operand(self) -> str:
         """What an operand can be, for messages."""
