@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import syntagma as sg
 from syntagma.grammar.cfg.text import edit_distance, nearest
@@ -254,3 +256,23 @@ def test_nearest_names() -> None:
     assert nearest("exrp", ["factor", "expr"]) == "expr"
     assert nearest("a", ["b", "c"]) is None
     assert nearest("statement", ["expression"]) is None
+
+
+SIGNS = ["a", "b", "root", "<a>", "<b>", '"x"', "'y'", '"', "'", "::=", "=", ":=", ":", "|", "(", ")", "[", "]", "{", "}", "*", "+", "?",
+         "-", ",", ";", ".", "..", "#x41", "#", "(*", "*)", "/*", "*/", "[a-z]", "[^", "{2,3}", "{1,", "3", "\\", "\\x4", "!", "<[1]>", "<",
+         "/", "\n", " ", " ", "Regex(", "Token(", "[1]", "[ wfc:", "->", "%", "\u00e9", "\0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", ["gbnf", "xgrammar", "iso", "w3c", "bnf", None])
+@given(st.lists(st.sampled_from(SIGNS), max_size=14), st.booleans())
+def test_any_text_is_read_or_refused(dialect: str | None, signs: list[str], headed: bool) -> None:
+    """Whatever is given, the answer is rules or an error of ours with a place in the text."""
+    head = {"iso": "a = ", "bnf": "<a> ::= "}.get(dialect or "", "a ::= ")
+    text = (head if headed else "") + "".join(signs) + "\n"
+    source = sg.Gbnf(text, start="a") if dialect == "gbnf" else sg.Ebnf(text, dialect=dialect)  # type: ignore[arg-type]
+    refused = None
+    try:
+        source.lower()
+    except sg.SyntagmaError as error:
+        refused = error
+    assert refused is None or refused.where is not None or "no rule 'a'" in refused.message
