@@ -19,6 +19,7 @@ from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.sampler import MaskSampler  # noqa: E402
+from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
 from .grammar.choices import Choices  # noqa: E402
 from .grammar.composition import Repeat, Sequence, Text, Union  # noqa: E402
 from .grammar.errors import (  # noqa: E402
@@ -46,7 +47,9 @@ __all__ = [
     "BudgetTooSmall",
     "Choices",
     "Constraint",
+    "Ebnf",
     "Gap",
+    "Gbnf",
     "Hole",
     "InvalidSource",
     "JsonSchema",
@@ -55,9 +58,9 @@ __all__ = [
     "Law",
     "LimitExceeded",
     "MaskSampler",
-    "Repeat",
     "Regex",
     "RegularSource",
+    "Repeat",
     "SchemaLimits",
     "Sequence",
     "Session",

@@ -34,7 +34,7 @@ def as_source(value: Any) -> Source:
     if isinstance(value, (str, bytes)):
         raise InvalidSource(
             "a bare string does not say what it is",
-            hint="wrap it: JsonSchema(text) reads the text of a JSON Schema, Text(text) is that text itself",
+            hint="wrap it: JsonSchema, Regex, Lark, Gbnf and Ebnf read a text as what they say, Text is that text itself",
         )
     if isinstance(value, (list, tuple)):
         return Choices(value)

@@ -20,19 +20,25 @@ class SyntagmaError(Exception):
         where: the place in the user's text (a JSON pointer such as ``#/properties/a``, or
             ``line 3, column 7``), or ``None`` where there is no text.
         hint: what to do about it, or ``None``.
+        excerpt: the lines of the user's text around the place with a mark under it, or ``None``.
 
     """
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        """Build the printed form ``where: message (hint)`` from its parts."""
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, excerpt: str | None = None
+    ) -> None:
+        """Build the printed form ``where: message. hint`` from its parts, with the excerpt below it."""
         self.message = message
         self.where = where
         self.hint = hint
+        self.excerpt = excerpt
         super().__init__(self._text())
 
     def _text(self) -> str:
         text = self.message if self.where is None else f"{self.where}: {self.message}"
-        return text if self.hint is None else f"{text}. {self.hint}"
+        if self.hint is not None:
+            text = f"{text}. {self.hint}"
+        return text if self.excerpt is None else f"{text}\n{self.excerpt}"
 
     def within(self, place: str) -> Self:
         """The same error, in a part that lies at ``place``: its own place comes after that."""
@@ -66,12 +72,19 @@ class LimitExceeded(SyntagmaError):
     """
 
     def __init__(
-        self, message: str, *, limit: str, value: float, where: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        limit: str,
+        value: float,
+        where: str | None = None,
+        hint: str | None = None,
+        excerpt: str | None = None,
     ) -> None:
         """Name the limit and the value that was in force."""
         self.limit = limit
         self.value = value
-        super().__init__(message, where=where, hint=hint)
+        super().__init__(message, where=where, hint=hint, excerpt=excerpt)
 
 
 class StaleState(SyntagmaError, LookupError):

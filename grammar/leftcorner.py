@@ -92,9 +92,10 @@ def real_time(grammar: Grammar) -> Grammar:
     rewritten = rules.remove_empty_texts()
     rewritten |= rules.trim()
     rewritten |= rules.remove_left_recursion()
-    calls = _Calls(rules)
-    if not rewritten and not calls.endings and not calls.splits():
-        return grammar
+    if not rewritten:
+        calls = _Calls(rules)
+        if not calls.endings and not calls.splits():
+            return grammar
     rules.compact()
     calls = _Calls(rules)
     calls.rewrite(calls.splits())

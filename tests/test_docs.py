@@ -24,7 +24,14 @@ from syntagma.engine.model import LanguageModel
 from syntagma.integrations import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md", "docs/regex.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/quickstart.md",
+    "docs/json-schema.md",
+    "docs/regex.md",
+    "docs/cfg.md",
+)
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
 
@@ -122,6 +129,13 @@ def test_the_page_on_regular_expressions_does_what_it_says() -> None:
     options = {name for name, kind in inspect.signature(sg.Regex).parameters.items() if kind.kind is kind.KEYWORD_ONLY}
     table = page.partition("## Options")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == options
+
+
+def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its grammars accept and reject what it shows, and the error that it prints is the one that is raised."""
+    run_examples("docs/cfg.md", {})
+    (shown,) = (block.text for block in blocks("docs/cfg.md") if block.language == "text")
+    assert capsys.readouterr().out == shown
 
 
 @pytest.mark.model

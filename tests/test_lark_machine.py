@@ -19,9 +19,9 @@ from sizes import size
 
 import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
+from syntagma.automata.conformance import check_constraint
 from syntagma.automata.constraint import Constraint
 from syntagma.grammar.lark.scanner import tables
-from syntagma.automata.conformance import check_constraint
 
 pytestmark = pytest.mark.kernel
 
