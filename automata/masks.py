@@ -15,7 +15,7 @@ from . import layout as lay
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .packed import mark_tokens
-from .parser import MAX_TRIED, can_take, lexer_on, run_exit
+from .parser import MAX_TRIED, can_take, hangs_on_column, lexer_on, run_exit, settle
 from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
@@ -96,6 +96,25 @@ def grafted(a, scope, relative, frame):
         n -= 1
         frame = intern_link(a, scope, a[GRAFT + n], 0, lay.UNBOUNDED, 0, frame)
     return frame
+
+
+@njit(cache=True, nogil=True)
+def run_class(a, scope, one, room, frame, register, out):
+    """What a class of pop points (its record at ``one``) of a scanner's state leads to on a real frame; see ``run_exit``."""
+    exit_ = a[one]
+    frame = grafted(a, scope, a[one + 4], frame)
+    if frame < 0:
+        return frame
+    if hangs_on_column(a, exit_):
+        at = a[one + 3]
+        if at < 0:  # counted from that of the entry
+            at = room if room >= lay.UNBOUNDED else room + at + 1
+        exit_ = settle(a, exit_, frame, at)
+        if exit_ == -2:
+            return np.int64(0)
+        if exit_ < 0:
+            return exit_
+    return run_exit(a, scope, exit_, frame, register, out)
 
 
 @njit(cache=True, nogil=True)
@@ -317,14 +336,15 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
         if cls >= a[e + lay.E_N_CLASSES]:
             depth -= 1
             continue
-        exit_ = a[lay.PP + a[e + lay.E_CLASSES] + 3 * cls]
+        one = lay.PP + a[e + lay.E_CLASSES] + lay.CLASS_WIDTH * cls
+        exit_ = a[one]
         if exit_ >= 0:  # a parser's: what the exit leads to lies in LANDED, the children are visited one by one
             if a[p + 4] == 0:
                 a[p + 7] = base
                 if base + MAX_TRIED > LANDED_CAP:
                     a[lay.H_ERROR] = lay.ERR_SCRATCH
                     return clean, np.int64(-1)
-                n_landed = run_exit(a, scope, exit_, a[p + 3], a[p + 5], LANDED + base)
+                n_landed = run_class(a, scope, one, a[p + 2], a[p + 3], a[p + 5], LANDED + base)
                 if n_landed < 0:
                     return clean, np.int64(-1)
                 base += n_landed * LANDED_WIDTH
@@ -400,6 +420,7 @@ def fill(a, r, state_at, out):
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     q = a[at + lay.STATE_ENTRIES]
     keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0 and a[at + lay.STATE_ENTRIES + 3] == 0
+    keeps = keeps and a[at + lay.STATE_ENTRIES + 2] >= lay.UNBOUNDED
     if keeps:
         frame = a[at + lay.STATE_ENTRIES + 4]
         row = kept_row(a, q, frame)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Unsupported
 from ..ir import Grammar
 from ..parsing import Parser
 from ..report import Report, ReportEntry
@@ -60,13 +59,9 @@ class Lark(Source):
             import_paths=self.import_paths,
             g_regex_flags=self.regex_flags,
         )
-        if read.indentation is not None:
-            raise Unsupported(
-                "the grammar has an indenter, and indentation is not there yet", hint="parse without postlex"
-            )
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser.of(read.lalr, read.scanner).body())
+        grammar.define(rule, Parser.of(read.lalr, read.scanner, read.indentation).body())
         grammar.start = rule
         report = Report(
             dialect="lark (LALR, contextual lexer)",
