@@ -115,7 +115,7 @@ def _sign(
                 below = _below(store, scope, node, frame, register)
             else:
                 below = _behind_exit(store, scope, node, cls, room, frame, register)
-            paths += [(child_, lay.UNBOUNDED, *rest, number + j) for j, (child_, *rest) in enumerate(below)]
+            paths += [(x, lay.UNBOUNDED, under, keyed, number + j) for j, (x, under, keyed) in enumerate(below)]
             number += len(below)
 
 

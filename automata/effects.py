@@ -54,7 +54,9 @@ TABLE_SIZE = lay.S + 250004  # a power of two
 LEXER = lay.S + 250005  # of the parser's state that the unknown stack begins with; -1 where it is not known
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
-POPS = POOL + POOL_CAP  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit, room, frame
+POPS = (
+    POOL + POOL_CAP
+)  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit, room, frame
 POP_WIDTH = 9
 POPS_CAP = 1 << 23
 HITS = POPS + POPS_CAP  # group << HIT_SHIFT | token
@@ -152,15 +154,15 @@ def add_pop(a, node, eager, min_room, max_need, chain, key, exit_, room, frame):
 @njit(cache=True, nogil=True)
 def add_usual_pop(a, node, eager, min_room, max_need, chain, key):
     """A pop point at which an activation ends as usual."""
-    return add_pop(a, node, eager, min_room, max_need, chain, key, np.int64(-1), np.int64(0), np.int64(lay.FRAME_UNKNOWN))
+    return add_pop(
+        a, node, eager, min_room, max_need, chain, key, np.int64(-1), np.int64(0), np.int64(lay.FRAME_UNKNOWN)
+    )
 
 
 @njit(cache=True, nogil=True)
 def add_exit(a, node, p, exit_, room, frame):
     """A pop point at which the scanner's state of the entry at p is left."""
-    return add_pop(
-        a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_, room, frame
-    )
+    return add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_, room, frame)
 
 
 @njit(cache=True, nogil=True)
@@ -926,7 +928,9 @@ def build(a, r, parent, cls, symbol, state, lexer):
         max_room = max(max_room, min_room)
         min_need = min(min_need, max_need)
     # opens, verify and delta lists share the pop table's range
-    opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.CLASS_WIDTH * n_classes + lay.PP_WIDTH, lay.CAP_PP)
+    opens_at = take(
+        a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.CLASS_WIDTH * n_classes + lay.PP_WIDTH, lay.CAP_PP
+    )
     if opens_at < 0:
         return opens_at
     o = lay.PP + opens_at

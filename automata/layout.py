@@ -363,6 +363,7 @@ L_COLUMN = L_LEAST  # of one that an indent was shifted to: the column that it o
 MARK_INDENT = 1
 MARK_OPEN = 2
 MARK_CLOSE = 3
+MARK_DEDENT = 4
 IGNORED = -1
 NO_PART = -1
 

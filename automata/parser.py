@@ -317,6 +317,7 @@ def open_columns(a, frame):
     """
     n = np.int64(0)
     closed = 0
+    ended = 0
     inside = False
     while frame > lay.FRAME_UNKNOWN:
         note_look(a, frame)
@@ -332,6 +333,10 @@ def open_columns(a, frame):
                 closed -= 1
             else:
                 inside = True
+        elif kind == lay.MARK_DEDENT:  # its block is closed, though not reduced yet
+            ended += 1
+        elif kind == lay.MARK_INDENT and ended > 0:
+            ended -= 1
         elif kind == lay.MARK_INDENT:
             a[COLUMNS + n] = a[named + lay.L_COLUMN]
             n += 1

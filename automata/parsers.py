@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,7 @@ class _Loading:
                 ([layout.indent], lay.MARK_INDENT),
                 (sorted(layout.opening), lay.MARK_OPEN),
                 (sorted(layout.closing), lay.MARK_CLOSE),
+                ([layout.dedent], lay.MARK_DEDENT),
             ):
                 shifted = lalr.action[:, columns]
                 states[shifted[shifted > 0] - 1, lay.L_KIND] = kind
@@ -195,7 +197,7 @@ class _Loading:
         operations = [np.where(leaves, OP_SET | (pair + 1) << 8, OP_NONE)]
         special = {ord("\t"): COUNT_MANY | (pair + 2) << 8, ord("\n"): OP_SET | pair << 8, ord(" "): OP_COUNT}
         cuts = [0, *sorted(x for byte in special for x in (byte, byte + 1)), 256]
-        for low, following in zip(cuts[:-1], cuts[1:], strict=True):
+        for low, following in pairwise(cuts):
             part = edges[counted].copy()
             part[:, 1] = np.maximum(part[:, 1], low)
             part[:, 2] = np.minimum(part[:, 2], following - 1)

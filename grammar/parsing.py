@@ -136,7 +136,11 @@ class Parser:
     @cached_property
     def digest(self) -> bytes:
         """Equal for equal tables."""
-        layout = None if self.indentation is None else [*map(sorted, self.indentation[3:5]), *self.indentation[:3], self.indentation.tab]
+        layout = (
+            None
+            if self.indentation is None
+            else [*map(sorted, self.indentation[3:5]), *self.indentation[:3], self.indentation.tab]
+        )
         found = hashlib.blake2b(repr((self.first, layout)).encode(), digest_size=16)
         for table in (self.lalr, self.scanner):
             for name in table.__slots__:

@@ -19,8 +19,8 @@ from lark.parsers.lalr_analysis import Shift
 
 from ..errors import InvalidSource, Unsupported
 from ..parsing import Indentation, Lalr
-from .building import NO_FILE, Text
 from . import indentation as indenters
+from .building import NO_FILE, Text
 from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 
