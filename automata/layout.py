@@ -317,6 +317,7 @@ FLAG_LAZY = 128  # of a packed automaton, without its ranges as yet
 FLAG_OUTERMOST = 256  # nothing lies below its activation: where it may end nothing is popped
 FLAG_FAST = 64  # nothing to pop, no calls, one range a byte: a byte with a simple range needs no closure
 
+FLAG_AGAIN = 1024  # a newline's lexeme may begin anew here, with a column of its own
 FLAG_PUSH = 512  # a push state of a parser: a pure call that a byte has not to be read for
 
 RG_SHADOW_BIT = 62  # of the second word

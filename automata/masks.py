@@ -99,6 +99,14 @@ def grafted(a, scope, relative, frame):
 
 
 @njit(cache=True, nogil=True)
+def room_of(counted, room):
+    """The room that an effect's stands for, which may be counted from that of the entry."""
+    if counted >= 0:
+        return counted
+    return room if room >= lay.UNBOUNDED else room + counted + 1
+
+
+@njit(cache=True, nogil=True)
 def run_class(a, scope, one, room, frame, register, out):
     """What a class of pop points (its record at ``one``) of a scanner's state leads to on a real frame; see ``run_exit``."""
     exit_ = a[one]
@@ -106,10 +114,7 @@ def run_class(a, scope, one, room, frame, register, out):
     if frame < 0:
         return frame
     if hangs_on_column(a, exit_):
-        at = a[one + 3]
-        if at < 0:  # counted from that of the entry
-            at = room if room >= lay.UNBOUNDED else room + at + 1
-        exit_ = settle(a, exit_, frame, at)
+        exit_ = settle(a, exit_, frame, room_of(a[one + 3], room))
         if exit_ == -2:
             return np.int64(0)
         if exit_ < 0:
@@ -126,7 +131,8 @@ def or_conditional(a, r, scope, depth, out):
     o = end - a[e + lay.E_N_CONDS] * lay.GR_WIDTH
     while o < end:
         frame = grafted(a, scope, a[o + lay.G_FRAME], a[p + 3])
-        live = can_take(a, a[o + lay.G_STATE], frame) if frame >= 0 else frame
+        room = room_of(a[o + lay.G_ROOM], a[p + 2])
+        live = can_take(a, a[o + lay.G_STATE], frame, room) if frame >= 0 else frame
         if live < 0:
             return np.int64(-1)
         if live:

@@ -422,8 +422,12 @@ def hangs_on_stack(a, q, symbol):
         return True
     named = a[A_LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_EXITS]
     shifts = lay.FB + a[t + lay.PT_SHIFTS] + named * a[t + lay.PT_BITS]
+    newline = a[t + lay.PT_NEWLINE]
     for i in range(a[t + lay.PT_BITS]):
-        if a[reach + i] & a[shifts + i]:
+        common = a[reach + i] & a[shifts + i]
+        if i == newline >> 5 and not a[p + lay.L_FLAGS] & lay.FLAG_AGAIN:  # that hangs on its column, too
+            common &= ~(np.int64(1) << (newline & 31))
+        if common:
             return False
     return True
 
@@ -475,10 +479,10 @@ def takes(a, column_exit, frame):
 
 
 @njit(cache=True, nogil=True)
-def takes_at_some_column(a, exit_, frame):
-    """Whether the stack takes what an indenter makes of a newline, at some column, or of the end: 1 or 0, -1 with H_ERROR set.
+def takes_at_some_column(a, exit_, frame, column):
+    """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it, or of the end: 1 or 0, -1 with H_ERROR set.
 
-    A newline's lexeme can always get any column: blanks may follow it, and another newline begins it anew.
+    Blanks may follow a newline, so that its lexeme can get every greater column.
     """
     x = lay.XT + exit_ * lay.XT_WIDTH
     n = open_columns(a, frame)
@@ -489,6 +493,8 @@ def takes_at_some_column(a, exit_, frame):
         return np.int64(1)
     for dedents in range(-1, n + 1):  # an indent, none, dedents
         opens = np.int64(0) if dedents < 0 else np.int64(-1)
+        if dedents >= 0 and (a[COLUMNS + dedents] if dedents < n else 0) < column:
+            break
         which = settled(a, exit_, opens, np.int64(max(dedents, 0)))
         taken = takes(a, which, frame) if which >= 0 else which
         if taken != 0:
@@ -497,8 +503,11 @@ def takes_at_some_column(a, exit_, frame):
 
 
 @njit(cache=True, nogil=True)
-def can_take(a, q, frame):
-    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set."""
+def can_take(a, q, frame, room):
+    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set.
+
+    ``room`` is that of the entry, for the column of an open newline.
+    """
     p = A_LS + q * lay.LS_WIDTH
     if a[p + lay.L_REACH] < 0:
         return np.int64(1)
@@ -513,7 +522,11 @@ def can_take(a, q, frame):
     for column in range(a[t + lay.PT_N_COLUMNS]):
         if (a[reach + (column >> 5)] >> (column & 31)) & 1:
             exit_ = plain_exit(a, parser, column)
-            taken = takes_at_some_column(a, exit_, frame) if hangs_on_column(a, exit_) else takes(a, exit_, frame)
+            if hangs_on_column(a, exit_):
+                again = a[p + lay.L_FLAGS] & lay.FLAG_AGAIN != 0 or room > lay.COLUMN_BASE
+                taken = takes_at_some_column(a, exit_, frame, np.int64(-1) if again else lay.COLUMN_BASE - room)
+            else:
+                taken = takes(a, exit_, frame)
             if taken != 0:
                 return taken
     return np.int64(0)

@@ -161,7 +161,7 @@ class _Loading:
         return first
 
     def _ranges(self, locals_: Ints, first: int) -> None:
-        edges, operations = self._operations()
+        edges, operations = self._operations(locals_)
         order = np.lexsort((edges[:, 1], edges[:, 0]))
         edges, operations = edges[order], operations[order]
         words = np.zeros((len(edges), 2), np.int64)
@@ -178,7 +178,7 @@ class _Loading:
         for q in dense.tolist():
             fill_dense(self.a, lay.LS + (first + q) * lay.LS_WIDTH)
 
-    def _operations(self) -> tuple[Ints, Ints]:
+    def _operations(self, locals_: Ints) -> tuple[Ints, Ints]:
         """The scanner's edges, and what each does to the column of a newline's lexeme: op | pair << 8.
 
         The column is counted where the lexeme can still become a newline, and forgotten where it no longer can.
@@ -189,6 +189,8 @@ class _Loading:
         pairs = np.array([[0, lay.COLUMN_BASE], [0, lay.UNBOUNDED], [0, layout.tab]], np.int64)
         pair = self._write(lay.H_PR, lay.PR, lay.CAP_PR, pairs) // 2
         newline = self.scanner.reach[:, layout.newline]
+        again = newline[edges[:, 3]] & (edges[:, 1] <= ord("\n")) & (edges[:, 2] >= ord("\n"))
+        locals_[edges[again, 0], lay.L_FLAGS] |= lay.FLAG_AGAIN
         counted = newline[edges[:, 3]]
         begins = np.zeros(self.scanner.n_locals, np.bool_)
         begins[self.scanner.begin[self.scanner.begin >= 0]] = True

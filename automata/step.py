@@ -782,7 +782,7 @@ def drop_stuck(a, n):
     kept = np.int64(0)
     for i in range(n):
         at = IN + i * lay.ENTRY
-        live = can_take(a, a[at], a[at + 4])
+        live = can_take(a, a[at], a[at + 4], a[at + 2])
         if live < 0:
             return live
         if live:

@@ -231,34 +231,47 @@ class _Costs:
 
     def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int) -> int:
         """The least cost of a newline, at any column, and of what follows it."""
-        again, ends = self._lexemes.newline[local]
-        if again >= FAR and not ends:
-            return UNREACHABLE
+        ends, again = self._lexemes.newline[local]
+        lexer = self._lexer_of[self._cells[cell][0]]
+        if not ends and again < 0:
+            begins = self._lexemes.after_ignored_from(local, lexer)
+            return min((n + self._after_newline(layout, q, cell, -1) for q, n in begins), default=UNREACHABLE)
         columns, inside = self._open_columns(cell)
-        if inside:
-            return UNREACHABLE
-        after = self._feed(cell, layout.newline)
+        if inside:  # the parser does not see it
+            here = local if ends else again
+            return int(not ends) + self._behind(here, cell)
         best = UNREACHABLE
-        targets: list[tuple[int, Cell, int]] = []  # column to get to, stack, innermost column then
+        for target, stack, inner in self._newlines(layout, cell, columns):
+            costs = self if inner == self._column else self._at_column(inner)
+            there = stack if costs is self else costs.numbered(self.states(stack))
+            if ends and 0 <= column <= target:
+                best = min(best, target - column + costs._behind(self._lexemes.blanks(local, target - column), there))
+            if again >= 0:
+                best = min(best, 1 + target + costs._behind(self._lexemes.blanks(again, target), there))
+        return best
+
+    def _newlines(self, layout: Indentation, cell: Cell, columns: list[int]) -> list[tuple[int, Cell, int]]:
+        """What a newline may do to a stack: (its column, the stack after it, the innermost column then)."""
+        found = []
+        after = self._feed(cell, layout.newline)
         if after > BOTTOM:
             inner = columns[0] if columns else 0
             indented = self._feed(after, layout.indent)
             if indented > BOTTOM:
                 state, below, _ = self._cells[indented]
-                targets.append((inner + 1, self.cell(state, below, inner + 1), inner + 1))
-            for target in [*columns, 0][: len(columns) + 1]:
-                if after <= BOTTOM:
-                    break
-                targets.append((target, after, target))
-                after = self._feed(after, layout.dedent) if target else -1
-        for target, stack, inner in targets:
-            cost = again + target
-            if ends and 0 <= column <= target:
-                cost = min(cost, target - column)
-            if cost < best:
-                rest = self.rest(stack) if inner == self._column else self._at_column(inner).rest_of(self.states(stack))
-                best = min(best, cost + rest)
-        return best
+                found.append((inner + 1, self.cell(state, below, inner + 1), inner + 1))
+        for target in [*columns, 0]:
+            if after <= BOTTOM:
+                break
+            found.append((target, after, target))
+            after = self._feed(after, layout.dedent)
+        return found
+
+    def _behind(self, local: int, cell: Cell) -> int:
+        """The least cost once a newline has ended in a scanner's state."""
+        lexer = self._lexer_of[self._cells[cell][0]]
+        begins = [self._lexemes.begin(part, lexer) for part in self._lexemes.newline_parts[local]] if local >= 0 else []
+        return min((self.of(q, cell, -1) for q in begins if q >= 0), default=UNREACHABLE)
 
     def states(self, cell: Cell) -> list[tuple[int, int]]:
         """The states of a stack and the columns that they opened, top first."""
@@ -268,12 +281,12 @@ class _Costs:
             found.append((state, opens))
         return found
 
-    def rest_of(self, states: list[tuple[int, int]]) -> int:
-        """``rest`` of a stack that was numbered elsewhere."""
+    def numbered(self, states: list[tuple[int, int]]) -> Cell:
+        """A stack that was numbered elsewhere."""
         cell = BOTTOM
         for state, opens in reversed(states):
             cell = self.cell(state, cell, opens)
-        return self.rest(cell)
+        return cell
 
     def _rebuilt(self, cell: Cell) -> Cell:
         """Forget all cells but a stack's."""
@@ -407,20 +420,46 @@ class _Lexemes:
         self.worst = self._at_worst()
         self.kernels = _kernels(parser)
         layout = parser.indentation
-        self.newline: list[tuple[int, bool]] = []
-        self.opening: frozenset[int] = frozenset()
-        self.closing: frozenset[int] = frozenset()
-        self.dedented: frozenset[int] = frozenset()
+        self.newline: list[tuple[bool, int]] = []
+        self.newline_parts: list[list[int]] = [[] for _ in range(n)]
+        self._blank = np.full(n + 1, -1, np.int64)
+        self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
         if layout is not None:
-            again = np.full(n, FAR, np.int64)
-            begins = (low <= ord("\n")) & (high >= ord("\n"))
-            if single[ord("\n")]:
-                again[scanner.edges[begins, 0]] = 1 + costs[scanner.edges[begins, 3], layout.newline]
-            self.newline = list(zip(again.tolist(), (costs[:, layout.newline] == 0).tolist(), strict=True))
+            after = np.full(n, -1, np.int64)
+            for byte, targets in ((ord("\n"), after), (ord(" "), self._blank)):
+                reads = (low <= byte) & (high >= byte)
+                if single[byte]:
+                    targets[scanner.edges[reads, 0]] = scanner.edges[reads, 3]
+            ends = costs[:, layout.newline] == 0
+            again = np.where((after >= 0) & ends[after], after, -1)
+            self.newline = list(zip(ends.tolist(), again.tolist(), strict=True))
+            exits = scanner.exit_type == layout.newline
+            for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
+                self.newline_parts[q].append(part)
             self.opening, self.closing, self.dedented = (
-                frozenset((parser.lalr.action[:, sorted(types)][parser.lalr.action[:, sorted(types)] > 0] - 1).tolist())
-                for types in (layout.opening, layout.closing, (layout.dedent,))
+                frozenset((shifts[shifts > 0] - 1).tolist())
+                for shifts in (
+                    parser.lalr.action[:, sorted(types)]
+                    for types in (layout.opening, layout.closing, (layout.dedent,))
+                )
             )
+
+    def blanks(self, local: int, count: int) -> int:
+        """The scanner's state after some blanks, -1 if there is none."""
+        for _ in range(count):
+            local = int(self._blank[local])
+        return local
+
+    def after_ignored_from(self, local: int, lexer: int) -> list[tuple[int, int]]:
+        """Scanner states in which a lexeme begins once the open, ignored one has ended, and the bytes until then."""
+        costs = self._costs[local, self._n_types :]
+        begins = self._begin[self._parts, lexer]
+        fits = (costs < FAR) & (begins >= 0)
+        return list(zip(begins[fits].tolist(), costs[fits].tolist(), strict=True))
+
+    def begin(self, part: int, lexer: int) -> int:
+        """The scanner's state in which a lexeme begins, -1 if there is none."""
+        return int(self._begin[part, lexer])
 
     def _after_ignored(self, lexer: int) -> Ints:
         """int64[parts left by ignored lexemes, types]: the least bytes to each type once an ignored lexeme has ended."""
@@ -459,7 +498,7 @@ class _Lexemes:
 
     def _at_worst(self) -> list[int]:
         """The cost of each terminal and of the end, whatever the lexeme before it left."""
-        worst = np.zeros(self._n_types, np.int64)
+        worst = np.full(self._n_types, -1, np.int64)
         wanted: dict[int, set[int]] = {}
         for state, lexer in enumerate(self._lexer_of.tolist()):
             if lexer >= 0:
@@ -467,8 +506,10 @@ class _Lexemes:
         for lexer, columns in wanted.items():
             own = sorted(columns)
             for local in np.unique(self._begin[:, lexer][self._begin[:, lexer] >= 0]).tolist():
-                worst[own] = np.maximum(worst[own], self._row(local, lexer)[own])
-        return [min(int(cost), FAR) for cost in worst]
+                row = self._row(local, lexer)[own]
+                # What cannot come at once after some lexeme at all (a newline after a newline) has no cost there.
+                worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
+        return [cost if cost >= 0 else FAR for cost in worst.tolist()]
 
 
 def _kernels(parser: Parser) -> list[set[tuple[int, int]]]:
