@@ -439,8 +439,7 @@ class _Lexemes:
             self.opening, self.closing, self.dedented = (
                 frozenset((shifts[shifts > 0] - 1).tolist())
                 for shifts in (
-                    parser.lalr.action[:, sorted(types)]
-                    for types in (layout.opening, layout.closing, (layout.dedent,))
+                    parser.lalr.action[:, sorted(types)] for types in (layout.opening, layout.closing, (layout.dedent,))
                 )
             )
 
