@@ -239,15 +239,15 @@ class _Costs:
         columns, inside = self._open_columns(cell)
         if inside:  # the parser does not see it
             here = local if ends else again
-            return int(not ends) + self._behind(here, cell)
+            return int(not ends) + self.behind(here, cell)
         best = UNREACHABLE
         for target, stack, inner in self._newlines(layout, cell, columns):
             costs = self if inner == self._column else self._at_column(inner)
             there = stack if costs is self else costs.numbered(self.states(stack))
             if ends and 0 <= column <= target:
-                best = min(best, target - column + costs._behind(self._lexemes.blanks(local, target - column), there))
+                best = min(best, target - column + costs.behind(self._lexemes.blanks(local, target - column), there))
             if again >= 0:
-                best = min(best, 1 + target + costs._behind(self._lexemes.blanks(again, target), there))
+                best = min(best, 1 + target + costs.behind(self._lexemes.blanks(again, target), there))
         return best
 
     def _newlines(self, layout: Indentation, cell: Cell, columns: list[int]) -> list[tuple[int, Cell, int]]:
@@ -267,7 +267,7 @@ class _Costs:
             after = self._feed(after, layout.dedent)
         return found
 
-    def _behind(self, local: int, cell: Cell) -> int:
+    def behind(self, local: int, cell: Cell) -> int:
         """The least cost once a newline has ended in a scanner's state."""
         lexer = self._lexer_of[self._cells[cell][0]]
         begins = [self._lexemes.begin(part, lexer) for part in self._lexemes.newline_parts[local]] if local >= 0 else []
