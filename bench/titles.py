@@ -14,7 +14,9 @@ VOWELS = "a e i o u a e i o ai ea ie oo ou á é ö ü ō".split()
 CODAS = ["", "", "", "n", "r", "s", "l", "t", "m", "ng", "rd", "ck", "x", "ński", "ić"]
 ENDS = "ville ton burg ia stan shire ford heim ovo ano ella etti sen son berg aya".split()
 TRADES = "footballer politician singer actor cricketer bishop painter film album song novel ship band river genus village".split()
-KINDS = "Museum River County School University Church Station Park Bridge Lake Mountain Airport Stadium Cathedral".split()
+KINDS = (
+    "Museum River County School University Church Station Park Bridge Lake Mountain Airport Stadium Cathedral".split()
+)
 LISTS = "airports birds bridges episodes lakes mayors monuments people presidents rivers schools species towns".split()
 
 
@@ -40,7 +42,7 @@ class Titles:
         """A word, the n-th with a chance of about 1 / n."""
         return self._words[int(len(self._words) ** self._rng.random()) - 1]
 
-    def title(self) -> str:
+    def title(self) -> str:  # noqa: PLR0911 - a pattern each
         """One title."""
         rng, word = self._rng, self.word
         kind = rng.randrange(20)

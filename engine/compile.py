@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def compile(  # noqa: A001 - the contract's name
-    source: Source | dict[str, Any] | list[str] | tuple[str, ...] | bool | type, vocab: Vocabulary, *, scope_cap: int = DEFAULT_SCOPE_CAP
+    source: Source | dict[str, Any] | list[str] | tuple[str, ...] | bool | type,
+    vocab: Vocabulary,
+    *,
+    scope_cap: int = DEFAULT_SCOPE_CAP,
 ) -> Constraint:
     """Compile a source for a vocabulary; kernels, rules and rows are shared with every other constraint of it.
 

@@ -8,9 +8,9 @@ from itertools import islice
 
 import numpy as np
 
-from .dawg import Bytes, Offsets, dawg
 from .errors import InvalidSource, LimitExceeded, Unsatisfiable
 from .ir import Grammar
+from .regular.dawg import Bytes, Offsets, dawg
 from .report import Report, ReportEntry
 from .source import Lowered, Source
 
@@ -43,7 +43,8 @@ class Choices(Source):
         """
         if isinstance(strings, (str, bytes, bytearray)) or not isinstance(strings, Iterable):
             raise InvalidSource(
-                f"choices are a list of strings, not {type(strings).__name__}", hint="wrap a single string: Choices([text])"
+                f"choices are a list of strings, not {type(strings).__name__}",
+                hint="wrap a single string: Choices([text])",
             )
         object.__setattr__(self, "strings", tuple(strings))
 
@@ -78,7 +79,9 @@ def exact_report(kind: str) -> Report:
 def _joined(strings: Sequence[str | bytes]) -> tuple[Bytes, Offsets]:
     """The bytes of the strings one after the other, and where each begins; the last offset is where the last one ends."""
     # Room for four bytes a character: what is never written to takes no memory, and what grew would lie there twice for a moment.
-    most = sum(len(string) * (4 if isinstance(string, str) else 1) for string in strings if isinstance(string, (str, bytes)))
+    most = sum(
+        len(string) * (4 if isinstance(string, str) else 1) for string in strings if isinstance(string, (str, bytes))
+    )
     blob = np.empty(most + 1, np.uint8)
     begin = np.zeros(len(strings) + 1, np.uint32)
     rest = iter(strings)

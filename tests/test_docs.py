@@ -23,7 +23,7 @@ from syntagma.engine.model import LanguageModel
 from syntagma.integrations import smollm2
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/json-schema.md", "docs/composition.md")
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
 
@@ -112,6 +112,11 @@ def test_the_page_on_json_schema_does_what_it_says() -> None:
         section = page.partition(f"\n### {option}\n")[2].partition("\n##")[0]
         assert f"{option}=" in section
         assert "```python" in section, f"{option} has no example"
+
+
+def test_the_page_on_composition_does_what_it_says() -> None:
+    """Its examples run in the order of the page, over a vocabulary of their own."""
+    run_examples("docs/composition.md", {})
 
 
 @pytest.mark.model

@@ -125,9 +125,13 @@ class Bounds:
     def is_exact(self, start: int) -> bool:
         """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
         reached = self._tokens.reach(start)
-        if any(self._packed.is_packed(q) for q in reached[1:]):  # tokens that run over the end of a packed automaton are left out
+        if any(
+            self._packed.is_packed(q) for q in reached[1:]
+        ):  # tokens that run over the end of a packed automaton are left out
             return False
-        return self._tokens.is_small(start) and not any(reads_keys for _, reads_keys in map(self._tokens.edges, reached))
+        return self._tokens.is_small(start) and not any(
+            reads_keys for _, reads_keys in map(self._tokens.edges, reached)
+        )
 
     def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:
         """Clear from a state's row every token after which more than ``budget - 1`` tokens may be needed."""

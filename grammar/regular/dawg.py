@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .errors import LimitExceeded
-from .packed import ACCEPT, HIGH_SHIFT, LAST, NOTHING, TARGET_SHIFT, PackedDfa
+from ..errors import LimitExceeded
+from ..packed import ACCEPT, HIGH_SHIFT, LAST, NOTHING, TARGET_SHIFT, PackedDfa
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
@@ -51,18 +51,21 @@ def dawg(blob: Bytes, begin: Offsets) -> PackedDfa:
     words, start = _build(blob, begin, order)
     if start < 0:
         raise LimitExceeded(
-            f"the automaton has more than {MOST_WORDS} edges", limit="edges of a dictionary", value=MOST_WORDS,
+            f"the automaton has more than {MOST_WORDS} edges",
+            limit="edges of a dictionary",
+            value=MOST_WORDS,
             hint="split the strings among several constraints",
         )
     return PackedDfa(words, int(start))
 
 
 @njit(cache=True, nogil=True)
-def _key(blob: Bytes, begin: int, end: int) -> int:
+def _key(blob: Bytes, begin: np.int64, end: np.int64) -> np.int64:
     key = np.int64(0)
     for i in range(begin, begin + CHUNK):
         key = (key << 8) | (np.int64(blob[i]) if i < end else np.int64(0))
-    return (key << 4) | min(max(end - begin, 0), CHUNK + 1)
+    rest = end - begin
+    return (key << 4) | (CHUNK + 1 if rest > CHUNK else rest if rest > 0 else 0)
 
 
 @njit(cache=True, nogil=True)
@@ -93,16 +96,16 @@ def _sort(blob: Bytes, begin: Offsets, order: Ranks) -> None:
             order[low:high] = order[low:high][by_key]
         i = low
         while i < high:
-            j = i + 1
-            while j < high and keys[j] == keys[i]:
-                j += 1
-            if j - i > 1 and keys[i] & 15 > CHUNK:
-                stack.append((np.int64(i), np.int64(j), np.int64(depth + CHUNK)))
-            i = j
+            end = i + 1
+            while end < high and keys[end] == keys[i]:
+                end += 1
+            if end - i > 1 and keys[i] & 15 > CHUNK:
+                stack.append((np.int64(i), np.int64(end), np.int64(depth + CHUNK)))
+            i = end
 
 
 @njit(cache=True, nogil=True)
-def _slot(words: Words, table: Ranks, at: int, n: int) -> tuple[int, int]:
+def _slot(words: Words, table: Ranks, at: np.int64, n: np.int64) -> tuple[np.int64, np.int64]:
     """Where the register holds a state equal to the n words at ``at``, or would; and the tag that goes with it there."""
     h = np.int64(n)
     for i in range(at, at + n):
@@ -130,7 +133,7 @@ def _slot(words: Words, table: Ranks, at: int, n: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _register(words: Words, m: int, size: int) -> Ranks:
+def _register(words: Words, m: np.int64, size: int) -> Ranks:
     """The register of the states among the first m words, with room for ``size`` of them."""
     table = np.full(size, -1, np.int32)
     i = np.int64(1)
@@ -145,7 +148,7 @@ def _register(words: Words, m: int, size: int) -> Ranks:
 
 
 @njit(cache=True, nogil=True)
-def _build(blob: Bytes, begin: Offsets, order: Ranks) -> tuple[Words, int]:
+def _build(blob: Bytes, begin: Offsets, order: Ranks) -> tuple[Words, np.int64]:
     """The words of the minimal automaton, and its start."""
     # As many words as there can be: what is never written to takes no memory, and what grew would lie there twice for a moment.
     words = np.empty(min(len(blob) + 1, MOST_WORDS), np.int64)
