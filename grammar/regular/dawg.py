@@ -94,14 +94,14 @@ def _sort(blob: Bytes, begin: Offsets, order: Ranks) -> None:
             by_key = np.argsort(keys[low:high])
             keys[low:high] = keys[low:high][by_key]
             order[low:high] = order[low:high][by_key]
-        i = low
-        while i < high:
-            end = i + 1
-            while end < high and keys[end] == keys[i]:
+        run = low
+        while run < high:
+            end = run + 1
+            while end < high and keys[end] == keys[run]:
                 end += 1
-            if end - i > 1 and keys[i] & 15 > CHUNK:
-                stack.append((np.int64(i), np.int64(end), np.int64(depth + CHUNK)))
-            i = end
+            if end - run > 1 and keys[run] & 15 > CHUNK:
+                stack.append((np.int64(run), np.int64(end), np.int64(depth + CHUNK)))
+            run = end
 
 
 @njit(cache=True, nogil=True)
