@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .choices import Choices, exact_report
-from .errors import InvalidSource, LimitExceeded, SyntagmaError
+from .errors import InvalidSource, LimitExceeded, SyntagmaError, joined
 from .ir import OP_COUNT, START, UNBOUNDED, Automaton, Grammar, RuleId
 from .jsonschema import JsonSchema
 from .leftcorner import real_time
@@ -70,7 +70,7 @@ class Parts:
         before = len(self.grammar.rules)
         rule = self.grammar.include(lowered.grammar)
         for taken in self.grammar.rules[before:]:
-            taken.origin = None if taken.origin is None else f"{place}{taken.origin}"
+            taken.origin = None if taken.origin is None else joined(place, taken.origin)
         self._lowered.append((place, lowered))
         return rule
 
@@ -87,13 +87,15 @@ class Parts:
             collect=lambda: [
                 ReportEntry("#", kind, "exact"),
                 *(
-                    ReportEntry(f"{place}{entry.pointer}", entry.keyword, entry.status, entry.reason, entry.consequence)
+                    ReportEntry(
+                        joined(place, entry.pointer), entry.keyword, entry.status, entry.reason, entry.consequence
+                    )
                     for place, report in reports
                     for entry in report.entries
                 ),
             ],
             unsatisfiable=lambda: [
-                f"{place}{pointer}" for place, report in reports for pointer in report.unsatisfiable
+                joined(place, pointer) for place, report in reports for pointer in report.unsatisfiable
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]

@@ -219,7 +219,7 @@ def test_the_bound_is_the_least_number_of_tokens(name: str, strings: list[str] |
 def test_choices_keep_the_laws(strings: list[str] | None) -> None:
     """The shipped laws hold of a small and of a large automaton."""
     strings = strings or large()
-    sg.testing.check_constraint(sg.compile(strings, SMALL["small"]()), texts=strings[:5])
+    sg.testing.check_constraint(sg.compile(strings, SMALL["small"]()), texts=strings[:5], steps=size(200, plain=12))
 
 
 def test_the_empty_string_is_a_choice_like_others() -> None:
@@ -433,7 +433,7 @@ def test_a_regular_expression_may_be_packed(pattern: str) -> None:
 
 def test_a_large_cyclic_automaton_is_bounded_exactly() -> None:
     """Costs settle though states lead back: the least numbers of tokens are those of a walk over all tokens."""
-    n = EAGER + 200
+    n = EAGER // 2 + 10  # states of two words each
     digits = "".join(random.Random(9).choices("ab", k=n))
     words = [
         *(ord(x) | ord(x) << HIGH_SHIFT | (2 * i + 2) << TARGET_SHIFT for i, x in enumerate(digits)),

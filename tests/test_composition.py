@@ -134,8 +134,7 @@ def test_reports_are_those_of_the_parts() -> None:
     pointers = [entry.pointer for entry in report.entries]
     assert "#" in pointers
     assert "parts/0#" in pointers
-    assert "parts/1part#/type" in pointers or "parts/1#" in pointers
-    assert any(pointer.endswith("#/type") for pointer in pointers)
+    assert "parts/1/part#/type" in pointers
     alone = sg.compile({"type": "string", "format": "uri-template"}, SMALL["small"]()).report
     assert alone is not None
     assert (report.sound, report.complete, report.live) == (alone.sound, alone.complete, alone.live)
@@ -171,8 +170,7 @@ def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
 
 def test_a_count_with_separator_needs_no_copies() -> None:
     """Tens of thousands of items are one loop with a counter, and the bound knows how many are missing."""
-    constraint = sg.compile(sg.Repeat(sg.Text("ab"), 20_000, 30_000, separator=","), SMALL["small"]())
-    assert constraint.accepts(",".join(["ab"] * 20_000))
-    assert constraint.accepts(",".join(["ab"] * 30_000))
-    assert not constraint.accepts(",".join(["ab"] * 19_999))
-    assert not constraint.accepts(",".join(["ab"] * 30_001))
+    least, most = size(20_000, plain=1100), size(30_000, plain=1200)
+    constraint = sg.compile(sg.Repeat(sg.Text("ab"), least, most, separator=","), SMALL["small"]())
+    for count in (least - 1, least, most, most + 1):
+        assert constraint.accepts(",".join(["ab"] * count)) == (least <= count <= most)

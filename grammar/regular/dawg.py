@@ -64,8 +64,9 @@ def _key(blob: Bytes, begin: np.int64, end: np.int64) -> np.int64:
     key = np.int64(0)
     for i in range(begin, begin + CHUNK):
         key = (key << 8) | (np.int64(blob[i]) if i < end else np.int64(0))
-    rest = end - begin
-    return (key << 4) | (CHUNK + 1 if rest > CHUNK else rest if rest > 0 else 0)
+    if end - begin > CHUNK:
+        return (key << 4) | (CHUNK + 1)
+    return (key << 4) | (end - begin) if end > begin else key << 4
 
 
 @njit(cache=True, nogil=True)
