@@ -70,38 +70,57 @@ def _key(blob: Bytes, begin: np.int64, end: np.int64) -> np.int64:
 
 
 @njit(cache=True, nogil=True)
+def _swap(keys: Words, order: Ranks, i: int, j: int) -> None:
+    keys[i], keys[j] = keys[j], keys[i]
+    order[i], order[j] = order[j], order[i]
+
+
+@njit(cache=True, nogil=True)
 def _sort(blob: Bytes, begin: Offsets, order: Ranks) -> None:
     """Put the numbers of the strings in the order of the strings."""
     n = len(order)
     keys = np.empty(n, np.int64)
-    stack = [(np.int64(0), np.int64(n), np.int64(0))]
+    stack = [(np.int64(0), np.int64(n), np.int64(0), True)]
+    draw = np.int64(1)
     while len(stack) > 0:
-        low, high, depth = stack.pop()
-        for i in range(low, high):
-            s = order[i]
-            keys[i] = _key(blob, np.int64(begin[s]) + depth, np.int64(begin[s + 1]))
-        if high - low <= FEW:
-            for i in range(low + 1, high):
-                key = keys[i]
+        low, high, depth, fresh = stack.pop()
+        if fresh:  # else they are the keys at this depth already
+            for i in range(low, high):
                 s = order[i]
-                j = i
-                while j > low and keys[j - 1] > key:
-                    keys[j] = keys[j - 1]
-                    order[j] = order[j - 1]
-                    j -= 1
-                keys[j] = key
-                order[j] = s
-        else:
-            by_key = np.argsort(keys[low:high])
-            keys[low:high] = keys[low:high][by_key]
-            order[low:high] = order[low:high][by_key]
+                keys[i] = _key(blob, np.int64(begin[s]) + depth, np.int64(begin[s + 1]))
+        if high - low > FEW:
+            draw = (draw * 1103515245 + 12345) & 0x7FFFFFFF  # where the pivot comes from no input can foresee cheaply
+            pivot = keys[low + draw % (high - low)]
+            less = low
+            more = high
+            at = low
+            while at < more:
+                if keys[at] < pivot:
+                    _swap(keys, order, less, at)
+                    less += 1
+                    at += 1
+                elif keys[at] > pivot:
+                    more -= 1
+                    _swap(keys, order, more, at)
+                else:
+                    at += 1
+            stack.append((np.int64(low), np.int64(less), np.int64(depth), False))
+            stack.append((np.int64(more), np.int64(high), np.int64(depth), False))
+            if more - less > 1 and pivot & 15 > CHUNK:
+                stack.append((np.int64(less), np.int64(more), np.int64(depth + CHUNK), True))
+            continue
+        for i in range(low + 1, high):
+            j = i
+            while j > low and keys[j - 1] > keys[j]:
+                _swap(keys, order, j - 1, j)
+                j -= 1
         run = low
         while run < high:
             end = run + 1
             while end < high and keys[end] == keys[run]:
                 end += 1
             if end - run > 1 and keys[run] & 15 > CHUNK:
-                stack.append((np.int64(run), np.int64(end), np.int64(depth + CHUNK)))
+                stack.append((np.int64(run), np.int64(end), np.int64(depth + CHUNK), True))
             run = end
 
 
