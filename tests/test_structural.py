@@ -185,14 +185,10 @@ WALKED: dict[str, tuple[sg.StructuralTag, Scanner]] = {
 
 def likely(vocab: sg.Vocabulary, tokens: list[int], text: bytes, triggers: list[str], rng: random.Random) -> int:
     """A token that goes on with a trigger, often; else any."""
-    wanted = [
-        t
-        for t in tokens
-        for trigger in triggers
-        for k in range(len(trigger.encode()))
-        if (k == 0 or text.endswith(trigger.encode()[:k]))
-        and (trigger.encode()[k:].startswith(vocab.tokens[t] or b"\0"))
-    ]
+    begun = [(k, t) for trigger in triggers for t in [trigger.encode()] for k in range(len(t)) if text.endswith(t[:k])]
+    wanted: list[int] = []
+    for k, trigger in sorted(begun, reverse=True):  # what is begun furthest goes on
+        wanted = wanted or [t for t in tokens if trigger[k:].startswith(vocab.tokens[t] or b"\0")]
     return rng.choice(wanted if wanted and rng.random() < 0.6 else tokens)
 
 
@@ -235,7 +231,7 @@ def test_walks_over_real_tokenizers(kind: str, name: str) -> None:
     constraint = sg.compile(source, vocab)
     rng = random.Random(17)
     regions = 0
-    for _ in range(30):
+    for _ in range(10):
         with constraint.session() as session:
             state, text = session.start, b""
             left = session.finish_bound(state) + rng.randrange(40)
@@ -248,7 +244,7 @@ def test_walks_over_real_tokenizers(kind: str, name: str) -> None:
                 if left < 12:
                     tokens = [
                         t
-                        for t in rng.sample(tokens, min(len(tokens), 400))
+                        for t in rng.sample(tokens, min(len(tokens), 40))
                         if session.fits(session.advance(state, t), left - 1)
                     ]
                 if accepting and (not tokens or left <= 1):
