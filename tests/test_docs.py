@@ -31,6 +31,7 @@ PAGES = (
     "docs/json-schema.md",
     "docs/regex.md",
     "docs/cfg.md",
+    "docs/composition.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -136,6 +137,11 @@ def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[st
     run_examples("docs/cfg.md", {})
     (shown,) = (block.text for block in blocks("docs/cfg.md") if block.language == "text")
     assert capsys.readouterr().out == shown
+
+
+def test_the_page_on_composition_does_what_it_says() -> None:
+    """Its examples run in the order of the page, over a vocabulary of their own."""
+    run_examples("docs/composition.md", {})
 
 
 @pytest.mark.model
