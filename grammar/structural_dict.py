@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .choices import exact_report
+from .cfg import Ebnf
 from .composition import Repeat, Sequence, Text, Union
 from .errors import InvalidSource, Unsupported
-from .ir import START, Automaton, Grammar
 from .jsonschema import JsonSchema
-from .regular.dfa import CharDfa
-from .regular.encode import utf8
-from .source import Lowered, Source
+from .regex import Regex
+from .source import Source
 from .structural import AnyText, StructuralTag, Tag
 
 Ends = tuple[str, ...]
@@ -28,24 +25,6 @@ Ends = tuple[str, ...]
 Made = TypeVar("Made", Source, Tag)
 
 TOKEN_LEVEL = frozenset({"token", "exclude_token", "any_tokens", "token_triggered_tags", "token_dispatch"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern(Source):
-    """The texts that a regular expression matches from end to end."""
-
-    pattern: str
-
-    def lower(self) -> Lowered:
-        """One automaton; see ``Source.lower``."""
-        grammar = Grammar()
-        grammar.start = grammar.rule(origin="pattern")
-        body = Automaton()
-        end = body.state()
-        body.embed(START, utf8(CharDfa.from_regex(self.pattern, search=False)), end)
-        body.accept(end)
-        grammar.define(grammar.start, body)
-        return Lowered(grammar, exact_report("regex"))
 
 
 def read_structural_tag(data: Mapping[str, Any] | str) -> Source:
@@ -158,7 +137,11 @@ def _json_schema(fields: _Fields, _: Ends) -> Source:
 
 
 def _regex(fields: _Fields, _: Ends) -> Source:
-    return _Pattern(fields.text("pattern"))
+    return Regex(fields.text("pattern"), dialect="ecma")
+
+
+def _grammar(fields: _Fields, _: Ends) -> Source:
+    return Ebnf(fields.text("grammar"), start="root", dialect="xgrammar")
 
 
 def _any_text(fields: _Fields, ends: Ends) -> Source:
@@ -287,6 +270,7 @@ FORMATS: dict[str, tuple[set[str], Callable[[_Fields, Ends], Source]]] = {
     "const_string": ({"value"}, _const_string),
     "json_schema": ({"json_schema", "style", "any_order"}, _json_schema),
     "regex": ({"pattern"}, _regex),
+    "grammar": ({"grammar"}, _grammar),
     "any_text": ({"excludes", "max_tokens"}, _any_text),
     "sequence": ({"elements"}, _sequence),
     "or": ({"elements"}, _or),

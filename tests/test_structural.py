@@ -448,6 +448,18 @@ DICTIONARIES: list[tuple[dict[str, Any], list[str], list[str]]] = [
         ['{"b": null, "a": null}'],
         ['{"b": null}'],
     ),
+    (
+        {
+            "format": {
+                "type": "tag",
+                "begin": "<g>",
+                "content": {"type": "grammar", "grammar": 'root ::= "a" root | "b"'},
+                "end": "</g>",
+            }
+        },
+        ["<g>b</g>", "<g>aab</g>"],
+        ["<g></g>", "<g>a</g>", "<g>b"],
+    ),
 ]
 
 
@@ -470,7 +482,7 @@ def test_dictionaries_mean_what_their_documentation_says(data: dict[str, Any], g
         ({"format": {"type": "any_text"}, "extra": 1}, sg.Unsupported, "#/extra: the field 'extra' is not known"),
         ({"format": {"type": "any_text", "max_tokens": 5}}, sg.Unsupported, "#/format/max_tokens"),
         ({"format": {"type": "token", "token": 5}}, sg.Unsupported, "formats over single tokens"),
-        ({"format": {"type": "grammar", "grammar": "root ::= 'a'"}}, sg.Unsupported, "'grammar' is not known"),
+        ({"format": {"type": "lark", "grammar": "start: A"}}, sg.Unsupported, "'lark' is not known"),
         ({"format": {"type": "const_string"}}, sg.InvalidSource, "#/format: the field 'value' is missing"),
         (
             {"format": {"type": "const_string", "value": 1}},
