@@ -179,8 +179,11 @@ class _Costs:
             self._cells.append(key)
         return found
 
-    def of(self, local: int, cell: Cell, column: int) -> int:
-        """The least bytes that complete a text: a scanner's state, the stack, the column of an open newline (negative: none yet)."""
+    def of(self, local: int, cell: Cell, column: int, *, newlines: bool = True) -> int:
+        """The least bytes that complete a text: a scanner's state, the stack, the column of an open newline (negative: none yet).
+
+        Without ``newlines`` the next lexeme is none, which after another one it need not be.
+        """
         if len(self._cells) > MOST_CELLS:
             cell = self._rebuilt(cell)
         best = UNREACHABLE
@@ -195,7 +198,7 @@ class _Costs:
                 best = min(best, bytes_ + self.rest(after))
             elif after == BOTTOM:  # the text ends
                 best = min(best, bytes_)
-        if self._layout is not None:
+        if self._layout is not None and newlines:
             best = min(best, self._after_newline(self._layout, local, cell, column))
         return best
 
@@ -271,7 +274,7 @@ class _Costs:
         """The least cost once a newline has ended in a scanner's state."""
         lexer = self._lexer_of[self._cells[cell][0]]
         begins = [self._lexemes.begin(part, lexer) for part in self._lexemes.newline_parts[local]] if local >= 0 else []
-        return min((self.of(q, cell, -1) for q in begins if q >= 0), default=UNREACHABLE)
+        return min((self.of(q, cell, -1, newlines=False) for q in begins if q >= 0), default=UNREACHABLE)
 
     def states(self, cell: Cell) -> list[tuple[int, int]]:
         """The states of a stack and the columns that they opened, top first."""
