@@ -15,6 +15,10 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 *A search.*  Where none of them is found: it hangs on the keys and values seen what may follow, or items must still come that differ from others.
 The least number of single-byte tokens to a state that has one of the costs above, and that cost; in vocabularies that lack single bytes, of
 tokens of any kind.  What a completion costs whose keys and items need not differ leads the search.
+
+What a search finds is no least number, and hangs on the bounds that were found before.  So it is handed on: a state that differs from one on
+the way in spellings alone takes the same way (``_follow``), if it can, and has the same bound.  Where it cannot, as where the way closes a key
+that this one has seen, its bound is its own.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from ..store import Store
 
@@ -48,6 +52,10 @@ TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
 MOST_SEARCHED: Final = 20_000
 MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
+MOST_APART: Final = 1024  # tokens of a class that are asked one by one for bounds that searches found
+MOST_WAYS: Final = 1 << 16
+SEARCHED: Final = -2
+"""``SEARCHED - bound`` is what a state's record holds of a bound that a search found; -1 is none, and all others are themselves."""
 MORE_FILLERS: Final = 4  # beside one for each key seen: the digits of an escape
 
 
@@ -66,6 +74,9 @@ class Bounds:
         self._free_bytes = ByteBounds(store, store.single, packed, freely=True)
         self._spelled_bytes = ByteBounds(store, store.spelled, packed, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
+        self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}  # of a kind of states -> the tokens that a search found
+        single = self._a[lay.RC : lay.RC + 256][store.single]
+        self._singles: list[int] = ((self._a[lay.TR + single] >> lay.T_TOKEN_SHIFT) - 1).tolist()
 
     def of(self, state: int) -> int:
         """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it.
@@ -80,20 +91,31 @@ class Bounds:
         p = lay.HP + self._record(state)
         if int(a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
             return 0
-        known = int(a[p + lay.STATE_BOUND])
-        if known >= 0:
+        known = self._known(p)
+        if known is not None:
             return known
         alone = self._packed.alone(state)
         if alone is not None:
             cost = self._packed.tokens(alone)
             return UNREACHABLE if cost is None else cost
         best = self._without_search(self._entries(state), state)
-        if best >= ITEM:
-            best = self._search(state)
+        if best < ITEM:
+            a[p + lay.STATE_BOUND] = best
+            return best
+        self._after.clear()  # it names frames, which live as long as their scope
+        followed = self._follow(state)
+        if followed is not None:
+            return followed
+        best = self._search(state)
         if best >= UNREACHABLE and not self._store.byte_complete:
             best = self._search_tokens(state)
-        a[p + lay.STATE_BOUND] = best
+        a[p + lay.STATE_BOUND] = SEARCHED - best
         return best
+
+    def _known(self, p: int) -> int | None:
+        """The bound in a state's record, if there is one."""
+        bound = int(self._a[p + lay.STATE_BOUND])
+        return None if bound == -1 else max(bound, SEARCHED - bound)
 
     def _without_search(self, entries: list[list[int]], state: int) -> int:
         """The least of the costs that need no search; ``ITEM`` or more where there is none."""
@@ -118,8 +140,8 @@ class Bounds:
         p = lay.HP + self._record(state)
         if int(self._a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
             return budget >= 0
-        known = int(self._a[p + lay.STATE_BOUND])
-        if known >= 0:
+        known = self._known(p)
+        if known is not None:
             return known <= budget
         if self._packed.alone(state) is not None:
             return self.of(state) <= budget
@@ -155,18 +177,23 @@ class Bounds:
             self._packed.limit(alone, row, budget - 1)
             return
         classes = token_classes(self._store, state, spelling=False)
-        over = np.zeros(len(classes.representative), np.bool_)
+        over_class = np.zeros(len(classes.representative), np.bool_)
+        size = np.bincount(classes.class_of)
+        apart: list[int] = []
         fits: dict[int, bool] = {}
         for k, token in enumerate(classes.representative.tolist()):
-            after = int(advance(a, state, token))
-            if after < 0:
-                self._store.failed(after)
+            after = self._next(state, token)
             if after not in fits:
                 fits[after] = self.within(after, budget - 1)
-            over[k] = not fits[after]
+            over_class[k] = not fits[after]
+            if not self._store.byte_complete and 1 < size[k] <= MOST_APART and self._is_searched(after):
+                apart.append(k)
+        over = over_class[classes.class_of]
+        for i in np.flatnonzero(np.isin(classes.class_of, apart)).tolist():
+            over[i] = not self.within(self._next(state, int(classes.tokens[i])), budget - 1)
         if over.any():
             ends = a[lay.EO : lay.EO + int(a[lay.H_EOS]) + int(a[lay.H_PAD])]
-            tokens = np.setdiff1d(classes.tokens[over[classes.class_of]], ends)
+            tokens = np.setdiff1d(classes.tokens[over], ends)
             np.bitwise_and.at(row, tokens >> 5, ~(np.uint32(1) << (tokens & 31).astype(np.uint32)))
 
     def _clear(self, entries: list[list[int]]) -> list[list[int]]:
@@ -189,12 +216,7 @@ class Bounds:
             LimitExceeded: nothing was found among ``MOST_SEARCHED`` states.
 
         """
-        singles = [bytes([c]) for c in range(256) if self._store.single[c]]
-
-        def following(here: int) -> Iterator[int]:
-            return (self._read(here, single) for single in singles)
-
-        found = self._best_first(state, following, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED)
+        found = self._best_first(state, lambda _: self._singles, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED)
         if found is None:
             raise LimitExceeded(
                 "no completion was found whose items differ", limit="searched states", value=MOST_SEARCHED
@@ -208,12 +230,9 @@ class Bounds:
         number; it is a potential all the same, since each state on the way is given what is left of it.
         """
 
-        def following(here: int) -> Iterator[int]:
-            for token in token_classes(self._store, here, spelling=False).representative.tolist():
-                after = int(advance(self._a, here, token))
-                if after < 0:
-                    self._store.failed(after)
-                yield after
+        def following(here: int) -> list[int]:
+            tokens: list[int] = token_classes(self._store, here, spelling=False).representative.tolist()
+            return tokens
 
         def tokens_left(here: int) -> int:
             return min(self._free_tokens.of(q, need, room, frame) for q, need, room, _, frame in self._entries(here))
@@ -226,33 +245,38 @@ class Bounds:
         return UNREACHABLE if found is None else found
 
     def _best_first(
-        self, state: int, following: Callable[[int], Iterable[int]], at_least: Callable[[int], int], most: int
+        self, state: int, following: Callable[[int], list[int]], at_least: Callable[[int], int], most: int
     ) -> int | None:
-        """The least number of steps to a state with a cost of its own, and that cost (A*); None if that takes more than ``most`` states."""
-        self._after.clear()  # it names frames, which live as long as their scope
+        """The least number of tokens to a state with a bound, and that bound (A*); None if that takes more than ``most`` states.
+
+        ``following`` gives the tokens to try in a state, ``at_least`` what leads the search.
+        """
         cost = {state: 0}
-        before: dict[int, int] = {}
+        before: dict[int, tuple[int, int]] = {}
         heap = [(at_least(state), 0, state)]
         closed: set[int] = set()
         while heap and heap[0][0] < UNREACHABLE:
             estimate, _, here = heapq.heappop(heap)
             if here < 0:
                 here = ~here
-                path = [here]
-                while path[-1] in before:
-                    path.append(before[path[-1]])
-                for place in path[1:]:  # the least of each of them is known as well
-                    self._a[lay.HP + self._record(place) + lay.STATE_BOUND] = estimate - cost[place]
-                return estimate
+                way = self._ways.get(self._kind(here), ())
+                rest = estimate - cost[here]
+                while here in before:  # each state on the way is given what is left of it
+                    here, token = before[here]
+                    way = (token, *way)
+                    rest += 1
+                    self._keep(here, rest, way)
+                return rest
             if here in closed:
                 continue
             closed.add(here)
             if len(closed) > most:
                 return None
-            for after in following(here):
+            for token in following(here):
+                after = self._next(here, token)
                 if after == 0 or cost[here] + 1 >= cost.get(after, UNREACHABLE):
                     continue
-                cost[after], before[after] = cost[here] + 1, here
+                cost[after], before[after] = cost[here] + 1, (here, token)
                 rest = self._settled(after)
                 entry = ~after
                 if rest is None:
@@ -261,23 +285,66 @@ class Bounds:
                     heapq.heappush(heap, (cost[after] + rest, -cost[after], entry))
         return UNREACHABLE
 
-    def _settled(self, state: int) -> int | None:
+    def _keep(self, state: int, bound: int, way: tuple[int, ...]) -> None:
+        """Remember a bound that was found, and the tokens that lead there for states of the same kind."""
+        self._a[lay.HP + self._record(state) + lay.STATE_BOUND] = SEARCHED - bound
+        kind = self._kind(state)
+        if kind not in self._ways or len(way) < len(self._ways[kind]):
+            if len(self._ways) >= MOST_WAYS:
+                self._ways.clear()
+            self._ways[kind] = way
+
+    def _follow(self, state: int) -> int | None:
+        """The bound of a state on the way that was found for its kind, which is kept; None if there is none, or it cannot be taken."""
+        path: list[int] = []
+        here = state
+        for token in self._ways.get(self._kind(state), ()):
+            path.append(here)
+            here = self._next(here, token)
+            bound = self._settled(here, follow=False) if here else UNREACHABLE
+            if bound is None:
+                continue
+            if bound >= UNREACHABLE:
+                return None
+            for place in reversed(path):
+                bound += 1
+                self._a[lay.HP + self._record(place) + lay.STATE_BOUND] = SEARCHED - bound
+            return bound
+        return None
+
+    def _kind(self, state: int) -> tuple[int, ...]:
+        """What states have in common that differ in spellings alone; no more than a hint, since each of them tries the way for itself."""
+        found: list[int] = []
+        for q, need, room, register, frame in self._entries(state):
+            found += (q, need, room, self._tokens.frame_number(frame))
+            while register:
+                found += (self._bytes.n_keys(register), int(text_of(self._a, register)) != 0)
+                register = int(outer_of(self._a, register)) if is_nested(register) else 0
+            found.append(-1)
+        return tuple(found)
+
+    def _is_searched(self, state: int) -> bool:
+        """Whether the bound of a state was found by a search; one that is not known was not asked for, since it is no more than a known one."""
+        return state != 0 and int(self._a[lay.HP + self._record(state) + lay.STATE_BOUND]) <= SEARCHED
+
+    def _settled(self, state: int, *, follow: bool = True) -> int | None:
         """The cost of a state at which a search may end, else None."""
         p = lay.HP + self._record(state)
         if int(self._a[p + lay.STATE_BITS]) & lay.ACCEPTING_BIT:
             return 0
-        known = int(self._a[p + lay.STATE_BOUND])
-        if known >= 0:
+        known = self._known(p)
+        if known is not None:
             return known
         entries = self._entries(state)
         alike = self._alike(entries) if len(self._clear(entries)) == len(entries) else None
         if alike is None or alike not in self._after:
             own = self._without_search(entries, state)
             bound = own if own < ITEM else None
-            if alike is None:
-                return bound
-            self._after[alike] = bound
-        return self._after[alike]
+            if alike is not None:
+                self._after[alike] = bound
+        else:
+            bound = self._after[alike]
+        return self._follow(state) if bound is None and follow else bound
 
     def _alike(self, clear: list[list[int]]) -> tuple[int, ...] | None:
         """What the bound of a state hangs on where no value seen stands in the way: all but what was read; None where spellings count."""
@@ -327,6 +394,12 @@ class Bounds:
                     best = min(best, length + self._least(self._entries(closed)))
                 here = self._read(here, FILLER)
         return best
+
+    def _next(self, state: int, token: int) -> int:
+        after = int(advance(self._a, state, token))
+        if after < 0:
+            self._store.failed(after)
+        return after
 
     def _read(self, state: int, data: bytes) -> int:
         after = int(advance_bytes(self._a, state, np.frombuffer(data, np.uint8)))

@@ -94,7 +94,7 @@ class TokenBounds:
         number = self._number(q, need, room, ())
         if number < 0:
             return 0 if self._freely else UNREACHABLE
-        under = self._frame(frame)
+        under = self.frame_number(frame)
         exits = sorted(self._solved(number).items(), key=lambda item: item[1])
         best = UNREACHABLE
         for leaving, cost in exits:
@@ -115,7 +115,7 @@ class TokenBounds:
 
     def is_known(self, q: int, frame: int) -> bool:
         """Whether a local state, and those that the frames below it return to, reach few others: then costs are cut by nothing."""
-        seen = {self._frame(frame)}
+        seen = {self.frame_number(frame)}
         work = list(seen)
         while work:
             for symbol, _, _, parent in self._links[work.pop()]:
@@ -440,7 +440,7 @@ class TokenBounds:
         self._links = [()]
         self._under = {}
 
-    def _frame(self, frame: int) -> int:
+    def frame_number(self, frame: int) -> int:
         """The number of a frame's contents; 0 is the empty stack."""
         numbers = {lay.FRAME_EMPTY: 0}
         stack = [frame]
