@@ -286,6 +286,7 @@ class _Lexemes:
         self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
         self._lexer_of = parser.lalr.lexer_of
+        self._left = _left(parser)
         self.end_cost = 0
 
     def _after_ignored(self, lexer: int) -> Ints:
@@ -324,7 +325,10 @@ class _Lexemes:
         return found
 
     def at_worst(self) -> list[int]:
-        """The cost of each terminal and of the end, whatever the lexeme before it left."""
+        """The cost of each terminal and of the end, whatever the terminal before it left.
+
+        What an ignored lexeme left does not count: the way to a terminal that leads through one is known with its bytes, and need not be gone.
+        """
         worst = np.zeros(self._n_types, np.int64)
         wanted: dict[int, set[int]] = {}
         for state, lexer in enumerate(self._lexer_of.tolist()):
@@ -332,10 +336,24 @@ class _Lexemes:
                 wanted.setdefault(lexer, set()).update(self._columns[state].tolist())
         for lexer, columns in wanted.items():
             own = sorted(columns)
-            for local in np.unique(self._begin[:, lexer][self._begin[:, lexer] >= 0]).tolist():
+            left = np.flatnonzero(self._left[:, lexer])
+            for local in np.unique(self._begin[left, lexer][self._begin[left, lexer] >= 0]).tolist():
                 worst[own] = np.maximum(worst[own], self._row(local, lexer)[own])
         self.end_cost = int(worst[-1])
         return [min(int(cost), FAR) for cost in worst]
+
+
+def _left(parser: Parser) -> npt.NDArray[np.bool_]:
+    """bool[n_parts, n_lexers]: a terminal may leave the part where this lexer begins."""
+    lalr, scanner = parser.lalr, parser.scanner
+    n_parts, n_lexers = scanner.begin.shape
+    behind = np.zeros((len(lalr.terminals), n_lexers), np.bool_)
+    state, column = np.nonzero(lalr.action[:, :-1] > 0)
+    behind[column, lalr.lexer_of[lalr.action[state, column] - 1]] = True
+    found = np.zeros((n_parts, n_lexers), np.bool_)
+    met = np.unique(np.stack([scanner.exit_type, scanner.exit_part], axis=1)[scanner.exit_type >= 0], axis=0)
+    np.logical_or.at(found, met[:, 1], behind[met[:, 0]])
+    return found
 
 
 def _items(parser: Parser, costs: list[int]) -> list[list[Item]]:
