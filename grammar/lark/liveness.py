@@ -3,12 +3,12 @@
 The machine keeps an entry iff the parser's stack takes a terminal that the open lexeme may still become, or the lexeme may still become an
 ignored one.  From such an entry a text can be completed if
 
-1. the parse table has no conflicts that were resolved, and every nonterminal has a text.  Then a stack on which a terminal was just shifted spells a
-   viable prefix (Knuth 1965), so that some terminal with an action in the top state leads on;
-2. wherever a lexeme begins, each terminal with an action in the state on top can be reached: as this lexeme, or after ignored ones;
-3. every lexeme that may still become a terminal can end as this terminal so that (2) holds for what begins then.
+1. every lexeme that may still become a terminal, or an ignored one, can end as such so that another lexeme can begin then;
+2. the parse table completes a text from every stack on which a terminal was just shifted, and from the empty one, with those terminals alone that can
+   be reached wherever a lexeme of the state's lexer begins: as this lexeme, or after ignored ones.  See ``stacks``.
 
-The conditions are sufficient, not necessary: (2) asks for all terminals of a row, because look-aheads are merged, where one would do.
+The conditions are sufficient, not necessary: a terminal that is out of reach behind one lexeme is given up behind all others, and all stacks are looked at
+that the table's edges allow.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from lark.parsers.lalr_analysis import LALR_Analyzer
 
 from ..parsing import IGNORED, Lalr, Scanner
 from ..report import ReportEntry
+from .stacks import incomplete
 
 if TYPE_CHECKING:
     from .scanner import LarkTables
@@ -38,12 +39,20 @@ SHOWN = 8
 def obstacles(read: LarkTables) -> list[ReportEntry]:
     """What stands in the way of the proof: nothing if every allowed prefix can be finished.
 
-    Costs about as much as Lark's own analysis of the grammar, so it is done when it is first asked for.
+    Takes about as long as Lark needs to build the grammar, so it is done when it is first asked for.
     """
+    lexemes = _Lexemes(read)
     if read.indentation is not None:
         name = read.lalr.terminals[read.indentation.newline]
         return [_entry(name, "the proof does not cover indentation", "nothing is known to be wrong")]
-    return [*_unproductive(read.lalr), *_conflicts(read.built), *_Lexemes(read.lalr, read.scanner).obstacles()]
+    found = lexemes.dead_ends()
+    states = incomplete(read.lalr, lexemes.usable())
+    if not states:
+        return found
+    stuck = {lexemes.entered_by(state) for state in states}
+    reason = f"behind {_names(stuck)}, the parser may find no way on" if stuck else "no text is accepted"
+    causes = [*_unproductive(read.lalr), *lexemes.hidden(), *_conflicts(read.built)]
+    return [*found, _entry("the parser", reason, "see what is said about rules and terminals"), *causes]
 
 
 def _entry(name: str, reason: str, hint: str) -> ReportEntry:
@@ -145,11 +154,14 @@ class _Lexemes:
     Columns of the facts are those of the parse table: terminals, then the end of the text.
     """
 
-    def __init__(self, lalr: Lalr, scanner: Scanner) -> None:
-        self.lalr, self.scanner = lalr, scanner
+    def __init__(self, read: LarkTables) -> None:
+        lalr, scanner = read.lalr, read.scanner
+        self.lalr: Lalr = lalr
+        self.scanner: Scanner = scanner
         n_parts, n_lexers = scanner.begin.shape
         self.end = len(lalr.terminals)
-        self.names = (*lalr.terminals, "the end of the text")
+        unnamed = {x.name: str(x.pattern.to_regexp()) for x in read.built.terminals if x.name.startswith("__")}
+        self.names = (*(f"/{unnamed[x]}/" if x in unnamed else x for x in lalr.terminals), "the end of the text")
         self.back = _Backwards.of(scanner.edges[:, [0, 3]])
         self.owner = np.repeat(np.arange(scanner.n_locals), np.diff(scanner.exit_start))
         self.ignored = scanner.exit_type == IGNORED
@@ -161,7 +173,18 @@ class _Lexemes:
         self.nexts[t, lalr.lexer_of[lalr.action[state, t] - 1]] = True
         self.within, self.meets = self._occurring(n_parts, n_lexers)
         self.missing = self._missing()
-        self.good = self.meets & ~self.missing.any(axis=2)
+        self.good = self.meets & (scanner.begin >= 0)
+
+    def usable(self) -> list[_Int]:
+        """Of each state of the table: the columns that are in reach whatever the lexeme before it left."""
+        lacking = (self.missing & self.good[:, :, None]).any(axis=0)
+        always = self.wanted & ~lacking
+        return [np.flatnonzero(always[lexer]) if lexer >= 0 else np.zeros(0, np.int64) for lexer in self.lalr.lexer_of]
+
+    def entered_by(self, state: int) -> str:
+        """The terminal that leads to a state of the table."""
+        columns = np.flatnonzero((self.lalr.action == state + 1).any(axis=0))
+        return self.names[columns[0]] if len(columns) else "the beginning of the text"
 
     def _occurring(self, n_parts: int, n_lexers: int) -> tuple[_Bool, _Bool]:
         """bool[n_locals, n_lexers]: reached within a lexeme of a lexer; bool[n_parts, n_lexers]: a lexeme of it begins, or would, after a part."""
@@ -215,38 +238,39 @@ class _Lexemes:
             missing[met, lexer] = self.wanted[lexer] & ~found
         return missing
 
-    def obstacles(self) -> list[ReportEntry]:
-        """What breaks conditions 2 and 3: after which lexeme, and which terminals are out of reach there."""
+    def dead_ends(self) -> list[ReportEntry]:
+        """What breaks the first condition: lexemes behind which none can begin, though the parser would go on."""
         scanner = self.scanner
-        hidden: defaultdict[str, set[str]] = defaultdict(set)
-        start = (0, int(self.lalr.lexer_of[self.lalr.start]))
-        if not self.good[start]:
-            hidden["the beginning of the text"] |= self._lacking([start])
+        found = [] if self.good[0, self.lalr.lexer_of[self.lalr.start]] else [_dead_end("the beginning of the text")]
         kinds = np.where(self.ignored, self.end, scanner.exit_type)
         for t in np.unique(kinds).tolist():
-            name = "an ignored lexeme" if t == self.end else self.lalr.terminals[t]
+            own = np.flatnonzero(kinds == t)
             for lexer in range(len(self.wanted)) if t == self.end else np.flatnonzero(self.nexts[t]).tolist():
-                own = np.flatnonzero(kinds == t)
+                good = self.good[scanner.exit_part[own], lexer]
+                inside = self.within[:, lexer] if t == self.end else self.within[:, self.wanted[:, t]].any(axis=1)
                 ends = np.zeros((scanner.n_locals, 1), np.bool_)
-                ends[self.owner[own[self.good[scanner.exit_part[own], lexer]]]] = True
-                bad = own[~self.good[scanner.exit_part[own], lexer]]
-                if t == self.end:
-                    asked = self.within[:, lexer] & scanner.reach[:, -1]
-                else:
-                    asked = self.within[:, self.wanted[:, t]].any(axis=1) & scanner.reach[:, t]
-                if len(bad) and (asked & ~self.back.close(ends)[:, 0]).any():
-                    hidden[name] |= self._lacking([(p, lexer) for p in scanner.exit_part[bad].tolist()])
-        return [
-            _entry(
-                name,
-                f"behind it, no text leads to {_names(lacking)}, though the parser may need it there",
-                "ignored blanks (%ignore) keep lexemes apart, and terminals of different beginnings do not hide one another",
-            )
-            for name, lacking in hidden.items()
-        ]
+                ends[self.owner[own[good]]] = True
+                if not good.all() and (inside & scanner.reach[:, -1 if t == self.end else t] & ~self.back.close(ends)[:, 0]).any():
+                    found.append(_dead_end("an ignored lexeme" if t == self.end else self.names[t]))
+                    break
+        return found
 
-    def _lacking(self, pairs: list[tuple[int, int]]) -> set[str]:
-        return {self.names[t] for part, lexer in pairs for t in np.flatnonzero(self.missing[part, lexer]).tolist()}
+    def hidden(self) -> list[ReportEntry]:
+        """Terminals out of reach behind some lexemes."""
+        behind: defaultdict[str, set[str]] = defaultdict(set)
+        kinds = np.where(self.ignored, self.end, self.scanner.exit_type)
+        for t, part in np.unique(np.stack([kinds, self.scanner.exit_part], axis=1), axis=0).tolist():
+            lexers = self.good[part] if t == self.end else self.good[part] & self.nexts[t]
+            name = "an ignored lexeme" if t == self.end else self.names[t]
+            behind[name] |= {self.names[x] for x in np.flatnonzero(self.missing[part, lexers].any(axis=0)).tolist()}
+        first = self.missing[0, self.lalr.lexer_of[self.lalr.start]]
+        behind["the beginning of the text"] |= {self.names[x] for x in np.flatnonzero(first).tolist()}
+        hint = "ignored blanks (%ignore) keep lexemes apart, and terminals of different beginnings do not hide one another"
+        return [_entry(name, f"behind it, no text leads to {_names(lacking)}", hint) for name, lacking in behind.items() if lacking]
+
+
+def _dead_end(name: str) -> ReportEntry:
+    return _entry(name, "no lexeme can begin behind it, though the parser may go on", "look at its look-arounds")
 
 
 __all__ = ["obstacles"]
