@@ -19,6 +19,7 @@ from syntagma.automata.constraint import Constraint
 from syntagma.grammar.lark.liveness import obstacles
 from syntagma.grammar.lark.scanner import tables
 from syntagma.grammar.lark.stacks import incomplete
+from syntagma.grammar.report import Report
 
 MERGED = """
 start: "(" x ")" "!" | "[" x ")!"
@@ -27,19 +28,16 @@ A: /[a-z]/
 """
 """Behind ``(a``, the lexer prefers ``)!``, which only the other bracket takes."""
 
-LETTERS = "abcAB.1é \n-"
-"""What random grammars read, about."""
-
 MOST_STATES = 3000
 """States that a search for an end visits."""
 
 
-def report(grammar: str) -> sg.Report:
+def report(grammar: str) -> Report:
     """What is said about a grammar."""
     return sg.Lark(grammar).lower().report
 
 
-def told(found: sg.Report) -> str:
+def told(found: Report) -> str:
     """What is said about its liveness."""
     return " ".join(f"{x.pointer}: {x.reason}; {x.consequence}\n" for x in found.entries if x.keyword == "liveness")
 
@@ -91,8 +89,8 @@ def test_a_rule_without_a_text_is_found() -> None:
 def test_a_composition_is_live_iff_its_parts_are() -> None:
     """What is not proved of a part is not proved of the whole."""
     trap, sound = sg.Lark(MERGED), sg.Lark('start: "a"')
-    assert not (sg.Text("x") + trap).lower().report.live
-    assert (sg.Text("x") + sound).lower().report.live
+    assert not sg.Sequence(sg.Text("x"), trap).lower().report.live
+    assert sg.Sequence(sg.Text("x"), sound).lower().report.live
 
 
 def random_table(draw: random.Random) -> str:
@@ -174,11 +172,11 @@ def test_prefixes_of_live_random_grammars_can_be_finished(draw: random.Random) -
     for _ in range(4):
         state = constraint.start
         for _ in range(6):
-            after = [y for x in LETTERS if (y := constraint.advance_bytes(state, x.encode()))]
+            after = [y for x in lark_random.ALPHABET if (y := constraint.advance_bytes(state, x.encode()))]
             if not after:
                 break
             state = draw.choice(after)
-            assert can_end(constraint, state, LETTERS), grammar
+            assert can_end(constraint, state, lark_random.ALPHABET), grammar
 
 
 @pytest.mark.parametrize("name", TOYS)

@@ -160,7 +160,7 @@ class _Lexemes:
         self.scanner: Scanner = scanner
         n_parts, n_lexers = scanner.begin.shape
         self.end = len(lalr.terminals)
-        unnamed = {x.name: str(x.pattern.to_regexp()) for x in read.built.terminals if x.name.startswith("__")}
+        unnamed = {x.name: x.pattern.to_regexp().replace("\n", "\\n") for x in read.built.terminals if x.name.startswith("__")}
         self.names = (*(f"/{unnamed[x]}/" if x in unnamed else x for x in lalr.terminals), "the end of the text")
         self.back = _Backwards.of(scanner.edges[:, [0, 3]])
         self.owner = np.repeat(np.arange(scanner.n_locals), np.diff(scanner.exit_start))
