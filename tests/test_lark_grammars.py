@@ -10,26 +10,14 @@ import lark
 import numpy as np
 import pytest
 from corpus import vocabulary_named
-from lark_seeds import SEEDS, build
+from lark_seeds import SEEDS, build, edited, lark_accepts, segmented
 
 import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
 from syntagma.automata.constraint import Constraint
 
-GENERAL = "\"'\\/*-+.<>=!?_09aZ \n\té€;:,()[]{}"
-"""Characters that edits put in, besides the seeds' own."""
-
 ENDINGS = ["", " ", ")", ";", "}", "]", "\n", '"', "a", "1", " a", " 1", "*/", "1)", "a)", "a;", "a}", "x;}", ");}", '"]', '"}', "1]", "1}", " end", "\na"]
 """What is tried after a text that has no future."""
-
-
-def lark_accepts(built: lark.Lark, text: str) -> bool:
-    """Whether Lark parses a text; whatever it raises is a rejection."""
-    try:
-        built.parse(text)
-    except Exception:  # noqa: BLE001
-        return False
-    return True
 
 
 def pieces(name: str, tries: int) -> list[bytes]:
@@ -49,25 +37,6 @@ def real_vocabulary(name: str) -> sg.Vocabulary:
     return vocabulary_named(name)
 
 
-def segmented(draw: random.Random, vocab: sg.Vocabulary, text: str) -> list[int]:
-    """The text in tokens: mostly the longest that fits, as tokenizers about do, else any."""
-    numbers = token_numbers(vocab)
-    data = text.encode()
-    found = []
-    at = 0
-    while at < len(data):
-        fitting = [n for k in range(at + 1, min(len(data), at + 24) + 1) if (n := numbers.get(data[at:k])) is not None]
-        found.append(fitting[-1] if draw.random() < 0.8 else draw.choice(fitting))
-        at += len(vocab.tokens[found[-1]] or b"")
-    return found
-
-
-@lru_cache(maxsize=1)
-def token_numbers(vocab: sg.Vocabulary) -> dict[bytes, int]:
-    """The tokens by their bytes."""
-    return {token: n for n, token in enumerate(vocab.tokens) if token}
-
-
 @lru_cache(maxsize=len(SEEDS))
 def lark_built(name: str) -> lark.Lark:
     """The grammar as Lark builds it."""
@@ -79,42 +48,6 @@ def small(name: str) -> Constraint:
     """The grammar over all single bytes and 250 pieces of its seeds."""
     tokens: list[bytes | None] = [*(bytes([b]) for b in range(256)), *pieces(name, 250)]
     return sg.compile(sg.Lark(lark_built(name)), sg.Vocabulary([*tokens, None], eos_ids=[len(tokens)]))
-
-
-def words(text: str) -> list[str]:
-    """A text cut where letters, digits, blanks and signs meet: its tokens, about."""
-    found: list[str] = []
-    kind = ""
-    for x in text:
-        now = "a" if x.isalpha() or x == "_" else "0" if x.isdigit() else " " if x.isspace() else x
-        if found and now == kind and now in "a0 ":
-            found[-1] += x
-        else:
-            found.append(x)
-        kind = now
-    return found
-
-
-def edited(draw: random.Random, name: str) -> str:
-    """A seed after one to three edits: a character or a token put in, taken out, or exchanged."""
-    text = draw.choice(SEEDS[name])
-    letters = "".join(SEEDS[name]) + GENERAL
-    for _ in range(draw.randint(1, 3)):
-        by_words = draw.random() < 0.5
-        units = words(text) if by_words else list(text)
-        others = words(draw.choice(SEEDS[name])) if by_words else list(letters)
-        at = draw.randrange(len(units) + 1)
-        kind = draw.randrange(4)
-        if kind == 0:
-            units.insert(at, draw.choice(others))
-        elif kind == 1:
-            del units[at : at + 1]
-        elif kind == 2:
-            units[at : at + 1] = [draw.choice(others)]
-        else:
-            units[at : at + 2] = units[at : at + 2][::-1]
-        text = "".join(units)
-    return text
 
 
 def allowed(constraint: Constraint, state: int) -> list[int]:
