@@ -20,7 +20,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import lark
 import numpy as np
@@ -82,7 +81,7 @@ def ours(constraint: Constraint, texts: list[list[int]]) -> str:
     return f"  mask     {percentiles(masks)}   {met}, nodes {nodes}\n  advance  {percentiles(steps)}"
 
 
-def theirs(tokenizer: Any, text: str, texts: list[list[int]]) -> str:
+def theirs(tokenizer: object, text: str, texts: list[list[int]]) -> str:
     """The same by llguidance, or why it refuses the grammar."""
     from llguidance import LLMatcher  # noqa: PLC0415 (optional)
 
@@ -114,7 +113,7 @@ def theirs(tokenizer: Any, text: str, texts: list[list[int]]) -> str:
     )
 
 
-def peer(vocab: sg.Vocabulary) -> Any:
+def peer(vocab: sg.Vocabulary) -> object:
     """The vocabulary as llguidance takes it, or ``None`` where it is not installed."""
     try:
         import llguidance  # noqa: PLC0415 (optional)
@@ -141,7 +140,9 @@ def main() -> None:
     parser.add_argument("--grammars", nargs="*", default=list(SEEDS), choices=list(SEEDS))
     options = parser.parse_args()
     vocab = vocabulary_named(options.tokenizer)
-    warm = sg.compile(sg.Lark('start: "a" ("," "a")*\n%ignore " "'), vocab)  # kernels are compiled, or come from the cache
+    warm = sg.compile(
+        sg.Lark('start: "a" ("," "a")*\n%ignore " "'), vocab
+    )  # kernels are compiled, or come from the cache
     warm.accepts("a, a")
     warm.mask(warm.start)
     kind_of(warm, warm.start)

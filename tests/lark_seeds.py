@@ -82,7 +82,6 @@ GENERAL = "\"'\\/*-+.<>=!?_09aZ \n\té€;:,()[]{}"
 """Characters that edits put in, besides the seeds' own."""
 
 
-
 def words(text: str) -> list[str]:
     """A text cut where letters, digits, blanks and signs meet: its tokens, about."""
     found: list[str] = []

@@ -16,7 +16,33 @@ import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
 from syntagma.automata.constraint import Constraint
 
-ENDINGS = ["", " ", ")", ";", "}", "]", "\n", '"', "a", "1", " a", " 1", "*/", "1)", "a)", "a;", "a}", "x;}", ");}", '"]', '"}', "1]", "1}", " end", "\na"]
+ENDINGS = [
+    "",
+    " ",
+    ")",
+    ";",
+    "}",
+    "]",
+    "\n",
+    '"',
+    "a",
+    "1",
+    " a",
+    " 1",
+    "*/",
+    "1)",
+    "a)",
+    "a;",
+    "a}",
+    "x;}",
+    ");}",
+    '"]',
+    '"}',
+    "1]",
+    "1}",
+    " end",
+    "\na",
+]
 """What is tried after a text that has no future."""
 
 

@@ -98,7 +98,10 @@ def random_table(draw: random.Random) -> str:
     symbols = ["a", "b", "c", '"x"', '"y"', '"z"']
     lines = []
     for lhs in ("start", "a", "b", "c"):
-        sides = [" ".join(draw.choices(symbols, k=draw.randint(0 if lhs != "start" else 1, 3))) for _ in range(draw.randint(1, 3))]
+        sides = [
+            " ".join(draw.choices(symbols, k=draw.randint(0 if lhs != "start" else 1, 3)))
+            for _ in range(draw.randint(1, 3))
+        ]
         lines.append(f"{lhs}: {' | '.join(dict.fromkeys(sides))}")
     return "\n".join(lines)
 
@@ -159,15 +162,17 @@ def vocabulary() -> sg.Vocabulary:
 @given(st.randoms(use_true_random=False))
 def test_prefixes_of_live_random_grammars_can_be_finished(draw: random.Random) -> None:
     """Random walks in random grammars that are proved live reach no prefix from which no end is found."""
-    grammar = lark_random.grammar(draw)
-    try:
-        built = lark.Lark(grammar, parser="lalr")
-        live = not obstacles(tables(built))
-    except (lark.exceptions.LarkError, sg.SyntagmaError):
-        assume(False)
+    for _ in range(60):  # most are refused by Lark, or have traps
+        grammar = lark_random.grammar(draw)
+        try:
+            built = lark.Lark(grammar, parser="lalr")
+            if not obstacles(tables(built)):
+                break
+        except (lark.exceptions.LarkError, sg.SyntagmaError):
+            continue
+    else:
+        event("none is live")
         return
-    event(f"live: {live}")
-    assume(live)
     constraint = sg.compile(sg.Lark(built), vocabulary())
     for _ in range(4):
         state = constraint.start

@@ -14,7 +14,7 @@ that the table's edges allow.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lark
 import numpy as np
@@ -57,7 +57,11 @@ def obstacles(read: LarkTables) -> list[ReportEntry]:
 
 def _entry(name: str, reason: str, hint: str) -> ReportEntry:
     return ReportEntry(
-        name, "liveness", "exact", reason, f"a prefix may be allowed that no text completes, and masks get empty there; {hint}"
+        name,
+        "liveness",
+        "exact",
+        reason,
+        f"a prefix may be allowed that no text completes, and masks get empty there; {hint}",
     )
 
 
@@ -72,7 +76,9 @@ def _unproductive(lalr: Lalr) -> list[ReportEntry]:
                 productive.add(lhs)
     wanted = np.flatnonzero((lalr.goto >= 0).any(axis=0)).tolist()
     return [
-        _entry(lalr.nonterminals[n], "the rule has no finite text", "give it an alternative that does not lead back to it")
+        _entry(
+            lalr.nonterminals[n], "the rule has no finite text", "give it an alternative that does not lead back to it"
+        )
         for n in wanted
         if n not in productive
     ]
@@ -80,7 +86,7 @@ def _unproductive(lalr: Lalr) -> list[ReportEntry]:
 
 def _conflicts(built: lark.Lark) -> list[ReportEntry]:
     """Conflicts that Lark resolved in silence: for shift, or by the priorities of rules (DeRemer and Pennello 1982)."""
-    analysis = LALR_Analyzer(ParserConf(built.rules, {}, built.options.start))
+    analysis: Any = LALR_Analyzer(ParserConf(built.rules, {}, built.options.start))
     analysis.compute_lr0_states()
     analysis.compute_reads_relations()
     analysis.compute_includes_lookback()
@@ -98,7 +104,9 @@ def _conflicts(built: lark.Lark) -> list[ReportEntry]:
     return [
         *(
             _entry(
-                name, f"Lark shifts {_names(met)} where this rule could end", "make the grammar LALR(1) to have it proved"
+                name,
+                f"Lark shifts {_names(met)} where this rule could end",
+                "make the grammar LALR(1) to have it proved",
             )
             for name, met in sorted(shifts.items())
         ),
@@ -160,7 +168,9 @@ class _Lexemes:
         self.scanner: Scanner = scanner
         n_parts, n_lexers = scanner.begin.shape
         self.end = len(lalr.terminals)
-        unnamed = {x.name: x.pattern.to_regexp().replace("\n", "\\n") for x in read.built.terminals if x.name.startswith("__")}
+        unnamed = {
+            x.name: x.pattern.to_regexp().replace("\n", "\\n") for x in read.built.terminals if x.name.startswith("__")
+        }
         self.names = (*(f"/{unnamed[x]}/" if x in unnamed else x for x in lalr.terminals), "the end of the text")
         self.back = _Backwards.of(scanner.edges[:, [0, 3]])
         self.owner = np.repeat(np.arange(scanner.n_locals), np.diff(scanner.exit_start))
@@ -250,7 +260,10 @@ class _Lexemes:
                 inside = self.within[:, lexer] if t == self.end else self.within[:, self.wanted[:, t]].any(axis=1)
                 ends = np.zeros((scanner.n_locals, 1), np.bool_)
                 ends[self.owner[own[good]]] = True
-                if not good.all() and (inside & scanner.reach[:, -1 if t == self.end else t] & ~self.back.close(ends)[:, 0]).any():
+                if (
+                    not good.all()
+                    and (inside & scanner.reach[:, -1 if t == self.end else t] & ~self.back.close(ends)[:, 0]).any()
+                ):
                     found.append(_dead_end("an ignored lexeme" if t == self.end else self.names[t]))
                     break
         return found
@@ -265,8 +278,14 @@ class _Lexemes:
             behind[name] |= {self.names[x] for x in np.flatnonzero(self.missing[part, lexers].any(axis=0)).tolist()}
         first = self.missing[0, self.lalr.lexer_of[self.lalr.start]]
         behind["the beginning of the text"] |= {self.names[x] for x in np.flatnonzero(first).tolist()}
-        hint = "ignored blanks (%ignore) keep lexemes apart, and terminals of different beginnings do not hide one another"
-        return [_entry(name, f"behind it, no text leads to {_names(lacking)}", hint) for name, lacking in behind.items() if lacking]
+        hint = (
+            "ignored blanks (%ignore) keep lexemes apart, and terminals of different beginnings do not hide one another"
+        )
+        return [
+            _entry(name, f"behind it, no text leads to {_names(lacking)}", hint)
+            for name, lacking in behind.items()
+            if lacking
+        ]
 
 
 def _dead_end(name: str) -> ReportEntry:

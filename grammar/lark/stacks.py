@@ -48,7 +48,9 @@ class _Stacks:
                     found[key] = found.get(key, 0) | 1 << t
             self.reduces.append(found)
         n = len(self.gotos)
-        self.fed: list[dict[int, Outcomes]] = [{} for _ in range(n)]  # a terminal that is shifted, or fed before an empty rule
+        self.fed: list[dict[int, Outcomes]] = [
+            {} for _ in range(n)
+        ]  # a terminal that is shifted, or fed before an empty rule
         self.of: list[Outcomes] = [{} for _ in range(n)]  # between two terminals
         self.into: list[set[int]] = [set() for _ in range(n)]  # states directly below
         for state in range(n):
@@ -138,15 +140,15 @@ class _Stacks:
     def incomplete(self) -> list[int]:
         """The greatest fixed point over what lies below, since stacks are finite; the least one over what happens at one height."""
         wanted = {
-            state: [tuple((x, lhs, mask) for x in self.below(state, pops + 1)) for (pops, lhs), mask in outcomes.items()]
+            state: [
+                tuple((x, lhs, mask) for x in self.below(state, pops + 1)) for (pops, lhs), mask in outcomes.items()
+            ]
             for state, outcomes in enumerate(self.of)
             if self.lexer_of[state] >= 0 and state != self.start
         }
         first = [(self.start, -1, 0)]
         ways: dict[Key, list[tuple[Key | None, tuple[Key, ...]]]] = {
-            first[0]: [
-                ((self.start, lhs, mask), ()) for lhs, mask in self._from_start()
-            ]
+            first[0]: [((self.start, lhs, mask), ()) for lhs, mask in self._from_start()]
         }
         work = [key for alternatives in wanted.values() for keys in alternatives for key in keys]
         work += [key for key, _ in ways[first[0]] if key is not None]
