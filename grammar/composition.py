@@ -82,7 +82,7 @@ class Parts:
             dialect=kind,
             sound=all(report.sound for _, report in reports),
             complete=all(report.complete for _, report in reports),
-            live=all(report.live for _, report in reports),
+            live=lambda: all(report.live for _, report in reports),
             budget="exact",
             collect=lambda: [
                 ReportEntry("#", kind, "exact"),

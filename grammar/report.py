@@ -42,7 +42,7 @@ class Report:
         dialect: the dialect that the source was read in, with the reason in parentheses where it was detected.
         sound: every finished text is valid.
         complete: every valid value has a text.
-        live: every prefix that is allowed can be finished.
+        live: every prefix that is allowed can be finished, as far as that is proved.
 
     """
 
@@ -52,22 +52,29 @@ class Report:
         dialect: str,
         sound: bool,
         complete: bool,
-        live: bool,
+        live: bool | Callable[[], bool],
         budget: Literal["exact", "bound"],
         collect: Callable[[], list[ReportEntry]],
         unsatisfiable: Callable[[], list[str]],
     ) -> None:
-        """Hold the flags, and two functions that list the rest on demand."""
+        """Hold the flags, and functions that find the rest on demand; ``live`` may be one, where its proof takes a while."""
         self.dialect = dialect
         self.sound = sound
         self.complete = complete
-        self.live = live
+        self._live = live
         self._budget: Literal["exact", "bound"] = budget
         self._is_minimal: Callable[[], bool] | None = None
         self._collect = collect
         self._find_unsatisfiable = unsatisfiable
         self._entries: tuple[ReportEntry, ...] | None = None
         self._unsatisfiable: tuple[str, ...] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether every prefix that is allowed can be finished; false as well where that is not proved."""
+        if not isinstance(self._live, bool):
+            self._live = self._live()
+        return self._live
 
     @property
     def budget(self) -> Literal["exact", "bound"]:

@@ -1,11 +1,15 @@
-"""Texts of real Lark grammars, and grammars that no folder holds."""
+"""Texts of real Lark grammars, their edits and tokens, and grammars that no folder holds."""
 
 from __future__ import annotations
 
+import random
+from functools import lru_cache
 from pathlib import Path
 
 import lark
 import pytest
+
+from syntagma.automata.vocabulary import Vocabulary
 
 GRAMMARS = Path(__file__).resolve().parents[2] / "shared" / "data" / "grammars" / "lark"
 
@@ -63,3 +67,71 @@ def build(name: str) -> lark.Lark:
     if name == "csv":
         return lark.Lark(CSV, parser="lalr")
     return lark.Lark.open(str(grammar_path(name)), parser="lalr")
+
+
+def lark_accepts(built: lark.Lark, text: str) -> bool:
+    """Whether Lark parses a text; whatever it raises is a rejection."""
+    try:
+        built.parse(text)
+    except Exception:  # noqa: BLE001
+        return False
+    return True
+
+
+GENERAL = "\"'\\/*-+.<>=!?_09aZ \n\té€;:,()[]{}"
+"""Characters that edits put in, besides the seeds' own."""
+
+
+def words(text: str) -> list[str]:
+    """A text cut where letters, digits, blanks and signs meet: its tokens, about."""
+    found: list[str] = []
+    kind = ""
+    for x in text:
+        now = "a" if x.isalpha() or x == "_" else "0" if x.isdigit() else " " if x.isspace() else x
+        if found and now == kind and now in "a0 ":
+            found[-1] += x
+        else:
+            found.append(x)
+        kind = now
+    return found
+
+
+def edited(draw: random.Random, name: str) -> str:
+    """A seed after one to three edits: a character or a token put in, taken out, or exchanged."""
+    text = draw.choice(SEEDS[name])
+    letters = "".join(SEEDS[name]) + GENERAL
+    for _ in range(draw.randint(1, 3)):
+        by_words = draw.random() < 0.5
+        units = words(text) if by_words else list(text)
+        others = words(draw.choice(SEEDS[name])) if by_words else list(letters)
+        at = draw.randrange(len(units) + 1)
+        kind = draw.randrange(4)
+        if kind == 0:
+            units.insert(at, draw.choice(others))
+        elif kind == 1:
+            del units[at : at + 1]
+        elif kind == 2:
+            units[at : at + 1] = [draw.choice(others)]
+        else:
+            units[at : at + 2] = units[at : at + 2][::-1]
+        text = "".join(units)
+    return text
+
+
+def segmented(draw: random.Random, vocab: Vocabulary, text: str) -> list[int]:
+    """The text in tokens: mostly the longest that fits, as tokenizers about do, else any."""
+    numbers = token_numbers(vocab)
+    data = text.encode()
+    found = []
+    at = 0
+    while at < len(data):
+        fitting = [n for k in range(at + 1, min(len(data), at + 24) + 1) if (n := numbers.get(data[at:k])) is not None]
+        found.append(fitting[-1] if draw.random() < 0.8 else draw.choice(fitting))
+        at += len(vocab.tokens[found[-1]] or b"")
+    return found
+
+
+@lru_cache(maxsize=1)
+def token_numbers(vocab: Vocabulary) -> dict[bytes, int]:
+    """The tokens by their bytes."""
+    return {token: n for n, token in enumerate(vocab.tokens) if token}

@@ -420,6 +420,7 @@ class _Lexemes:
         self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
         self._lexer_of = parser.lalr.lexer_of
+        self._left = _left(parser)
         self.worst = self._at_worst()
         self.kernels = _kernels(parser)
         layout = parser.indentation
@@ -499,7 +500,11 @@ class _Lexemes:
         return found
 
     def _at_worst(self) -> list[int]:
-        """The cost of each terminal and of the end, whatever the lexeme before it left."""
+        """The cost of each terminal and of the end, whatever the terminal before it left.
+
+        What an ignored lexeme left does not count: the way to a terminal that leads through one is known with its bytes, and need not be gone.
+        What cannot come at once after some terminal at all (a newline after a newline) has no cost there.
+        """
         worst = np.full(self._n_types, -1, np.int64)
         wanted: dict[int, set[int]] = {}
         for state, lexer in enumerate(self._lexer_of.tolist()):
@@ -507,11 +512,24 @@ class _Lexemes:
                 wanted.setdefault(lexer, set()).update(self._columns[state].tolist())
         for lexer, columns in wanted.items():
             own = sorted(columns)
-            for local in np.unique(self._begin[:, lexer][self._begin[:, lexer] >= 0]).tolist():
+            left = np.flatnonzero(self._left[:, lexer])
+            for local in np.unique(self._begin[left, lexer][self._begin[left, lexer] >= 0]).tolist():
                 row = self._row(local, lexer)[own]
-                # What cannot come at once after some lexeme at all (a newline after a newline) has no cost there.
                 worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
         return [cost if cost >= 0 else FAR for cost in worst.tolist()]
+
+
+def _left(parser: Parser) -> npt.NDArray[np.bool_]:
+    """bool[n_parts, n_lexers]: a terminal may leave the part where this lexer begins."""
+    lalr, scanner = parser.lalr, parser.scanner
+    n_parts, n_lexers = scanner.begin.shape
+    behind = np.zeros((len(lalr.terminals), n_lexers), np.bool_)
+    state, column = np.nonzero(lalr.action[:, :-1] > 0)
+    behind[column, lalr.lexer_of[lalr.action[state, column] - 1]] = True
+    found = np.zeros((n_parts, n_lexers), np.bool_)
+    met = np.unique(np.stack([scanner.exit_type, scanner.exit_part], axis=1)[scanner.exit_type >= 0], axis=0)
+    np.logical_or.at(found, met[:, 1], behind[met[:, 0]])
+    return found
 
 
 def _kernels(parser: Parser) -> list[set[tuple[int, int]]]:

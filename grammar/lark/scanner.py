@@ -34,11 +34,12 @@ _Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LarkTables:
-    """A Lark grammar as tables: lexer, parser, and the indenter between them, if there is one."""
+    """A Lark grammar as tables: lexer, parser, and the indenter between them, if there is one; and the grammar that they were read from."""
 
     scanner: Scanner
     lalr: Lalr
     indentation: Indentation | None
+    built: lark.Lark
 
 
 def tables(
@@ -80,7 +81,7 @@ def tables(
         ends = np.zeros(scanner.n_locals, np.bool_)
         ends[: len(small.exit)] = small.exit[:, read.indentation.newline] != DEAD
         check_spellable(read.indentation, scanner.edges, ends, lexing.names)
-    return LarkTables(scanner, read.lalr, read.indentation)
+    return LarkTables(scanner, read.lalr, read.indentation, grammar)
 
 
 def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:

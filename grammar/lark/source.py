@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ class Lark(Source):
             LimitExceeded: its lexers have too many states.
 
         """
-        from .scanner import tables  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+        from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+        from .scanner import tables  # noqa: PLC0415
 
         read = tables(
             self.grammar,
@@ -63,13 +65,14 @@ class Lark(Source):
         rule = grammar.rule(origin=self._name())
         grammar.define(rule, Parser.of(read.lalr, read.scanner, read.indentation).body())
         grammar.start = rule
+        found = cache(lambda: obstacles(read))
         report = Report(
             dialect="lark (LALR, contextual lexer)",
             sound=True,
             complete=True,
-            live=True,
+            live=lambda: not found(),
             budget="bound",
-            collect=lambda: _entries(read),
+            collect=lambda: [*_entries(read), *found()],
             unsatisfiable=list,
         )
         return Lowered(grammar, report)

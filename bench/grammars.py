@@ -1,0 +1,175 @@
+"""Lark grammars: what they cost to compile, and masks and advances along texts, beside llguidance where it reads the same grammar.
+
+For each grammar of ``tests/lark_seeds.py``: the milliseconds that Lark itself takes to build it, that its scanner and parser take as tables, that loading takes, and that
+llguidance takes.  Then texts (the seeds, and edits of them that Lark still parses) are read token by token with a mask before each token.  The first half
+warms up, and the times of the second half are printed, in microseconds through the public interfaces, with what its masks were:
+
+``kept``      rows copied, since the scanner's state met the same top of the parser's stack before;
+``built``     rows that were walked for;
+``several``   states with several entries, whose rows are never kept;
+``nodes``     nodes of effects that were made for all of them, each for one byte of some token.
+
+Times are those of one process beside whatever else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import lark
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from corpus import REAL_TOKENIZERS, SMALL, vocabulary_named
+from lark_seeds import CSV, SEEDS, build, edited, grammar_path, lark_accepts, segmented
+
+import syntagma as sg
+from syntagma.automata import layout as lay
+from syntagma.automata.constraint import Constraint
+from syntagma.automata.heap import state_offset
+from syntagma.automata.rows import kept_row
+from syntagma.grammar.lark.scanner import tables
+
+
+def percentiles(seconds: list[float]) -> str:
+    """The middle and the last hundredth of some times, in microseconds."""
+    p50, p99, most = np.percentile(np.array(seconds) * 1e6, [50, 99, 100])
+    return f"p50 {p50:7.1f}  p99 {p99:8.1f}  max {most:8.0f} us"
+
+
+def kind_of(constraint: Constraint, state: int) -> str:
+    """What the next mask of a state will be."""
+    a = constraint.store.arena.a
+    at = lay.HP + int(state_offset(a, state))
+    entries = ((int(a[at]) & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
+    if entries > 1:
+        return "several"
+    q, frame = int(a[at + lay.STATE_ENTRIES]), int(a[at + lay.STATE_ENTRIES + 4])
+    return "kept" if kept_row(a, q, frame) >= 0 else "built"
+
+
+def ours(constraint: Constraint, texts: list[list[int]]) -> str:
+    """Read texts; times and kinds of the second half."""
+    row = np.empty(constraint.vocab.words, np.uint32)
+    masks: list[float] = []
+    steps: list[float] = []
+    kinds: Counter[str] = Counter()
+    nodes = 0
+    for number, tokens in enumerate(texts):
+        if number == len(texts) // 2:
+            masks, steps, kinds = [], [], Counter()
+            nodes = int(constraint.store.arena.a[lay.H_EF])
+        state = constraint.start
+        for token in tokens:
+            kinds[kind_of(constraint, state)] += 1
+            began = time.perf_counter()
+            constraint.mask(state, row)
+            masked = time.perf_counter()
+            state = constraint.advance(state, token)
+            steps.append(time.perf_counter() - masked)
+            masks.append(masked - began)
+            if not state:
+                raise AssertionError("a text that Lark parses is refused")
+    nodes = (int(constraint.store.arena.a[lay.H_EF]) - nodes) // lay.EF_WIDTH
+    met = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return f"  mask     {percentiles(masks)}   {met}, nodes {nodes}\n  advance  {percentiles(steps)}"
+
+
+def theirs(tokenizer: object, text: str, texts: list[list[int]]) -> str:
+    """The same by llguidance, or why it refuses the grammar."""
+    from llguidance import LLMatcher  # noqa: PLC0415 (optional)
+
+    began = time.perf_counter()
+    matcher = LLMatcher(tokenizer, text)
+    compiled = time.perf_counter() - began
+    if matcher.get_error():
+        return f"  llguidance refuses it: {matcher.get_error().strip().splitlines()[0][:140]}"
+    masks: list[float] = []
+    steps: list[float] = []
+    refused = 0
+    for number, tokens in enumerate(texts):
+        if number == len(texts) // 2:
+            masks, steps = [], []
+        matcher.reset()
+        for token in tokens:
+            began = time.perf_counter()
+            matcher.compute_bitmask()
+            masked = time.perf_counter()
+            taken = matcher.consume_token(token)
+            steps.append(time.perf_counter() - masked)
+            masks.append(masked - began)
+            if not taken:
+                refused += 1
+                break
+    return (
+        f"  llguidance: compile {1e3 * compiled:.0f} ms; {refused} of {len(texts)} texts refused\n"
+        f"  mask     {percentiles(masks)}\n  advance  {percentiles(steps)}"
+    )
+
+
+def peer(vocab: sg.Vocabulary) -> object:
+    """The vocabulary as llguidance takes it, or ``None`` where it is not installed."""
+    try:
+        import llguidance  # noqa: PLC0415 (optional)
+    except ImportError:
+        return None
+
+    class Tokens:
+        eos_token_id = vocab.eos_ids[0]
+        bos_token_id = None
+        tokens = [token or f"<|{n}|>".encode() for n, token in enumerate(vocab.tokens)]  # noqa: RUF012
+        special_token_ids = [n for n, token in enumerate(vocab.tokens) if token is None]  # noqa: RUF012
+
+        def __call__(self, text: bytes | str) -> list[int]:
+            return segmented(random.Random(0), vocab, text if isinstance(text, str) else text.decode())
+
+    return llguidance.LLTokenizer(llguidance.TokenizerWrapper(Tokens()))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", default="deepseek", choices=[*SMALL, *REAL_TOKENIZERS])
+    parser.add_argument("--texts", type=int, default=60, help="texts a grammar")
+    parser.add_argument("--grammars", nargs="*", default=list(SEEDS), choices=list(SEEDS))
+    options = parser.parse_args()
+    vocab = vocabulary_named(options.tokenizer)
+    warm = sg.compile(
+        sg.Lark('start: "a" ("," "a")*\n%ignore " "'), vocab
+    )  # kernels are compiled, or come from the cache
+    warm.accepts("a, a")
+    warm.mask(warm.start)
+    kind_of(warm, warm.start)
+    lark.Lark('start: "a"', parser="lalr")
+    tokenizer = peer(vocab)
+    print(f"{options.tokenizer}, {vocab.size:,} tokens; lark {lark.__version__}")
+    for name in options.grammars:
+        began = time.perf_counter()
+        built = build(name)
+        by_lark = time.perf_counter()
+        tables(built)
+        tabled = time.perf_counter()
+        constraint = sg.compile(sg.Lark(built), vocab)
+        loaded = time.perf_counter() - tabled - (tabled - by_lark)
+        draw = random.Random(name)
+        texts = [x for x in (edited(draw, name) for _ in range(40 * options.texts)) if lark_accepts(built, x)]
+        texts = (SEEDS[name] + texts)[: options.texts]
+        tokens = [segmented(draw, vocab, x) for x in texts]
+        print(
+            f"{name}: Lark {1e3 * (by_lark - began):.0f} ms, tables {1e3 * (tabled - by_lark):.0f} ms, "
+            f"load {1e3 * max(loaded, 0):.0f} ms; {len(texts)} texts, {sum(map(len, tokens))} tokens"
+        )
+        print(ours(constraint, tokens))
+        if tokenizer is not None:
+            text = CSV if name == "csv" else grammar_path(name).read_text(encoding="utf-8")
+            print(theirs(tokenizer, text, tokens), flush=True)
+
+
+if __name__ == "__main__":
+    main()
