@@ -96,20 +96,20 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
     part = full.exit[owner, kind]
     ignored = kind == n_types
     own, own_first = np.unique(owner, return_index=True)
-    follow = np.append(nexts, np.ones((1, len(wanted)), np.bool_), axis=0)[kind]  # behind an ignored one, all are asked for
+    after = np.append(nexts, np.ones((1, len(wanted)), np.bool_), axis=0)  # behind an ignored one, all lexers
+    follow = after[kind]
     alive = np.zeros((n + 1, wants.shape[1]), np.uint64)  # bit sets of lexers; the last row is -1: dead
     alive[:n][full.may_end] = wants[n_types]
-    before = None
-    while True:
-        _spread(alive, source, first, target)
-        begins = (alive[full.begin, lexer >> 6] >> (lexer & 63).astype(np.uint64)) & np.uint64(1) != 0
-        if before is not None and (begins == before).all():
-            break
-        before = begins
+    begins: _Bool = np.zeros(full.begin.shape, np.bool_)
+    count = -1
+    while count != int(begins.sum()):
+        count = int(begins.sum())
         leads = (begins[part] & follow).any(axis=1)
         if len(own):
             added = np.where(ignored[:, None], _packed(begins)[part], wants[kind] * leads[:, None])
             alive[own] |= np.bitwise_or.reduceat(added, own_first, axis=0)
+        _spread(alive, source, first, target)
+        begins = np.asarray(alive[full.begin, lexer >> 6] >> (lexer & 63).astype(np.uint64) & np.uint64(1) != 0)
     known = alive.any(axis=1)
     leave = np.full_like(full.exit, DEAD)
     leave[owner[leads], kind[leads]] = part[leads]
