@@ -104,7 +104,7 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
     count = -1
     while count != int(begins.sum()):
         count = int(begins.sum())
-        leads = (begins[part] & follow).any(axis=1)
+        leads: _Bool = np.asarray((begins[part] & follow).any(axis=1), np.bool_)
         if len(own):
             added = np.where(ignored[:, None], _packed(begins)[part], wants[kind] * leads[:, None])
             alive[own] |= np.bitwise_or.reduceat(added, own_first, axis=0)
