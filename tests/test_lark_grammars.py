@@ -169,7 +169,7 @@ def check_tokens(name: str, vocabulary: str, count: int) -> None:
             row = constraint.mask(state)
             bits = np.unpackbits(row.view(np.uint8), bitorder="little")[: vocab.size]
             assert bits[token], (text, vocab.tokens[token])
-            for other in (*draw.sample(np.flatnonzero(bits).tolist(), 2), *draw.choices(range(vocab.size), k=5)):
+            for other in (*draw.choices(np.flatnonzero(bits).tolist(), k=2), *draw.choices(range(vocab.size), k=5)):
                 assert bool(bits[other]) == bool(constraint.advance(state, other)), (text, vocab.tokens[other])
             state = constraint.advance(state, token)
         assert constraint.is_accepting(state), text

@@ -73,6 +73,67 @@ def live(full: Table) -> Table:
     )
 
 
+def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
+    """Drop what leads nowhere under any stack, as far as one sees without the parser's rules.
+
+    Within a lexeme of a lexer, only terminals lead on that some state with this lexer has an action for, and only to the lexers behind them.  So a
+    lexeme is dropped behind which an ignored one takes away what alone may follow.
+
+    Args:
+        full: the table.
+        wanted: bool[n_lexers, n_types + 1]: the columns with an action, the end of the text last.
+        nexts: bool[n_types, n_lexers]: the lexers of the states that a terminal is shifted to.
+
+    """
+    n, n_types = len(full.row), full.exit.shape[1] - 1
+    lexer = np.arange(len(wanted))
+    wants = _packed(wanted.T)
+    here, place = np.nonzero(full.row != DEAD)
+    pairs = np.unique(here * n + full.row[here, place])
+    source, first = np.unique(pairs // n, return_index=True)
+    target = pairs % n
+    owner, kind = np.nonzero(full.exit != DEAD)
+    part = full.exit[owner, kind]
+    ignored = kind == n_types
+    own, own_first = np.unique(owner, return_index=True)
+    after = np.append(nexts, np.ones((1, len(wanted)), np.bool_), axis=0)  # behind an ignored one, all lexers
+    follow = after[kind]
+    alive = np.zeros((n + 1, wants.shape[1]), np.uint64)  # bit sets of lexers; the last row is -1: dead
+    alive[:n][full.may_end] = wants[n_types]
+    begins: _Bool = np.zeros(full.begin.shape, np.bool_)
+    count = -1
+    while count != int(begins.sum()):
+        count = int(begins.sum())
+        leads: _Bool = np.asarray((begins[part] & follow).any(axis=1), np.bool_)
+        if len(own):
+            added = np.where(ignored[:, None], _packed(begins)[part], wants[kind] * leads[:, None])
+            alive[own] |= np.bitwise_or.reduceat(added, own_first, axis=0)
+        _spread(alive, source, first, target)
+        begins = np.asarray(alive[full.begin, lexer >> 6] >> (lexer & 63).astype(np.uint64) & np.uint64(1) != 0)
+    known = alive.any(axis=1)
+    leave = np.full_like(full.exit, DEAD)
+    leave[owner[leads], kind[leads]] = part[leads]
+    return Table(np.where(known[full.row], full.row, DEAD), leave, np.where(begins, full.begin, DEAD), full.may_end)
+
+
+def _packed(facts: _Bool) -> npt.NDArray[np.uint64]:
+    """The last axis as bits of words."""
+    padded = np.zeros((len(facts), -(-facts.shape[1] // 64) * 64), np.bool_)
+    padded[:, : facts.shape[1]] = facts
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
+
+
+def _spread(facts: npt.NDArray[np.uint64], source: _Int, first: _Int, target: _Int) -> None:
+    """What holds behind an edge holds before it, by a fixed point."""
+    if not len(source):
+        return
+    while True:
+        more = facts[source] | np.bitwise_or.reduceat(facts[target], first, axis=0)
+        if (more == facts[source]).all():
+            return
+        facts[source] = more
+
+
 def _blocks(rows: _Int) -> _Int:
     """Equal rows get equal numbers, in the order of their first places."""
     number: dict[bytes, int] = {}

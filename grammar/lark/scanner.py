@@ -75,13 +75,28 @@ def tables(
     lexing = read.lexing
     controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
     full = minimal.table(controls, closures.classes.number, len(lexing.names), len(lexing.lexers))
-    small = minimal.minimise(minimal.live(full))
+    small = minimal.minimise(_live(full, read.lalr, read.indentation))
     scanner = _scanner(small, closures.classes, lexing.names)
     if read.indentation is not None:
         ends = np.zeros(scanner.n_locals, np.bool_)
         ends[: len(small.exit)] = small.exit[:, read.indentation.newline] != DEAD
         check_spellable(read.indentation, scanner.edges, ends, lexing.names)
     return LarkTables(scanner, read.lalr, read.indentation, grammar)
+
+
+def _live(full: Table, lalr: Lalr, indentation: Indentation | None) -> Table:
+    """Drop dead ends, as far as one sees without the parser's stack."""
+    if indentation is not None:  # its terminals are no lexemes
+        return minimal.live(full)
+    chooses = lalr.lexer_of >= 0
+    wanted = np.zeros((full.begin.shape[1], lalr.action.shape[1]), np.bool_)
+    np.logical_or.at(wanted, lalr.lexer_of[chooses], lalr.action[chooses] != 0)
+    nexts = np.zeros((lalr.action.shape[1] - 1, len(wanted)), np.bool_)
+    state, column = np.nonzero(lalr.action[:, :-1] > 0)
+    nexts[column, lalr.lexer_of[lalr.action[state, column] - 1]] = True
+    found = minimal.live_under(full, wanted, nexts)
+    is_empty = found.begin[0, lalr.lexer_of[lalr.start]] == DEAD  # then the start is kept, so that there is one
+    return minimal.live(full) if is_empty else found
 
 
 def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
