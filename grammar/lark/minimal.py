@@ -110,7 +110,7 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
             alive[own] |= np.bitwise_or.reduceat(added, own_first, axis=0)
         _spread(alive, source, first, target)
         begins = np.asarray(alive[full.begin, lexer >> 6] >> (lexer & 63).astype(np.uint64) & np.uint64(1) != 0)
-    known = alive.any(axis=1)
+    known: _Bool = np.asarray(alive.any(axis=1), np.bool_)
     leave = np.full_like(full.exit, DEAD)
     leave[owner[leads], kind[leads]] = part[leads]
     return Table(np.where(known[full.row], full.row, DEAD), leave, np.where(begins, full.begin, DEAD), full.may_end)
