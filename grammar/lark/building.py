@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lark
 from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
-from ..errors import InvalidSource
+from ..errors import InvalidSource, Unsupported
 
 NO_FILE = "<string>"
 
@@ -57,6 +57,7 @@ def build(
     postlex: Indenter | None = None,
     import_paths: Sequence[str | Path] = (),
     g_regex_flags: int = 0,
+    scannerless: bool = False,
 ) -> lark.Lark:
     """Let Lark build a grammar.
 
@@ -66,6 +67,7 @@ def build(
         postlex: an indenter.
         import_paths: where ``%import`` looks besides the file's own folder.
         g_regex_flags: flags of ``re`` for all patterns.
+        scannerless: for Earley's parser, which takes every context-free grammar, instead of LALR(1) tables.
 
     Raises:
         InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
@@ -83,8 +85,8 @@ def build(
     try:
         return lark.Lark(
             text,
-            parser="lalr",
-            lexer="contextual",
+            parser="earley" if scannerless else "lalr",
+            lexer="dynamic" if scannerless else "contextual",
             start=start,
             postlex=postlex,
             source_path=path,
@@ -98,7 +100,7 @@ def build(
 _MENTIONED = re.compile(
     r"(?:[Rr]ules?|(?:Non)?[Tt]erminals?|[Tt]emplate|[Pp]arameters?|not defined|Error at|used for|be empty|import)(?=\W+(\w+))"
 )
-_DEFINED = re.compile(r"(?:token|zero-width terminals\.) \(?(\w+): ?'?(.*?)'?\)?$")
+_DEFINED = re.compile(r"(?:token |zero-width terminals\. \(|TerminalDef\(')(\w+)'?[:,] ?'?(.*?)'?\)*$")
 """How Lark's messages name what they are about."""
 
 
@@ -116,4 +118,54 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
     else:
         uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
         where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
+    if "Reduce/Reduce collision" in message:
+        message, hint = (
+            f"it is not LALR(1). {message.rstrip()}\n",
+            "lexer='scannerless' takes every context-free grammar",
+        )
+        return InvalidSource(
+            f"Lark refuses the grammar: {message}", where=where, hint=hint, excerpt=excerpt.removeprefix("\n") or None
+        )
     return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)
+
+
+_PLAIN = {
+    "regex": (False, "the third-party regex module has rules of its own; build it without"),
+    "use_bytes": (False, "build it for text; here it reads UTF-8"),
+    "transformer": (None, "a transformer may reject tokens; run it on what was generated"),
+}
+"""Options of Lark that change its language, what they must be, and what to do if they are not."""
+
+
+def check_options(built: lark.Lark, more: Mapping[str, tuple[Any, str]]) -> None:
+    """Refuse a grammar that was built with what changes its language in ways that cannot be read.
+
+    Args:
+        built: the grammar.
+        more: further options, what they must be, and what to do if they are not.
+
+    Raises:
+        Unsupported: it was built with such an option.
+
+    """
+    options = built.options
+    for name, (wanted, hint) in {**more, **_PLAIN}.items():
+        if getattr(options, name) != wanted:
+            raise Unsupported(f"the grammar was built with {name}={getattr(options, name)!r}", hint=hint)
+    for name in ("lexer_callbacks", "_plugins"):
+        if getattr(options, name):
+            raise Unsupported(f"the grammar was built with {name}", hint="user code cannot run inside a table")
+
+
+def start_rule(starts: Sequence[str], start: str | None) -> str:
+    """The start rule of a built grammar.
+
+    Raises:
+        InvalidSource: it has no such start rule, or several and none was chosen.
+
+    """
+    if start is None and len(starts) > 1:
+        raise InvalidSource(f"the grammar has the start rules {', '.join(starts)}", hint="say which: start=...")
+    if start is not None and start not in starts:
+        raise InvalidSource(f"{start!r} is no start rule of the grammar", hint=f"one of {', '.join(starts)}")
+    return start or str(starts[0])
