@@ -50,6 +50,11 @@ class Text(NamedTuple):
         )
 
 
+def as_path(grammar: str | Path) -> str | Path:
+    """A string of one line that ends like a file of grammars is a path."""
+    return Path(grammar) if isinstance(grammar, str) and "\n" not in grammar and grammar.endswith(".lark") else grammar
+
+
 def build(
     grammar: str | Path,
     *,
@@ -74,6 +79,7 @@ def build(
 
     """
     text, path = "", None
+    grammar = as_path(grammar)
     if isinstance(grammar, Path):
         path = str(grammar)
         try:
@@ -119,12 +125,11 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
         uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
         where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
     if "Reduce/Reduce collision" in message:
-        message, hint = (
-            f"it is not LALR(1). {message.rstrip()}\n",
-            "lexer='scannerless' takes every context-free grammar",
-        )
         return InvalidSource(
-            f"Lark refuses the grammar: {message}", where=where, hint=hint, excerpt=excerpt.removeprefix("\n") or None
+            f"the grammar is not LALR(1), Lark says: {' '.join(message.split())}",
+            where=where,
+            hint="lexer='scannerless' takes every context-free grammar",
+            excerpt=excerpt.removeprefix("\n") or None,
         )
     return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)
 

@@ -30,7 +30,7 @@ class Lark(Source):
     With ``lexer="scannerless"`` every way of splitting a text into terminals counts, priorities say nothing, and any context-free grammar will do.
 
     Attributes:
-        grammar: the grammar's text, a ``pathlib.Path`` of its file, or what ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
+        grammar: the grammar's text, the path of its file (a ``pathlib.Path``, or a string of one line that ends in ``.lark``), or what ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
         lexer: ``"lark"`` or ``"scannerless"``.
         start: the rule that texts are made of; ``"start"`` unless the grammar is built already and has one start rule.
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
@@ -74,12 +74,13 @@ class Lark(Source):
         from . import building, scannerless  # noqa: PLC0415
 
         grammar, start = self.grammar, self.start
+        if self.postlex is not None:
+            raise Unsupported("a post-lexer works on lexemes, and here there are none", hint="choose lexer='lark'")
         if not isinstance(grammar, lark.Lark):
             start = start or "start"
             grammar = building.build(
                 grammar,
                 start=start,
-                postlex=self.postlex,
                 import_paths=self.import_paths,
                 g_regex_flags=self.regex_flags,
                 scannerless=True,
