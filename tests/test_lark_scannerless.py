@@ -47,7 +47,8 @@ def parses(built: lark.Lark, text: str) -> bool:
     except lark.exceptions.LarkError:
         return False
     except RuntimeError as error:  # it has found the text in the language in more ways than it can put into one tree
-        assert "multiple start symbol items" in str(error)
+        if "multiple start symbol items" not in str(error):
+            raise
     return True
 
 
@@ -288,7 +289,7 @@ def test_mutations_of_real_texts(name: str) -> None:
     draw = random.Random(5)
     verdicts = set()
     for sample in SEEDS[name][: size(9, plain=1)]:
-        for mutation in [sample, *mutations(draw, sample[:40], size(60, plain=6))]:
+        for mutation in [sample, *mutations(draw, sample[:40], size(60, plain=30))]:
             verdicts.add(parses(built, mutation))
             assert constraint.accepts(mutation) == parses(built, mutation), mutation
     assert verdicts == {True, False}
