@@ -17,6 +17,7 @@ from .jsonschema import JsonSchema
 from .leftcorner import real_time
 from .report import Report, ReportEntry
 from .source import Lowered, Source
+from .tails import check_tails
 
 MOST_COPIES: Final = 1000
 """Copies of a part that are written one after the other: where nothing stands between them that could be counted."""
@@ -95,7 +96,7 @@ class Parts:
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]
-        return Lowered(real_time(self.grammar), report, sum(deadlines) if deadlines else None)
+        return Lowered(real_time(check_tails(self.grammar)), report, sum(deadlines) if deadlines else None)
 
 
 @dataclass(frozen=True, slots=True)
