@@ -11,8 +11,8 @@ from . import layout as lay
 from .arena import check
 from .effects import child, exit_child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
-from .masks import LANDED, LANDED_WIDTH, N_WALKS, NODE_MASK, WALKS, mask, walk_values
-from .parser import lexer_on, run_exit
+from .masks import LANDED, LANDED_WIDTH, N_WALKS, NODE_MASK, WALKS, mask, run_class, walk_values
+from .parser import lexer_on
 from .values import compares_values, keys_of, returned_register, text_of
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def _sign(
     scope = int(a[p + 3])
     entries = a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY).tolist()
     paths: list[
-        tuple[int, int, int, int]
-    ] = []  # effect node, frame, register with an open text or keys, number of the path
+        tuple[int, int, int, int, int]
+    ] = []  # effect node, room, frame, register with an open text or keys, number of the path
     number = 1
     for q, need, room, register, frame in entries:
         at_q = lay.LS + q * lay.LS_WIDTH
@@ -86,11 +86,11 @@ def _sign(
         if shadow >= 0:
             under = int(intern_link(a, scope, int(a[at_q + lay.L_SHADOW_SYM]), need, room, 0, frame))
             check(a)
-            paths.append((_checked(a, int(root(a, r, shadow))), under, register, number))
-        paths.append((_checked(a, int(root(a, r, q))), frame, register, number + 1))
+            paths.append((_checked(a, int(root(a, r, shadow))), lay.UNBOUNDED, under, register, number))
+        paths.append((_checked(a, int(root(a, r, q))), room, frame, register, number + 1))
         number += 2
     while paths:
-        node, frame, register, number = paths.pop()
+        node, room, frame, register, number = paths.pop()
         keys = int(keys_of(a, register))
         text = int(text_of(a, register))
         e = lay.EF + node * lay.EF_WIDTH
@@ -109,12 +109,13 @@ def _sign(
             continue
         number = number * 257 + 1
         first = lay.PP + int(a[e + lay.E_CLASSES])
-        for cls, exit_ in enumerate(a[first : first + 3 * int(a[e + lay.E_N_CLASSES]) : 3].tolist()):
-            if exit_ < 0:
+        for cls in range(int(a[e + lay.E_N_CLASSES])):
+            one = first + lay.CLASS_WIDTH * cls
+            if int(a[one]) < 0:
                 below = _below(store, scope, node, frame, register)
             else:
-                below = _behind_exit(store, scope, node, cls, exit_, frame, register)
-            paths += [(*path, number + j) for j, path in enumerate(below)]
+                below = _behind_exit(store, scope, node, cls, room, frame, register)
+            paths += [(x, lay.UNBOUNDED, under, keyed, number + j) for j, (x, under, keyed) in enumerate(below)]
             number += len(below)
 
 
@@ -140,11 +141,12 @@ def _below(store: Store, scope: int, node: int, frame: int, register: int) -> li
 
 
 def _behind_exit(
-    store: Store, scope: int, node: int, cls: int, exit_: int, frame: int, register: int
+    store: Store, scope: int, node: int, cls: int, room: int, frame: int, register: int
 ) -> list[tuple[int, int, int]]:
     """The same for a class of pop points at which a scanner's state is left."""
     a, r = store.arena
-    n = int(run_exit(a, scope, exit_, frame, register, LANDED))
+    one = lay.PP + int(a[lay.EF + node * lay.EF_WIDTH + lay.E_CLASSES]) + lay.CLASS_WIDTH * cls
+    n = int(run_class(a, scope, one, room, frame, register, LANDED))
     check(a)
     landed = a[LANDED : LANDED + n * LANDED_WIDTH].reshape(-1, LANDED_WIDTH).tolist()
     return [

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from ..grammar.ir import (
+    COUNT_MANY,
     ITEM_BEGIN,
     ITEM_END,
     OP_COUNT,
@@ -26,7 +27,7 @@ from . import layout as lay
 from .arena import take
 from .heap import intern_link
 from .packed import expand
-from .parser import back, begin_of, follow_of, hangs_on_stack
+from .parser import back, begin_of, follow_of, hangs_on_column, hangs_on_stack
 from .step import range_of
 
 WIDTH = 8
@@ -53,8 +54,10 @@ TABLE_SIZE = lay.S + 250004  # a power of two
 LEXER = lay.S + 250005  # of the parser's state that the unknown stack begins with; -1 where it is not known
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
-POPS = POOL + POOL_CAP  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit
-POP_WIDTH = 7
+POPS = (
+    POOL + POOL_CAP
+)  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit, room, frame
+POP_WIDTH = 9
 POPS_CAP = 1 << 23
 HITS = POPS + POPS_CAP  # group << HIT_SHIFT | token
 HITS_CAP = 1 << 22
@@ -112,7 +115,7 @@ def add_entry(a, begin, end, q, need, room, key, frame, min_room, max_need, chai
 
 
 @njit(cache=True, nogil=True)
-def add_pop(a, node, eager, min_room, max_need, chain, key, exit_):
+def add_pop(a, node, eager, min_room, max_need, chain, key, exit_, room, frame):
     """Append a pop point unless it is there; returns 0, or -1 with H_ERROR set."""
     n = a[N_POPS]
     p = POPS + POP_WIDTH * n
@@ -127,6 +130,8 @@ def add_pop(a, node, eager, min_room, max_need, chain, key, exit_):
             and a[p + 4] == chain
             and a[p + 5] == key
             and a[p + 6] == exit_
+            and a[p + 7] == room
+            and a[p + 8] == frame
         ):
             return np.int64(0)
     if POP_WIDTH * (n + 1) > POPS_CAP:
@@ -140,8 +145,24 @@ def add_pop(a, node, eager, min_room, max_need, chain, key, exit_):
     a[p + 4] = chain
     a[p + 5] = key
     a[p + 6] = exit_
+    a[p + 7] = room
+    a[p + 8] = frame
     a[N_POPS] = n + 1
     return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def add_usual_pop(a, node, eager, min_room, max_need, chain, key):
+    """A pop point at which an activation ends as usual."""
+    return add_pop(
+        a, node, eager, min_room, max_need, chain, key, np.int64(-1), np.int64(0), np.int64(lay.FRAME_UNKNOWN)
+    )
+
+
+@njit(cache=True, nogil=True)
+def add_exit(a, node, p, exit_, room, frame):
+    """A pop point at which the scanner's state of the entry at p is left."""
+    return add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_, room, frame)
 
 
 @njit(cache=True, nogil=True)
@@ -168,10 +189,14 @@ def close_exits(a, node, p, begin, end):
         exit_ = a[x]
         if not child_follows(a, node, exit_):
             continue
+        if hangs_on_column(a, exit_):  # on what lies below, too
+            if add_exit(a, node, p, exit_, a[p + X_ROOM], frame) < 0:
+                return np.int64(-1)
+            continue
         if frame == lay.FRAME_UNKNOWN:
             x_at = lay.XT + exit_ * lay.XT_WIDTH
             if a[x_at + lay.X_COLUMN] != lay.IGNORED or a[LEXER] < 0:
-                if add_pop(a, node, 0, a[p + X_MIN_ROOM], a[p + X_MAX_NEED], a[p + X_CHAIN], a[p + X_KEY], exit_) < 0:
+                if add_exit(a, node, p, exit_, np.int64(0), frame) < 0:
                     return np.int64(-1)
                 continue
             target = begin_of(a, a[x_at + lay.X_PARSER], a[x_at + lay.X_PART], a[LEXER])  # the stack stays as it is
@@ -265,7 +290,7 @@ def close_level(a, node, begin, end):
             bound = end_guard(a, flags, need, max_need)
             if bound >= 0:
                 if frame == lay.FRAME_UNKNOWN:
-                    if add_pop(a, node, 0, min_room, bound, chain, a[p + X_KEY], np.int64(-1)) < 0:
+                    if add_usual_pop(a, node, 0, min_room, bound, chain, a[p + X_KEY]) < 0:
                         return np.int64(-1)
                 else:
                     link = lay.HP + frame + lay.HEADER
@@ -312,6 +337,13 @@ def move_entry(a, p, word0, word1, node, begin, end):
     target = word1 & 0xFFFFFFFF
     symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
     dead = False
+    if op & COUNT_MANY:
+        many = a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF) + 1]
+        if room < 0:
+            room -= many
+        elif room < lay.UNBOUNDED:
+            room -= many
+        op &= OPERATION
     if op > OPERATION or op == OP_TEXT_OPEN:
         if op & ITEM_END and op & ITEM_BEGIN:  # the item before counts as soon as the next one begins
             key = np.int64(KEY_CLOSED)
@@ -388,7 +420,7 @@ def move_entry(a, p, word0, word1, node, begin, end):
         if bound < 0:
             return end
         if frame == lay.FRAME_UNKNOWN:
-            return end if add_pop(a, node, 1, min_room, bound, chain, key, np.int64(-1)) == 0 else np.int64(-1)
+            return end if add_usual_pop(a, node, 1, min_room, bound, chain, key) == 0 else np.int64(-1)
         link = lay.HP + frame + lay.HEADER
         back = a[link]
         key = KEY_CLOSED if back & 1 else a[link + 3]
@@ -583,7 +615,7 @@ def build(a, r, parent, cls, symbol, state, lexer):
     if parent >= 0:
         n_seeds = np.int64(0)
         if cls >= 0:
-            one = lay.PP + a[lay.EF + parent * lay.EF_WIDTH + lay.E_CLASSES] + 3 * cls
+            one = lay.PP + a[lay.EF + parent * lay.EF_WIDTH + lay.E_CLASSES] + lay.CLASS_WIDTH * cls
             first_seed = a[one + 1]
             n_seeds = a[one + 2]
     if a[lay.LS + state * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_LAZY and expand(a, state) < 0:
@@ -873,6 +905,8 @@ def build(a, r, parent, cls, symbol, state, lexer):
         for k in range(6):
             a[o + k] = a[x + k]
         a[o + lay.P_EXIT] = a[x + 6]
+        a[o + lay.P_ROOM] = a[x + 7]
+        a[o + lay.P_FRAME] = a[x + 8]
         min_room = a[x + 2]
         max_need = a[x + 3]
         first = np.int64(-1)
@@ -894,7 +928,9 @@ def build(a, r, parent, cls, symbol, state, lexer):
         max_room = max(max_room, min_room)
         min_need = min(min_need, max_need)
     # opens, verify and delta lists share the pop table's range
-    opens_at = take(a, lay.H_PP, n_opens + n_verify + 2 * n_delta + 3 * n_classes + lay.PP_WIDTH, lay.CAP_PP)
+    opens_at = take(
+        a, lay.H_PP, n_opens + n_verify + 2 * n_delta + lay.CLASS_WIDTH * n_classes + lay.PP_WIDTH, lay.CAP_PP
+    )
     if opens_at < 0:
         return opens_at
     o = lay.PP + opens_at
@@ -907,9 +943,13 @@ def build(a, r, parent, cls, symbol, state, lexer):
     classes_at = opens_at + n_opens + n_verify + 2 * n_delta
     for i in range(n_classes):
         begin = a[CLASS_BEGINS + i]
-        a[lay.PP + classes_at + 3 * i] = a[lay.PP + pops_at + begin * lay.PP_WIDTH + lay.P_EXIT]
-        a[lay.PP + classes_at + 3 * i + 1] = pops_at // lay.PP_WIDTH + begin
-        a[lay.PP + classes_at + 3 * i + 2] = a[CLASS_BEGINS + i + 1] - begin
+        x = lay.PP + pops_at + begin * lay.PP_WIDTH
+        o = lay.PP + classes_at + lay.CLASS_WIDTH * i
+        a[o] = a[x + lay.P_EXIT]
+        a[o + 1] = pops_at // lay.PP_WIDTH + begin
+        a[o + 2] = a[CLASS_BEGINS + i + 1] - begin
+        a[o + 3] = a[x + lay.P_ROOM]
+        a[o + 4] = a[x + lay.P_FRAME]
     # keep the pop table aligned: pop points are addressed by number
     over = a[lay.H_PP] % lay.PP_WIDTH
     if over:
@@ -949,17 +989,20 @@ def sort_pops(a, n):
     n_classes = np.int64(0)
     placed = np.int64(0)
     while placed < n:
-        exit_ = np.int64(-2)
+        first = np.int64(-1)
         a[CLASS_BEGINS + n_classes] = placed
         for i in range(n):
             p = POPS + POP_WIDTH * i
-            if exit_ == -2 and a[p + 6] >= -1:
-                exit_ = a[p + 6]
-            if a[p + 6] == exit_ and a[p + 6] >= -1:
+            if a[p + 6] < -1:  # taken
+                continue
+            if first < 0:
+                first = p
+            if a[p + 6] == a[first + 6] and a[p + 7] == a[first + 7] and a[p + 8] == a[first + 8]:
                 a[SORTED_POPS + placed] = i
                 placed += 1
-        for i in range(a[CLASS_BEGINS + n_classes], placed):  # taken: no class has this number
-            a[POPS + POP_WIDTH * a[SORTED_POPS + i] + 6] = -3 - exit_
+        for i in range(a[CLASS_BEGINS + n_classes], placed):
+            p = POPS + POP_WIDTH * a[SORTED_POPS + i]
+            a[p + 6] = -3 - a[p + 6]
         n_classes += 1
     a[CLASS_BEGINS + n_classes] = n
     for i in range(n):
@@ -983,7 +1026,7 @@ def usual_class(a, node):
     """The class of the pop points of a node at which activations end as usual, -1 if there are none."""
     e = lay.EF + node * lay.EF_WIDTH
     for i in range(a[e + lay.E_N_CLASSES]):
-        if a[lay.PP + a[e + lay.E_CLASSES] + 3 * i] == -1:
+        if a[lay.PP + a[e + lay.E_CLASSES] + lay.CLASS_WIDTH * i] == -1:
             return np.int64(i)
     return np.int64(-1)
 

@@ -317,6 +317,7 @@ FLAG_LAZY = 128  # of a packed automaton, without its ranges as yet
 FLAG_OUTERMOST = 256  # nothing lies below its activation: where it may end nothing is popped
 FLAG_FAST = 64  # nothing to pop, no calls, one range a byte: a byte with a simple range needs no closure
 
+FLAG_AGAIN = 1024  # a newline's lexeme may begin anew here, with a column of its own
 FLAG_PUSH = 512  # a push state of a parser: a pure call that a byte has not to be read for
 
 RG_SHADOW_BIT = 62  # of the second word
@@ -324,7 +325,7 @@ RG_SIMPLE_BIT = 60  # of the first word: no operation but COUNT, no push, target
 UNBOUNDED = 1 << 40
 
 # --- parsers ------------------------------------------------------------------------------------------------------
-PT_WIDTH = 17
+PT_WIDTH = 20
 PT_STATES = 0  # the first of the local states that name the parser's states
 PT_N_COLUMNS = 1  # terminals, and the end of the text
 PT_N_GOTOS = 2  # nonterminals
@@ -343,13 +344,27 @@ PT_ENDED = 14  # the local state that the whole text leads to
 PT_AT_END = 15  # offset in FB: bytes that may follow the whole text
 PT_PLAIN = 16  # the first of the exits without a part, one a column
 
-XT_WIDTH = 6
+PT_NEWLINE = 17  # columns of the table of what an indenter reads and makes; -1 without one
+PT_INDENT = 18
+PT_DEDENT = 19
+
+XT_WIDTH = 8
 X_PARSER = 0
 X_COLUMN = 1
 X_PART = 2
 X_LEFT = 3
 X_GOTO = 4
 X_STATE = 5
+X_THEN = 6  # the exit that is fed next, before a lexeme begins; -1 for none
+X_OPENS = 7  # the column that an indent opens, else -1
+SETTLED = -2  # of X_LEFT: an exit of the indenter's types that is fed as it stands
+COLUMN_BASE = 1 << 30  # the room of a newline's lexeme is this less its column
+L_KIND = L_CALLS  # of a state of the table: MARK_*
+L_COLUMN = L_LEAST  # of one that an indent was shifted to: the column that it opened
+MARK_INDENT = 1
+MARK_OPEN = 2
+MARK_CLOSE = 3
+MARK_DEDENT = 4
 IGNORED = -1
 NO_PART = -1
 
@@ -419,7 +434,7 @@ E_SHADOW = 16
 E_DELTA = 17
 E_N_DELTA = 18
 E_CHAINED = 19  # 1 if an effect has a guard on an activation popped before
-E_CLASSES = 20  # each: exit or -1, first pop point, how many
+E_CLASSES = 20  # CLASS_WIDTH words each: exit or -1, first pop point, how many, room, frame
 E_N_CLASSES = 21
 E_N_CONDS = 22
 
@@ -436,7 +451,7 @@ G_TOKENS = 8  # offset in R of the list, or -1 - the offset of the packed bits
 G_N_TOKENS = 9
 G_NODE = 10
 
-PP_WIDTH = 8
+PP_WIDTH = 10
 P_NODE = 0  # trie node at which the unknown frame is popped
 P_EAGER = 1  # 1: a token that ends at the node has popped already; 0: it pops only when another byte comes
 P_MIN_ROOM = 2
@@ -445,6 +460,9 @@ P_CHAIN = 4
 P_KEY = 5
 P_FIRST = 6  # first pop point of the node with the same guards, -1 where no guard can fail: what CHAIN refers to
 P_EXIT = 7  # of a scanner's state, -1 where an activation ends as usual
+P_ROOM = 8  # of an exit that hangs on a column: the room there, else 0
+P_FRAME = 9  # and what was pushed above the unknown frame, else FRAME_UNKNOWN
+CLASS_WIDTH = 5
 
 # --- vocabulary trie ------------------------------------------------------------------------------------------------
 # One word a node, ``byte | end << 8 | depth << 31 | (token + 1) << 43``: a walk is bound by memory, and eight bytes a node

@@ -251,7 +251,7 @@ def _content_key(linked: npt.NDArray[np.int64], body: Automaton) -> Hashable:
     """A digest of all that a rule says: the bodies themselves would take more memory than what is made of them."""
     content = hashlib.blake2b(linked.tobytes(), digest_size=16)
     if isinstance(body.outline_of, PackedDfa):
-        content.update(np.ascontiguousarray(body.outline_of.words))
+        content.update(np.ascontiguousarray(body.outline_of.words).data)
         return content.digest(), body.outline_of.start
     rest = (len(linked), body.pairs, body.accepting, body.accepting_if_no_need, body.guards, body.outermost)
     content.update(repr(rest).encode())

@@ -15,7 +15,7 @@ from . import layout as lay
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .packed import mark_tokens
-from .parser import MAX_TRIED, can_take, lexer_on, run_exit
+from .parser import MAX_TRIED, can_take, hangs_on_column, lexer_on, run_exit, settle
 from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
@@ -99,6 +99,30 @@ def grafted(a, scope, relative, frame):
 
 
 @njit(cache=True, nogil=True)
+def room_of(counted, room):
+    """The room that an effect's stands for, which may be counted from that of the entry."""
+    if counted >= 0:
+        return counted
+    return room if room >= lay.UNBOUNDED else room + counted + 1
+
+
+@njit(cache=True, nogil=True)
+def run_class(a, scope, one, room, frame, register, out):
+    """What a class of pop points (its record at ``one``) of a scanner's state leads to on a real frame; see ``run_exit``."""
+    exit_ = a[one]
+    frame = grafted(a, scope, a[one + 4], frame)
+    if frame < 0:
+        return frame
+    if hangs_on_column(a, exit_):
+        exit_ = settle(a, exit_, frame, room_of(a[one + 3], room))
+        if exit_ == -2:
+            return np.int64(0)
+        if exit_ < 0:
+            return exit_
+    return run_exit(a, scope, exit_, frame, register, out)
+
+
+@njit(cache=True, nogil=True)
 def or_conditional(a, r, scope, depth, out):
     """OR the effects of the path's node at ``depth`` that hang on the stack; returns 0, or -1 with H_ERROR set."""
     p = PATH + depth * P_WIDTH
@@ -107,7 +131,8 @@ def or_conditional(a, r, scope, depth, out):
     o = end - a[e + lay.E_N_CONDS] * lay.GR_WIDTH
     while o < end:
         frame = grafted(a, scope, a[o + lay.G_FRAME], a[p + 3])
-        live = can_take(a, a[o + lay.G_STATE], frame) if frame >= 0 else frame
+        room = room_of(a[o + lay.G_ROOM], a[p + 2])
+        live = can_take(a, a[o + lay.G_STATE], frame, room) if frame >= 0 else frame
         if live < 0:
             return np.int64(-1)
         if live:
@@ -317,14 +342,15 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
         if cls >= a[e + lay.E_N_CLASSES]:
             depth -= 1
             continue
-        exit_ = a[lay.PP + a[e + lay.E_CLASSES] + 3 * cls]
+        one = lay.PP + a[e + lay.E_CLASSES] + lay.CLASS_WIDTH * cls
+        exit_ = a[one]
         if exit_ >= 0:  # a parser's: what the exit leads to lies in LANDED, the children are visited one by one
             if a[p + 4] == 0:
                 a[p + 7] = base
                 if base + MAX_TRIED > LANDED_CAP:
                     a[lay.H_ERROR] = lay.ERR_SCRATCH
                     return clean, np.int64(-1)
-                n_landed = run_exit(a, scope, exit_, a[p + 3], a[p + 5], LANDED + base)
+                n_landed = run_class(a, scope, one, a[p + 2], a[p + 3], a[p + 5], LANDED + base)
                 if n_landed < 0:
                     return clean, np.int64(-1)
                 base += n_landed * LANDED_WIDTH
@@ -400,6 +426,7 @@ def fill(a, r, state_at, out):
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     q = a[at + lay.STATE_ENTRIES]
     keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0 and a[at + lay.STATE_ENTRIES + 3] == 0
+    keeps = keeps and a[at + lay.STATE_ENTRIES + 2] >= lay.UNBOUNDED
     if keeps:
         frame = a[at + lay.STATE_ENTRIES + 4]
         row = kept_row(a, q, frame)

@@ -21,6 +21,8 @@ TAG_PUSH = 2  # state of the table (as a local state), local state -> push state
 TAG_ROOT = 4  # scanner's state -> node of the tree of kept rows, see ``rows``
 TAG_ROW = 5  # node, symbol -> node or row
 TAG_CONTENT = 6  # hash of a row, its tokens, a number -> row
+TAG_MARK = 7  # state of the table, column -> local state that names both
+TAG_SETTLED = 8  # exit, column opened + 1, columns closed -> exit
 TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
 MM_WIDTH = 4
 MM_SLOTS = lay.CAP_MM // MM_WIDTH
@@ -29,6 +31,8 @@ PUSHED = lay.S + 260000  # symbols pushed by one terminal, as states of the tabl
 MAX_PUSHED = 4096
 LOOKED = lay.S + 265000  # how many of the frames below were looked at by a fill
 N_OWN = lay.S + 265001
+COLUMNS = lay.S + 265200  # open columns
+MAX_COLUMNS = 2000
 OWN = lay.S + 265008  # the frames of the state being filled, from the top
 MOST_OWN = 64
 TRIED = lay.S + 270000  # (exit, frame) pairs still to be looked at
@@ -38,7 +42,7 @@ MAX_TRIED = 8192
 @njit(cache=True, nogil=True)
 def memo(a, tag, x, y, z):
     """Where MM holds the entry, or would: its key's first word is 0 then."""
-    k0 = tag | x << 3
+    k0 = tag | x << 4
     k1 = y | z << 32
     h = (k0 & 0x7FFFFFFF) * 0x5BD1E995 + (k0 >> 31) * 0x1B873593
     h = ((h & 0xFFFFFFFFFFFF) + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) % MM_SLOTS
@@ -58,14 +62,14 @@ def keep(a, tag, x, y, z, value):
     p = memo(a, tag, x, y, z)
     if a[p] == 0:
         a[lay.H_MM] += 1
-        a[p] = tag | x << 3
+        a[p] = tag | x << 4
         a[p + 1] = y | z << 32
     a[p + 2] = value
     return value
 
 
 @njit(cache=True, nogil=True)
-def new_exit(a, parser, column, part, left, goto):
+def new_exit(a, parser, column, part, left, goto, then, opens):
     """A fresh exit; -1 with H_ERROR set."""
     at = take(a, lay.H_XT, lay.XT_WIDTH, lay.CAP_XT)
     if at < 0:
@@ -77,6 +81,8 @@ def new_exit(a, parser, column, part, left, goto):
     a[p + lay.X_LEFT] = left
     a[p + lay.X_GOTO] = goto
     a[p + lay.X_STATE] = 0
+    a[p + lay.X_THEN] = then
+    a[p + lay.X_OPENS] = opens
     return at // lay.XT_WIDTH
 
 
@@ -88,7 +94,8 @@ def reducing(a, first, left, goto):
         return a[p + 2]
     x = lay.XT + first * lay.XT_WIDTH
     parser = a[x + lay.X_PARSER]
-    made = new_exit(a, parser, a[x + lay.X_COLUMN], a[x + lay.X_PART], left, goto)
+    then = a[x + lay.X_THEN]
+    made = new_exit(a, parser, a[x + lay.X_COLUMN], a[x + lay.X_PART], left, goto, then, a[x + lay.X_OPENS])
     if made < 0:
         return made
     q = new_local_state(a)
@@ -106,16 +113,16 @@ def reducing(a, first, left, goto):
 
 
 @njit(cache=True, nogil=True)
-def pushing(a, table_state, q):
-    """The push state that puts ``table_state`` (a local state that names one) below q; -1 on an error."""
-    p = memo(a, TAG_PUSH, table_state, q, 0)
+def pushing(a, mark, q):
+    """The push state that puts ``mark`` (a local state that names one of the table) below q; -1 on an error."""
+    p = memo(a, TAG_PUSH, mark, q, 0)
     if a[p] != 0:
         return a[p + 2]
     made = new_local_state(a)
     at = take(a, lay.H_CL, 2, lay.CAP_CL)
     if made < 0 or at < 0:
         return np.int64(-1)
-    a[lay.CL + at] = q | (2 * table_state + 1) << 32
+    a[lay.CL + at] = q | (2 * mark + 1) << 32
     a[lay.CL + at + 1] = -1
     p = A_LS + made * lay.LS_WIDTH
     a[p + lay.L_FLAGS] = lay.FLAG_PURE_CALL | lay.FLAG_PUSH
@@ -123,16 +130,36 @@ def pushing(a, table_state, q):
     a[p + lay.L_N_CALLS] = 1
     a[p + lay.L_FIRST] = a[A_LS + q * lay.LS_WIDTH + lay.L_FIRST]
     a[p + lay.L_PARSER] = a[A_LS + q * lay.LS_WIDTH + lay.L_PARSER]
-    return keep(a, TAG_PUSH, table_state, q, 0, made)
+    return keep(a, TAG_PUSH, mark, q, 0, made)
 
 
 @njit(cache=True, nogil=True)
-def below_pushes(a, parser, n, q):
-    """The chain of push states that puts the n table states at PUSHED below q; -1 on an error."""
+def below_pushes(a, n, q):
+    """The chain of push states that puts the n marks at PUSHED below q; -1 on an error."""
     while n > 0 and q >= 0:
         n -= 1
-        q = pushing(a, a[lay.PT + parser + lay.PT_STATES] + a[PUSHED + n], q)
+        q = pushing(a, a[PUSHED + n], q)
     return q
+
+
+@njit(cache=True, nogil=True)
+def mark_of(a, parser, table_state, opens):
+    """The local state that names a state of the table; where that opens a column, the one of its column.  -1 with H_ERROR set."""
+    plain = a[lay.PT + parser + lay.PT_STATES] + table_state
+    if opens < 0:
+        return plain
+    p = memo(a, TAG_MARK, plain, opens, 0)
+    if a[p] != 0:
+        return a[p + 2]
+    q = new_local_state(a)
+    if q < 0:
+        return q
+    p = A_LS + q * lay.LS_WIDTH
+    a[p + lay.L_EXITS] = table_state
+    a[p + lay.L_PARSER] = parser + 1
+    a[p + lay.L_KIND] = lay.MARK_INDENT
+    a[p + lay.L_COLUMN] = opens
+    return keep(a, TAG_MARK, plain, opens, 0, q)
 
 
 @njit(cache=True, nogil=True)
@@ -148,7 +175,7 @@ def begin_of(a, parser, part, lexer):
 
 
 @njit(cache=True, nogil=True)
-def feed(a, exit_, table_state):
+def feed(a, exit_, mark):
     """What an exit leads to above a symbol: see ``back``; computed from the table."""
     x = lay.XT + exit_ * lay.XT_WIDTH
     parser = a[x + lay.X_PARSER]
@@ -157,7 +184,7 @@ def feed(a, exit_, table_state):
     left = a[x + lay.X_LEFT]
     first = exit_ if left < 0 else a[x + lay.X_STATE]
     t = lay.PT + parser
-    a[PUSHED] = table_state
+    a[PUSHED] = mark
     n = 1
     goto = np.int64(-1)
     if left > 0:
@@ -165,31 +192,40 @@ def feed(a, exit_, table_state):
     if left == 0:
         goto = a[x + lay.X_GOTO]
     if column == lay.IGNORED:
-        landing = begin_of(a, parser, part, a[lay.PT + a[t + lay.PT_LEXER] + table_state])
-        return below_pushes(a, parser, n, landing) if landing > 0 else landing
+        lexer = a[lay.PT + a[t + lay.PT_LEXER] + a[A_LS + mark * lay.LS_WIDTH + lay.L_EXITS]]
+        landing = begin_of(a, parser, part, lexer)
+        return below_pushes(a, n, landing) if landing > 0 else landing
     columns = a[t + lay.PT_N_COLUMNS]
     while True:
-        top = a[PUSHED + n - 1]
+        if n >= MAX_PUSHED:
+            a[lay.H_ERROR] = lay.ERR_SCRATCH
+            return np.int64(-1)
+        top = a[A_LS + a[PUSHED + n - 1] * lay.LS_WIDTH + lay.L_EXITS]
         if goto >= 0:
             top = a[lay.PT + a[t + lay.PT_GOTO] + top * a[t + lay.PT_N_GOTOS] + goto]
             if top < 0:
                 return np.int64(0)
             if column == columns - 1 and top == a[t + lay.PT_ACCEPT]:
                 return a[t + lay.PT_ENDED]
-            if n >= MAX_PUSHED:
-                a[lay.H_ERROR] = lay.ERR_SCRATCH
-                return np.int64(-1)
-            a[PUSHED + n] = top
+            a[PUSHED + n] = mark_of(a, parser, top, np.int64(-1))
             n += 1
         action = a[lay.PT + a[t + lay.PT_ACTION] + top * columns + column]
         if action == 0:
             return np.int64(0)
         if action > 0:
+            a[PUSHED + n] = mark_of(a, parser, action - 1, a[x + lay.X_OPENS])
+            if a[PUSHED + n] < 0:
+                return np.int64(-1)
+            n += 1
+            if a[x + lay.X_THEN] >= 0:  # an indenter has more to say before a lexeme begins
+                first = a[x + lay.X_THEN]
+                x = lay.XT + first * lay.XT_WIDTH
+                column = a[x + lay.X_COLUMN]
+                part = a[x + lay.X_PART]
+                goto = np.int64(-1)
+                continue
             landing = begin_of(a, parser, part, a[lay.PT + a[t + lay.PT_LEXER] + action - 1])
-            if landing == 0:
-                return np.int64(0)
-            a[PUSHED + n] = action - 1
-            return below_pushes(a, parser, n + 1, landing)
+            return below_pushes(a, n, landing) if landing > 0 else landing
         length = a[lay.PT + a[t + lay.PT_LENGTH] - 1 - action]
         goto = a[lay.PT + a[t + lay.PT_LHS] - 1 - action]
         if length >= n:
@@ -207,10 +243,134 @@ def back(a, exit_, symbol):
     parser = a[lay.XT + exit_ * lay.XT_WIDTH + lay.X_PARSER]
     q = np.int64(0)
     if a[named + lay.L_PARSER] == parser + 1:
-        q = feed(a, exit_, a[named + lay.L_EXITS])
+        q = feed(a, exit_, symbol >> 1)
     if q < 0:
         return q
     return keep(a, TAG_BACK, exit_, symbol, 0, q)
+
+
+# --- indentation -------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def hangs_on_column(a, exit_):
+    """Whether an indenter has a say in what an exit feeds: a newline's, and that of the end of the text."""
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    if a[x + lay.X_LEFT] != -1:
+        return False
+    t = lay.PT + a[x + lay.X_PARSER]
+    newline = a[t + lay.PT_NEWLINE]
+    column = a[x + lay.X_COLUMN]
+    return newline >= 0 and (column == newline or column == a[t + lay.PT_N_COLUMNS] - 1)
+
+
+@njit(cache=True, nogil=True)
+def settled(a, exit_, opens, dedents):
+    """The exit that feeds what ``exit_`` feeds, and an indent to column ``opens`` (-1: none) or some dedents; -1 with H_ERROR set.
+
+    At a newline they follow its terminal, at the end of the text they come before.
+    """
+    p = memo(a, TAG_SETTLED, exit_, opens + 1, dedents)
+    if a[p] != 0:
+        return a[p + 2]
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    parser = a[x + lay.X_PARSER]
+    part = a[x + lay.X_PART]
+    column = a[x + lay.X_COLUMN]
+    t = lay.PT + parser
+    none = np.int64(-1)
+    left = np.int64(lay.SETTLED)
+    at_end = column == a[t + lay.PT_N_COLUMNS] - 1
+    then = none
+    if at_end:
+        then = new_exit(a, parser, column, part, left, none, none, none)
+    if opens >= 0:
+        then = new_exit(a, parser, a[t + lay.PT_INDENT], part, left, none, none, opens)
+    for _ in range(dedents):
+        if a[lay.H_ERROR] != 0:
+            return none
+        then = new_exit(a, parser, a[t + lay.PT_DEDENT], part, left, none, then, none)
+    if not at_end:
+        then = new_exit(a, parser, column, part, left, none, then, none)
+    if a[lay.H_ERROR] != 0:
+        return none
+    return keep(a, TAG_SETTLED, exit_, opens + 1, dedents, then)
+
+
+@njit(cache=True, nogil=True)
+def swallowed(a, exit_):
+    """The exit of a newline that the parser never sees; -1 with H_ERROR set."""
+    p = memo(a, TAG_SETTLED, exit_, 0, MAX_PUSHED)
+    if a[p] != 0:
+        return a[p + 2]
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    none = np.int64(-1)
+    made = new_exit(a, a[x + lay.X_PARSER], np.int64(lay.IGNORED), a[x + lay.X_PART], none, none, none, none)
+    return keep(a, TAG_SETTLED, exit_, 0, MAX_PUSHED, made) if made >= 0 else made
+
+
+@njit(cache=True, nogil=True)
+def open_columns(a, frame):
+    """Write the open columns of a parser's stack to COLUMNS, innermost first; returns their number, or -1 - it within brackets.
+
+    Rules are balanced in brackets and in indents, so a bracket that is open lies above all columns that were opened before it.
+    """
+    n = np.int64(0)
+    closed = 0
+    ended = 0
+    inside = False
+    while frame > lay.FRAME_UNKNOWN:
+        note_look(a, frame)
+        link = lay.HP + frame + lay.HEADER
+        named = A_LS + (a[link] >> 1) * lay.LS_WIDTH
+        if a[link] < 0 or a[named + lay.L_PARSER] == 0:
+            break
+        kind = a[named + lay.L_KIND]
+        if kind == lay.MARK_CLOSE:
+            closed += 1
+        elif kind == lay.MARK_OPEN:
+            if closed > 0:
+                closed -= 1
+            else:
+                inside = True
+        elif kind == lay.MARK_DEDENT:  # its block is closed, though not reduced yet
+            ended += 1
+        elif kind == lay.MARK_INDENT and ended > 0:
+            ended -= 1
+        elif kind == lay.MARK_INDENT:
+            a[COLUMNS + n] = a[named + lay.L_COLUMN]
+            n += 1
+            if n == MAX_COLUMNS:
+                a[lay.H_ERROR] = lay.ERR_SCRATCH
+                break
+        frame = a[link + 4]
+    return -1 - n if inside else n
+
+
+@njit(cache=True, nogil=True)
+def settle(a, exit_, frame, room):
+    """What an indenter makes of an exit that hangs on a column: an exit, -1 with H_ERROR set, or -2 where it rejects the text.
+
+    ``room`` is that of the entry: COLUMN_BASE less the column behind the lexeme's last newline, more than that without one.
+    """
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    n = open_columns(a, frame)
+    if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
+        return settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
+    if n < 0:
+        return swallowed(a, exit_)
+    if room > lay.COLUMN_BASE:
+        return np.int64(-2)
+    column = lay.COLUMN_BASE - room
+    dedents = np.int64(0)
+    while dedents < n and a[COLUMNS + dedents] > column:
+        dedents += 1
+    found = a[COLUMNS + dedents] if dedents < n else np.int64(0)
+    if column == found:
+        return settled(a, exit_, np.int64(-1), dedents)
+    if dedents > 0:
+        return np.int64(-2)
+    return settled(a, exit_, column, np.int64(0))
 
 
 @njit(cache=True, nogil=True)
@@ -262,8 +422,12 @@ def hangs_on_stack(a, q, symbol):
         return True
     named = a[A_LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_EXITS]
     shifts = lay.FB + a[t + lay.PT_SHIFTS] + named * a[t + lay.PT_BITS]
+    newline = a[t + lay.PT_NEWLINE]
     for i in range(a[t + lay.PT_BITS]):
-        if a[reach + i] & a[shifts + i]:
+        common = a[reach + i] & a[shifts + i]
+        if i == newline >> 5 and not a[p + lay.L_FLAGS] & lay.FLAG_AGAIN:  # that hangs on its column, too
+            common &= ~(np.int64(1) << (newline & 31))
+        if common:
             return False
     return True
 
@@ -315,8 +479,35 @@ def takes(a, column_exit, frame):
 
 
 @njit(cache=True, nogil=True)
-def can_take(a, q, frame):
-    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set."""
+def takes_at_some_column(a, exit_, frame, column):
+    """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it, or of the end: 1 or 0, -1 with H_ERROR set.
+
+    Blanks may follow a newline, so that its lexeme can get every greater column.
+    """
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    n = open_columns(a, frame)
+    if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
+        which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
+        return takes(a, which, frame) if which >= 0 else which
+    if n < 0:
+        return np.int64(1)
+    for dedents in range(-1, n + 1):  # an indent, none, dedents
+        opens = np.int64(0) if dedents < 0 else np.int64(-1)
+        if dedents >= 0 and (a[COLUMNS + dedents] if dedents < n else 0) < column:
+            break
+        which = settled(a, exit_, opens, np.int64(max(dedents, 0)))
+        taken = takes(a, which, frame) if which >= 0 else which
+        if taken != 0:
+            return taken
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def can_take(a, q, frame, room):
+    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set.
+
+    ``room`` is that of the entry, for the column of an open newline.
+    """
     p = A_LS + q * lay.LS_WIDTH
     if a[p + lay.L_REACH] < 0:
         return np.int64(1)
@@ -330,7 +521,12 @@ def can_take(a, q, frame):
     reach = lay.FB + a[p + lay.L_REACH]
     for column in range(a[t + lay.PT_N_COLUMNS]):
         if (a[reach + (column >> 5)] >> (column & 31)) & 1:
-            taken = takes(a, plain_exit(a, parser, column), frame)
+            exit_ = plain_exit(a, parser, column)
+            if hangs_on_column(a, exit_):
+                again = a[p + lay.L_FLAGS] & lay.FLAG_AGAIN != 0 or room > lay.COLUMN_BASE
+                taken = takes_at_some_column(a, exit_, frame, np.int64(-1) if again else lay.COLUMN_BASE - room)
+            else:
+                taken = takes(a, exit_, frame)
             if taken != 0:
                 return taken
     return np.int64(0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..grammar.ir import COUNT_MANY, OP_COUNT, OP_NONE, OP_SET
 from . import layout as lay
 from .arena import check, take
 from .parser import pushing
@@ -42,6 +44,7 @@ class _Loading:
         self.lalr = parser.lalr
         self.scanner = parser.scanner
         self.first = parser.first
+        self.indentation = parser.indentation
         self.n_columns = self.lalr.action.shape[1]
         self.offset = -1
 
@@ -85,6 +88,18 @@ class _Loading:
         head[lay.PT_FOLLOW] = self._bits(scanner.follow)
         head[lay.PT_AT_END] = self._bits(np.zeros((1, 256), np.bool_))
         head[lay.PT_PLAIN] = self._exits(locals_, parser)
+        head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = -1
+        layout = self.indentation
+        if layout is not None:
+            head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = layout.newline, layout.indent, layout.dedent
+            for columns, kind in (
+                ([layout.indent], lay.MARK_INDENT),
+                (sorted(layout.opening), lay.MARK_OPEN),
+                (sorted(layout.closing), lay.MARK_CLOSE),
+                ([layout.dedent], lay.MARK_DEDENT),
+            ):
+                shifted = lalr.action[:, columns]
+                states[shifted[shifted > 0] - 1, lay.L_KIND] = kind
         a[lay.PT + parser : lay.PT + parser + lay.PT_WIDTH] = head
         self._ranges(locals_, first)
         reach = np.zeros((scanner.n_locals, n_bits), np.bool_)
@@ -128,7 +143,7 @@ class _Loading:
         records = np.zeros((len(kinds), lay.XT_WIDTH), np.int64)
         records[:, lay.X_PARSER] = parser
         records[:, [lay.X_COLUMN, lay.X_PART]] = kinds
-        records[:, [lay.X_LEFT, lay.X_GOTO]] = -1
+        records[:, [lay.X_LEFT, lay.X_GOTO, lay.X_THEN, lay.X_OPENS]] = -1
         first = self._write(lay.H_XT, lay.XT, lay.CAP_XT, records) // lay.XT_WIDTH
         numbers = first + len(plain) + which.ravel()
         listed: list[int] = []
@@ -146,9 +161,12 @@ class _Loading:
         return first
 
     def _ranges(self, locals_: Ints, first: int) -> None:
-        edges = self.scanner.edges[np.lexsort((self.scanner.edges[:, 1], self.scanner.edges[:, 0]))]
+        edges, operations = self._operations(locals_)
+        order = np.lexsort((edges[:, 1], edges[:, 0]))
+        edges, operations = edges[order], operations[order]
         words = np.zeros((len(edges), 2), np.int64)
-        words[:, 0] = edges[:, 1] | edges[:, 2] << 8 | 1 << lay.RG_SIMPLE_BIT
+        simple = np.isin(operations, [OP_NONE, OP_COUNT])
+        words[:, 0] = edges[:, 1] | edges[:, 2] << 8 | operations << 16 | simple.astype(np.int64) << lay.RG_SIMPLE_BIT
         words[:, 1] = edges[:, 3] + first
         at = self._write(lay.H_RG, lay.RG, lay.CAP_RG, words)
         counts = np.bincount(edges[:, 0], minlength=self.scanner.n_locals)
@@ -159,6 +177,36 @@ class _Loading:
         locals_[dense, lay.L_DENSE] = at + np.arange(len(dense)) * lay.DENSE_WIDTH
         for q in dense.tolist():
             fill_dense(self.a, lay.LS + (first + q) * lay.LS_WIDTH)
+
+    def _operations(self, locals_: Ints) -> tuple[Ints, Ints]:
+        """The scanner's edges, and what each does to the column of a newline's lexeme: op | pair << 8.
+
+        The column is counted where the lexeme can still become a newline, and forgotten where it no longer can.
+        """
+        edges, layout = self.scanner.edges, self.indentation
+        if layout is None:
+            return edges, np.zeros(len(edges), np.int64)
+        pairs = np.array([[0, lay.COLUMN_BASE], [0, lay.UNBOUNDED], [0, layout.tab]], np.int64)
+        pair = self._write(lay.H_PR, lay.PR, lay.CAP_PR, pairs) // 2
+        newline = self.scanner.reach[:, layout.newline]
+        again = newline[edges[:, 3]] & (edges[:, 1] <= ord("\n")) & (edges[:, 2] >= ord("\n"))
+        locals_[edges[again, 0], lay.L_FLAGS] |= lay.FLAG_AGAIN
+        counted = newline[edges[:, 3]]
+        begins = np.zeros(self.scanner.n_locals, np.bool_)
+        begins[self.scanner.begin[self.scanner.begin >= 0]] = True
+        parts = [edges[~counted]]
+        leaves = newline[parts[0][:, 0]] & ~begins[parts[0][:, 0]]
+        operations = [np.where(leaves, OP_SET | (pair + 1) << 8, OP_NONE)]
+        special = {ord("\t"): COUNT_MANY | (pair + 2) << 8, ord("\n"): OP_SET | pair << 8, ord(" "): OP_COUNT}
+        cuts = [0, *sorted(x for byte in special for x in (byte, byte + 1)), 256]
+        for low, following in pairwise(cuts):
+            part = edges[counted].copy()
+            part[:, 1] = np.maximum(part[:, 1], low)
+            part[:, 2] = np.minimum(part[:, 2], following - 1)
+            part = part[part[:, 1] <= part[:, 2]]
+            parts.append(part)
+            operations.append(np.full(len(part), special.get(low, OP_NONE), np.int64))
+        return np.concatenate(parts), np.concatenate(operations)
 
     def _first_bytes(self, locals_: Ints) -> None:
         """First bytes of the states that a lexeme begins in: what can be called."""

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from ..grammar.ir import (
+    COUNT_MANY,
     ITEM_BEGIN,
     ITEM_END,
     OP_COUNT,
@@ -27,7 +28,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
 from .packed import expand
-from .parser import back, can_take, may_follow
+from .parser import back, can_take, hangs_on_column, may_follow, settle
 from .values import (
     ROOT_ITEM,
     ROOT_STRING,
@@ -235,6 +236,8 @@ def move(a, scope, n, c, at, word0, word1):
             register = begin_text(a, scope, register, np.int64(ROOT_ITEM))
         if register < 0:
             return np.int64(-1)
+        if op & COUNT_MANY and room < lay.UNBOUNDED:
+            room -= a[lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF) + 1]
         op &= OPERATION
         if op == OP_COUNT:
             if room <= 0:
@@ -318,8 +321,17 @@ def add_pops(a, scope, n_work, at, c):
     exits = lay.XL + a[p + lay.L_EXITS]
     n_exits = a[p + lay.L_N_EXITS]
     for x in range(max(n_exits, 1)):
-        if n_exits > 0 and c >= 0 and not may_follow(a, a[exits + x], c):
-            continue
+        exit_ = np.int64(-1)
+        if n_exits > 0:
+            exit_ = a[exits + x]
+            if c >= 0 and not may_follow(a, exit_, c):
+                continue
+            if hangs_on_column(a, exit_):
+                exit_ = settle(a, exit_, frame, a[at + 2])
+                if exit_ == -2:
+                    continue
+                if exit_ < 0:
+                    return exit_
         for j in range(n_links(a, frame)):
             p = lay.HP + frame + lay.HEADER + j * lay.LINK
             symbol = a[p]
@@ -327,7 +339,7 @@ def add_pops(a, scope, n_work, at, c):
                 continue
             target = symbol >> 1
             if n_exits > 0:
-                target = back(a, a[exits + x], symbol)
+                target = back(a, exit_, symbol)
                 if target < 0:
                     return target
                 if target == 0:
@@ -770,7 +782,7 @@ def drop_stuck(a, n):
     kept = np.int64(0)
     for i in range(n):
         at = IN + i * lay.ENTRY
-        live = can_take(a, a[at], a[at + 4])
+        live = can_take(a, a[at], a[at + 4], a[at + 2])
         if live < 0:
             return live
         if live:

@@ -44,6 +44,31 @@ def percentiles(seconds: list[float]) -> str:
     return f"p50 {p50:.0f}, p90 {p90:.0f}, p99 {p99:.0f}, max {most:.0f} us ({len(seconds)} states)"
 
 
+def read(session: sg.Session, strings: list[str]) -> dict[str, list[float]]:
+    """Read strings in their longest tokens; returns the seconds that each mask, bound and mask under a budget took."""
+    tokens = session.vocab.tokens
+    times: dict[str, list[float]] = {"masks": [], "bounds": [], "budget masks": []}
+    for text in strings:
+        state, data = session.start, text.encode()
+        while data:
+            began = time.perf_counter()
+            row = session.mask(state)
+            times["masks"].append(time.perf_counter() - began)
+            began = time.perf_counter()
+            bound = session.finish_bound(state)
+            times["bounds"].append(time.perf_counter() - began)
+            began = time.perf_counter()
+            session.mask(state, budget=bound + 1)
+            times["budget masks"].append(time.perf_counter() - began)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")).tolist()
+            fitting = [t for t in allowed if (piece := tokens[t]) and data.startswith(piece)]
+            token = max(fitting, key=lambda t: len(tokens[t] or b""))
+            state, data = session.advance(state, token), data[len(tokens[token] or b"") :]
+        if not session.is_accepting(state):
+            raise SystemExit(f"{text!r} is not accepted")
+    return times
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -78,31 +103,9 @@ def main() -> None:
     began = time.perf_counter()
     bound = constraint.finish_bound(constraint.start)
     print(f"first bound    {time.perf_counter() - began:.2f} s: {bound} tokens")
-    masks: list[float] = []
-    bounds: list[float] = []
-    budgets: list[float] = []
-    rng = random.Random(1)
     with constraint.session() as session:
-        for text in rng.sample(strings, min(options.read, len(strings))):
-            state, data = session.start, text.encode()
-            while data:
-                began = time.perf_counter()
-                row = session.mask(state)
-                masks.append(time.perf_counter() - began)
-                began = time.perf_counter()
-                bound = session.finish_bound(state)
-                bounds.append(time.perf_counter() - began)
-                began = time.perf_counter()
-                session.mask(state, budget=bound + 1)
-                budgets.append(time.perf_counter() - began)
-                allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")).tolist()
-                fitting = [t for t in allowed if (piece := vocab.tokens[t]) and data.startswith(piece)]
-                token = max(fitting, key=lambda t: len(vocab.tokens[t] or b""))
-                state, data = session.advance(state, token), data[len(vocab.tokens[token] or b"") :]
-            assert session.is_accepting(state)
-        print(f"masks          {percentiles(masks)}")
-        print(f"bounds         {percentiles(bounds)}")
-        print(f"budget masks   {percentiles(budgets)}")
+        for name, times in read(session, random.Random(1).sample(strings, min(options.read, len(strings)))).items():
+            print(f"{name:14} {percentiles(times)}")
         now, peak = resident()
     print(f"resident       {now - before:+.0f} MiB after reading {options.read} strings, tables and states included")
     print(f"tables         {(used(vocab.store.arena.a)[0] - tables) / MIB:.1f} MiB after that")

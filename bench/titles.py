@@ -42,7 +42,7 @@ class Titles:
         """A word, the n-th with a chance of about 1 / n."""
         return self._words[int(len(self._words) ** self._rng.random()) - 1]
 
-    def title(self) -> str:
+    def title(self) -> str:  # noqa: PLR0911 - a pattern each
         """One title."""
         rng, word = self._rng, self.word
         kind = rng.randrange(20)

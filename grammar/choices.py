@@ -8,9 +8,9 @@ from itertools import islice
 
 import numpy as np
 
-from .dawg import Bytes, Offsets, dawg
 from .errors import InvalidSource, LimitExceeded, Unsatisfiable
 from .ir import Grammar
+from .regular.dawg import Bytes, Offsets, dawg
 from .report import Report, ReportEntry
 from .source import Lowered, Source
 

@@ -6,12 +6,11 @@ into the form that the real-time machine needs.  What the parts report is report
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .choices import Choices, exact_report
-from .errors import InvalidSource, LimitExceeded, SyntagmaError
+from .errors import InvalidSource, LimitExceeded, SyntagmaError, joined
 from .ir import OP_COUNT, START, UNBOUNDED, Automaton, Grammar, RuleId
 from .jsonschema import JsonSchema
 from .leftcorner import real_time
@@ -19,11 +18,14 @@ from .report import Report, ReportEntry
 from .source import Lowered, Source
 from .tails import check_tails
 
+Part = Source | dict[str, Any] | list[Any] | tuple[Any, ...] | bool | type
+"""A source, or what says by itself which one it is."""
+
 MOST_COPIES: Final = 1000
 """Copies of a part that are written one after the other: where nothing stands between them that could be counted."""
 
 
-def as_source(value: Any) -> Source:
+def as_source(value: Part) -> Source:
     """A source, or what says by itself which one it is: a dict, bool or pydantic model is a JSON Schema, a list or tuple is choices.
 
     Raises:
@@ -69,7 +71,7 @@ class Parts:
         before = len(self.grammar.rules)
         rule = self.grammar.include(lowered.grammar)
         for taken in self.grammar.rules[before:]:
-            taken.origin = None if taken.origin is None else f"{place}{taken.origin}"
+            taken.origin = None if taken.origin is None else joined(place, taken.origin)
         self._lowered.append((place, lowered))
         return rule
 
@@ -86,13 +88,15 @@ class Parts:
             collect=lambda: [
                 ReportEntry("#", kind, "exact"),
                 *(
-                    ReportEntry(f"{place}{entry.pointer}", entry.keyword, entry.status, entry.reason, entry.consequence)
+                    ReportEntry(
+                        joined(place, entry.pointer), entry.keyword, entry.status, entry.reason, entry.consequence
+                    )
                     for place, report in reports
                     for entry in report.entries
                 ),
             ],
             unsatisfiable=lambda: [
-                f"{place}{pointer}" for place, report in reports for pointer in report.unsatisfiable
+                joined(place, pointer) for place, report in reports for pointer in report.unsatisfiable
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]
@@ -159,7 +163,7 @@ class Sequence(Source):
 
     parts: tuple[Source, ...]
 
-    def __init__(self, *parts: Any) -> None:
+    def __init__(self, *parts: Part) -> None:
         """Take the parts.
 
         Raises:
@@ -194,7 +198,7 @@ class Union(Source):
 
     parts: tuple[Source, ...]
 
-    def __init__(self, *parts: Any) -> None:
+    def __init__(self, *parts: Part) -> None:
         """Take the parts.
 
         Raises:
@@ -235,7 +239,7 @@ class Repeat(Source):
     most: int | None
     separator: str | bytes
 
-    def __init__(self, part: Any, least: int = 0, most: int | None = None, *, separator: str | bytes = b"") -> None:
+    def __init__(self, part: Part, least: int = 0, most: int | None = None, *, separator: str | bytes = b"") -> None:
         """Take the part and the bounds.
 
         Raises:
@@ -320,12 +324,11 @@ def check_bounds(least: int, most: int | None) -> None:
         raise InvalidSource(f"at least {least} and at most {most} is no number", where="most")
 
 
-def _sources(parts: tuple[Any, ...]) -> tuple[Source, ...]:
-    return tuple(_placed(lambda part=part: as_source(part), f"parts/{index}") for index, part in enumerate(parts))
-
-
-def _placed(make: Callable[[], Source], place: str) -> Source:
-    try:
-        return make()
-    except SyntagmaError as error:
-        raise error.within(place) from error.__cause__
+def _sources(parts: tuple[Part, ...]) -> tuple[Source, ...]:
+    sources = []
+    for index, part in enumerate(parts):
+        try:
+            sources.append(as_source(part))
+        except SyntagmaError as error:
+            raise error.within(f"parts/{index}") from error.__cause__
+    return tuple(sources)

@@ -12,6 +12,13 @@ from __future__ import annotations
 from typing import Self
 
 
+def joined(place: str, inner: str) -> str:
+    """A place within the part that lies at ``place``: ``parts/1`` and ``#/type`` are ``parts/1#/type``."""
+    if inner.startswith("#"):
+        return f"{place}{inner}"
+    return f"{place}: {inner}" if " " in inner else f"{place}/{inner}"
+
+
 class SyntagmaError(Exception):
     """Base class of every deliberate error.
 
@@ -42,10 +49,7 @@ class SyntagmaError(Exception):
 
     def within(self, place: str) -> Self:
         """The same error, in a part that lies at ``place``: its own place comes after that."""
-        if self.where is None:
-            self.where = place
-        else:
-            self.where = f"{place}{self.where}" if self.where.startswith("#") else f"{place}: {self.where}"
+        self.where = place if self.where is None else joined(place, self.where)
         self.args = (self._text(),)
         return self
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .errors import InvalidSource
 
@@ -95,7 +96,7 @@ def free_text(stops: Sequence[bytes]) -> FreeText:
             special = sorted(byte for byte in moves if low <= byte <= high)
             ranges = [(byte, byte, moves[byte]) for byte in special]
             borders = [low - 1, *special, high + 1]
-            ranges += [(a + 1, b - 1, 0) for a, b in zip(borders, borders[1:], strict=False) if a + 1 <= b - 1]
+            ranges += [(a + 1, b - 1, 0) for a, b in pairwise(borders) if a + 1 <= b - 1]
             for first, last, after in sorted(ranges):
                 if after in found.ends:
                     edges.append((source, first, last, -1 - found.ends[after]))

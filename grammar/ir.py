@@ -51,7 +51,8 @@ The same register tells the items of an array apart, as JSON values: ``ITEM_BEGI
 are added to the operation of the byte before an item and of the first byte behind it (both to a
 comma's).  ITEM_END is illegal if the item's value is among those seen.  The value may be read by
 other rules, registers of their own included.  ``VERIFY``, added likewise, says that what follows
-the byte hangs on the keys seen, though none begins with it.
+the byte hangs on the keys seen, though none begins with it.  ``COUNT_MANY``, added likewise, takes as many items off as the room of
+the (need, room) pair at ``arg``; only scanners use it, to count columns.
 
 ``EXTRA`` edge: source --[any string body that is not one of the NOT_LITERAL edges beside it]-->
 target.  ``a`` is the string-body rule (the body and its closing quote).  ``NOT_LITERAL`` edges
@@ -98,6 +99,7 @@ OP_TEXT_OPEN = 7
 ITEM_BEGIN = 8
 ITEM_END = 16
 VERIFY = 32
+COUNT_MANY = 64
 OPERATION = 7
 """The operation alone, without what is added to it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,24 @@ class Scanner:
         return len(self.may_end)
 
 
+class Indentation(NamedTuple):
+    """An indenter between scanner and parser, as columns of the parse table; see ``lark.indentation`` for what it does.
+
+    Attributes:
+        newline, indent, dedent: the types that it reads and makes.
+        opening, closing: the types between which newlines do not count.
+        tab: columns of a tab.
+
+    """
+
+    newline: int
+    indent: int
+    dedent: int
+    opening: frozenset[int]
+    closing: frozenset[int]
+    tab: int
+
+
 @dataclass(frozen=True)
 class Parser:
     """Texts that a scanner cuts into lexemes and a parser accepts.
@@ -101,22 +119,29 @@ class Parser:
         lalr: the parser.
         scanner: the scanner of all its lexers.
         first: the local state to begin in.
+        indentation: the indenter between them, if there is one.
 
     """
 
     lalr: Lalr
     scanner: Scanner
     first: int
+    indentation: Indentation | None = None
 
     @classmethod
-    def of(cls, lalr: Lalr, scanner: Scanner) -> Parser:
+    def of(cls, lalr: Lalr, scanner: Scanner, indentation: Indentation | None = None) -> Parser:
         """The parser of whole texts."""
-        return cls(lalr, scanner, int(scanner.begin[0, lalr.lexer_of[lalr.start]]))
+        return cls(lalr, scanner, int(scanner.begin[0, lalr.lexer_of[lalr.start]]), indentation)
 
     @cached_property
     def digest(self) -> bytes:
         """Equal for equal tables."""
-        found = hashlib.blake2b(str(self.first).encode(), digest_size=16)
+        layout = (
+            None
+            if self.indentation is None
+            else [*map(sorted, self.indentation[3:5]), *self.indentation[:3], self.indentation.tab]
+        )
+        found = hashlib.blake2b(repr((self.first, layout)).encode(), digest_size=16)
         for table in (self.lalr, self.scanner):
             for name in table.__slots__:
                 value = getattr(table, name)
@@ -152,7 +177,7 @@ class Parser:
             may_end=np.append(old.may_end, np.False_),
             reach=np.concatenate([old.reach, old.reach[self.first : self.first + 1]]),
         )
-        return Parser(self.lalr, scanner, old.n_locals)
+        return Parser(self.lalr, scanner, old.n_locals, self.indentation)
 
     def body(self) -> Automaton:
         """A rule body of this language; its edges are an outline, one byte that stands for every text but the empty one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .choices import exact_report
-from .composition import Parts, as_bytes, as_source, check_bounds
+from .composition import Part, Parts, as_bytes, as_source, check_bounds
 from .errors import InvalidSource
 from .freetext import check_stops, free_text
 from .ir import OP_COUNT, OP_NONE, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
@@ -72,7 +72,7 @@ class Tag:
     content: Source
     end: tuple[str, ...]
 
-    def __init__(self, begin: str, content: Any, end: str | Iterable[str]) -> None:
+    def __init__(self, begin: str, content: Part, end: str | Iterable[str]) -> None:
         """Take the three parts.
 
         Raises:
@@ -190,7 +190,7 @@ class StructuralTag(Source):
             Unsupported: it uses a format that is refused by name.
 
         """
-        from .structural_dict import read_structural_tag
+        from .structural_dict import read_structural_tag  # noqa: PLC0415 - builds on this module
 
         return read_structural_tag(data)
 
@@ -229,11 +229,11 @@ class StructuralTag(Source):
         opened = {k: body.state() for k in range(len(self.triggers))}
         for source, low, high, target in text.edges:
             sources = [free[source], START] if source == 0 and self.leading_text else [free[source]]
-            for state in sources:
+            for here in sources:
                 if target >= 0:
-                    body.byte_range(state, low, high, free[target])
+                    body.byte_range(here, low, high, free[target])
                 elif -1 - target in opened:
-                    body.byte_range(state, low, high, opened[-1 - target], op)
+                    body.byte_range(here, low, high, opened[-1 - target], op)
         for state in sorted(text.boundary):
             if counted:
                 body.accept_if_no_need(free[state])

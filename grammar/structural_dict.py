@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .choices import exact_report
 from .composition import Repeat, Sequence, Text, Union
@@ -24,6 +24,8 @@ from .structural import AnyText, StructuralTag, Tag
 
 Ends = tuple[str, ...]
 """The texts that end the enclosing tag where a format is the last thing in it: free text stops at them."""
+
+Made = TypeVar("Made", Source, Tag)
 
 TOKEN_LEVEL = frozenset({"token", "exclude_token", "any_tokens", "token_triggered_tags", "token_dispatch"})
 
@@ -62,7 +64,7 @@ def read_structural_tag(data: Mapping[str, Any] | str) -> Source:
         return _read(fields.take("format"), "#/format", ())
     fields = _Fields(data, where, {"type", "structures", "triggers"})
     tags = []
-    for index, item in enumerate(fields.list("structures")):
+    for index, item in enumerate(fields.items("structures")):
         place = f"#/structures/{index}"
         tag = _Fields(_mapping(item, place), place, {"begin", "schema", "end"})
         tags.append(_tag(tag.text("begin"), JsonSchema(tag.take("schema")), [tag.text("end")], place))
@@ -83,7 +85,7 @@ class _Fields:
         self.data = data
         self.where = where
 
-    def take(self, name: str) -> Any:
+    def take(self, name: str) -> Any:  # noqa: ANN401 - what JSON holds
         """A field that must be there."""
         if name not in self.data:
             raise InvalidSource(f"the field {name!r} is missing", where=self.where)
@@ -110,7 +112,7 @@ class _Fields:
             raise InvalidSource(f"{name!r} must be an integer, not {value!r}", where=f"{self.where}/{name}")
         return value
 
-    def list(self, name: str) -> list[Any]:
+    def items(self, name: str) -> list[Any]:
         """A field that is a list."""
         value = self.take(name)
         if not isinstance(value, list):
@@ -121,15 +123,15 @@ class _Fields:
         """A field that is a list of strings, and empty if it is not there."""
         if name not in self.data:
             return []
-        for index, value in enumerate(self.list(name)):
+        for index, value in enumerate(self.items(name)):
             if not isinstance(value, str):
                 raise InvalidSource(
                     f"{name!r} must be strings, not {type(value).__name__}", where=f"{self.where}/{name}/{index}"
                 )
-        return self.list(name)
+        return self.items(name)
 
 
-def _read(data: Any, where: str, ends: Ends) -> Source:
+def _read(data: object, where: str, ends: Ends) -> Source:
     data = _mapping(data, where)
     kind = data.get("type")
     if kind in TOKEN_LEVEL:
@@ -170,7 +172,7 @@ def _any_text(fields: _Fields, ends: Ends) -> Source:
 
 
 def _sequence(fields: _Fields, ends: Ends) -> Source:
-    elements = fields.list("elements")
+    elements = fields.items("elements")
     last = len(elements) - 1
     return Sequence(
         *(_read(e, f"{fields.where}/elements/{i}", ends if i == last else ()) for i, e in enumerate(elements))
@@ -178,7 +180,7 @@ def _sequence(fields: _Fields, ends: Ends) -> Source:
 
 
 def _or(fields: _Fields, ends: Ends) -> Source:
-    return Union(*(_read(e, f"{fields.where}/elements/{i}", ends) for i, e in enumerate(fields.list("elements"))))
+    return Union(*(_read(e, f"{fields.where}/elements/{i}", ends) for i, e in enumerate(fields.items("elements"))))
 
 
 def _optional(fields: _Fields, ends: Ends) -> Source:
@@ -206,7 +208,7 @@ def _tag_format(fields: _Fields, _: Ends) -> Source:
 
 def _triggered_tags(fields: _Fields, ends: Ends) -> Source:
     at_least_one = fields.flag("at_least_one")
-    tags = [_read_tag(item, f"{fields.where}/tags/{i}") for i, item in enumerate(fields.list("tags"))]
+    tags = [_read_tag(item, f"{fields.where}/tags/{i}") for i, item in enumerate(fields.items("tags"))]
     return StructuralTag(
         tags,
         triggers=fields.texts("triggers"),
@@ -220,7 +222,7 @@ def _triggered_tags(fields: _Fields, ends: Ends) -> Source:
 def _tags_with_separator(fields: _Fields, _: Ends) -> Source:
     tags = [
         _tag_format(_Fields(_mapping(t, p), p, TAG), ())
-        for i, t in enumerate(fields.list("tags"))
+        for i, t in enumerate(fields.items("tags"))
         for p in [f"{fields.where}/tags/{i}"]
     ]
     most = 1 if fields.flag("stop_after_first") else None
@@ -229,7 +231,7 @@ def _tags_with_separator(fields: _Fields, _: Ends) -> Source:
 
 def _dispatch(fields: _Fields, ends: Ends) -> Source:
     tags = []
-    for i, rule in enumerate(fields.list("rules")):
+    for i, rule in enumerate(fields.items("rules")):
         place = f"{fields.where}/rules/{i}"
         if not isinstance(rule, list) or len(rule) != 2 or not isinstance(rule[0], str):
             raise InvalidSource("a rule must be a pair of a text and a format", where=place)
@@ -238,7 +240,7 @@ def _dispatch(fields: _Fields, ends: Ends) -> Source:
     return StructuralTag(tags, stop_after_first=not loop, excludes=_stops(fields.texts("excludes"), ends))
 
 
-def _read_tag(data: Any, where: str) -> Tag:
+def _read_tag(data: object, where: str) -> Tag:
     fields = _Fields(_mapping(data, where), where, TAG)
     if fields.data.get("type", "tag") != "tag":
         raise InvalidSource(f"a tag is wanted here, not {fields.data['type']!r}", where=f"{where}/type")
@@ -263,13 +265,13 @@ def _stops(excludes: list[str], ends: Ends) -> tuple[str, ...]:
     return tuple(stop for stop in stops if not any(other != stop and other in stop for other in stops))
 
 
-def _mapping(data: Any, where: str) -> Mapping[str, Any]:
+def _mapping(data: object, where: str) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise InvalidSource(f"a mapping is wanted here, not {type(data).__name__}", where=where)
     return data
 
 
-def _placed[T](where: str, make: Callable[[], T]) -> T:
+def _placed(where: str, make: Callable[[], Made]) -> Made:
     """What ``make`` makes; an error that names no place of the mapping gets this one."""
     try:
         return make()

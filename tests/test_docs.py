@@ -31,6 +31,7 @@ PAGES = (
     "docs/json-schema.md",
     "docs/regex.md",
     "docs/grammars.md",
+    "docs/composition.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -140,6 +141,11 @@ def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[st
     page = (ROOT / "docs/grammars.md").read_text(encoding="utf-8")
     table = page.partition("## Lark")[2].partition("\n### ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [x.name for x in dataclasses.fields(sg.Lark)][1:]
+
+
+def test_the_page_on_composition_does_what_it_says() -> None:
+    """Its examples run in the order of the page, over a vocabulary of their own."""
+    run_examples("docs/composition.md", {})
 
 
 @pytest.mark.model

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from lark_reference import Recogniser
-from lark_toys import TOYS
+from lark_reference import IndentedRecogniser, Recogniser
+from lark_toys import INDENTED, TOYS, Brackets
 from sizes import size
 
 import syntagma as sg
@@ -43,12 +43,13 @@ def lark_accepts(built: lark.Lark, text: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def toy(name: str) -> tuple[lark.Lark, Constraint, Recogniser]:
+def toy(name: str) -> tuple[lark.Lark, Constraint, Recogniser | IndentedRecogniser]:
     """A toy built by Lark, as a constraint whose tokens cross the toy's terminals, and as a reference recogniser."""
-    case = TOYS[name]
-    built = lark.Lark(case.grammar, parser="lalr")
+    case = {**TOYS, **INDENTED}[name]
+    built = lark.Lark(case.grammar, parser="lalr", postlex=Brackets() if name in INDENTED else None)
     longer = ["".join(x) for n in (2, 3) for x in itertools.product(case.alphabet[:5], repeat=n)]
-    return built, sg.compile(sg.Lark(built), vocabulary(longer)), Recogniser(tables(built))
+    recogniser = IndentedRecogniser if name in INDENTED else Recogniser
+    return built, sg.compile(sg.Lark(built), vocabulary(longer)), recogniser(tables(built))
 
 
 def allowed(constraint: Constraint, state: int) -> list[int]:
@@ -56,31 +57,37 @@ def allowed(constraint: Constraint, state: int) -> list[int]:
     return np.flatnonzero(np.unpackbits(constraint.mask(state).view(np.uint8), bitorder="little")).tolist()
 
 
-def walk(draw: random.Random, constraint: Constraint, recogniser: Recogniser, length: int) -> None:
+def walk(draw: random.Random, constraint: Constraint, recogniser: Recogniser | IndentedRecogniser, length: int) -> None:
     """A random walk: every mask is what advancing token by token says, and never more than the reference allows."""
     tokens = constraint.vocab.tokens
     state = constraint.start
     here: Any = recogniser.start
+
+    def after(configurations: Any, token: int) -> Any:
+        if isinstance(recogniser, IndentedRecogniser):  # it reads characters
+            return recogniser.steps(configurations, (tokens[token] or b"").decode())
+        for byte in tokens[token] or b"":
+            configurations = recogniser.step(configurations, byte)
+        return configurations
+
     for _ in range(length):
         row = allowed(constraint, state)
         assert row == [t for t in range(constraint.vocab.size) if constraint.advance(state, t)]
         assert constraint.is_accepting(state) == recogniser.may_end(here)
         texts = [t for t in row if tokens[t] is not None]
+        if isinstance(recogniser, IndentedRecogniser):
+            texts = [t for t in texts if (tokens[t] or b"").isascii()]
         for token in draw.sample(texts, min(len(texts), 12)):
-            after = here
-            for byte in tokens[token] or b"":
-                after = recogniser.step(after, byte)
-            assert after, tokens[token]
+            assert after(here, token), tokens[token]
         if not texts:
             return
         longer = [t for t in texts if t >= 256]
         token = draw.choice(longer if longer and draw.random() < 0.6 else texts)
-        for byte in tokens[token] or b"":
-            here = recogniser.step(here, byte)
+        here = after(here, token)
         state = constraint.advance(state, token)
 
 
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name", [*TOYS, *INDENTED])
 def test_masks_of_toys(name: str) -> None:
     """Masks of toys agree with advancing, and acceptance with the reference."""
     _, constraint, recogniser = toy(name)
@@ -88,11 +95,11 @@ def test_masks_of_toys(name: str) -> None:
         walk(random.Random(seed), constraint, recogniser, size(10, plain=4))
 
 
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name", [*TOYS, *INDENTED])
 def test_toys_accept_what_lark_parses(name: str) -> None:
     """All short texts over a toy's characters are accepted iff Lark parses them."""
     built, constraint, _ = toy(name)
-    alphabet = TOYS[name].alphabet
+    alphabet = {**TOYS, **INDENTED}[name].alphabet
     for length in range(size(4, plain=3)):
         for letters in itertools.product(alphabet, repeat=length):
             text = "".join(letters)
@@ -130,6 +137,22 @@ def finish(constraint: Constraint, state: int) -> bytes:
         state, bound = after[byte], costs[byte]
     assert constraint.is_accepting(state)
     return text
+
+
+@pytest.mark.parametrize("name", ["blocks", "comments belong to newlines"])
+def test_bounds_with_an_indenter(name: str) -> None:
+    """Along random walks the bound leads down to a text that Lark parses, over blanks, indents and dedents."""
+    built, constraint, _ = toy(name)
+    for seed in range(size(12, plain=2)):
+        draw = random.Random(seed)
+        state, data = constraint.start, b""
+        for _ in range(size(6, plain=3)):
+            texts = [t for t in allowed(constraint, state) if (constraint.vocab.tokens[t] or b"\xff").isascii()]
+            token = draw.choice(texts)
+            data += constraint.vocab.tokens[token] or b""
+            state = constraint.advance(state, token)
+        rest = finish(constraint, state)
+        assert lark_accepts(built, (data + rest).decode()), (data, rest)
 
 
 def seeds() -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -7,6 +7,9 @@ The bound of a scanner's state on a stack is the least, over the terminals that 
 
 A terminal's own cost is what it takes at worst, whatever may have come before it, so following the cheapest way never costs more than was foreseen:
 the bound is a potential.  It is no minimum, since a lexeme can mostly be joined to the one before more cheaply than at worst.
+
+With an indenter a newline also costs the blanks to the innermost open column, one more where it indents; costs are kept per such column.  A dedent
+comes with a newline, but only if the one before it did not end its line already: so at worst it costs a line.
 """
 
 from __future__ import annotations
@@ -18,16 +21,22 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import layout as lay
+from ..arena import check
+from ..parser import COLUMNS, open_columns
 from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:
-    from ...grammar.parsing import Parser
+    from collections.abc import Callable
+
+    from ...grammar.parsing import Indentation, Parser
     from ..store import Store
 
 Ints = npt.NDArray[np.int64]
 FAR: Final = 1 << 40  # more bytes than any completion; sums of it stay below UNREACHABLE
 MOST_CELLS: Final = 200_000
 """Cells that are remembered; beyond it all are forgotten."""
+INDENT_COST: Final = 8
+"""At worst, what lines within a block take more than those around it: its column is one greater, and the shortest block has few lines."""
 Cell = int
 BOTTOM: Final = 0
 """The cell below every stack."""
@@ -56,27 +65,46 @@ class ParserBounds:
         self._a = store.arena.a
         self._single = store.single
         self._parsers = store.parsers
-        self._costs: dict[int, _Costs] = {}
+        self._costs: dict[tuple[int, int], _Costs] = {}
+        self._lexemes: dict[int, _Lexemes] = {}
 
     def of(self, entries: list[list[int]]) -> int:
         """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none."""
         a = self._a
         best = UNREACHABLE
-        for q, _, _, _, frame in entries:
+        for q, _, room, _, frame in entries:
             p = lay.LS + q * lay.LS_WIDTH
             if int(a[p + lay.L_REACH]) < 0:
                 continue
             parser = int(a[p + lay.L_PARSER]) - 1
-            costs = self._costs.get(parser)
-            if costs is None:
-                costs = self._costs[parser] = _Costs(self._parsers[parser], self._single)
+            costs = self._at_column(parser, self._innermost(parser, frame))
             first = int(a[lay.PT + parser + lay.PT_STATES])
             local = q - (first - costs.n_locals)
-            for cell in self._cells(costs, first, frame):
-                best = min(best, costs.of(local, cell))
+            for cell in self._cells(costs, parser, frame):
+                best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room))
         return best
 
-    def _cells(self, costs: _Costs, first: int, frame: int) -> list[Cell]:
+    def _at_column(self, parser: int, column: int) -> _Costs:
+        """The costs of a parser where a column is the innermost that is open."""
+        found = self._costs.get((parser, column))
+        if found is None:
+            tables = self._parsers[parser]
+            lexemes = self._lexemes.get(parser)
+            if lexemes is None:
+                lexemes = self._lexemes[parser] = _Lexemes(tables, self._single)
+            indented = lambda other: self._at_column(parser, other)  # noqa: E731
+            found = self._costs[parser, column] = _Costs(tables, lexemes, column, indented)
+        return found
+
+    def _innermost(self, parser: int, frame: int) -> int:
+        """The innermost open column of a stack, 0 without an indenter."""
+        if self._parsers[parser].indentation is None:
+            return 0
+        n = int(open_columns(self._a, frame))
+        check(self._a)
+        return int(self._a[COLUMNS]) if n not in {0, -1} else 0
+
+    def _cells(self, costs: _Costs, parser: int, frame: int) -> list[Cell]:
         """The stacks of a frame, top first; a frame without a parser's symbol is the bottom."""
         a = self._a
         known: dict[int, list[Cell]] = {}
@@ -94,23 +122,28 @@ class ParserBounds:
             found: list[Cell] = []
             missing = len(stack)
             for symbol, _, _, _, parent in a[p + lay.HEADER : p + words].reshape(-1, lay.LINK).tolist():
-                state = (symbol >> 1) - first
-                if symbol < 0 or not 0 <= state < costs.n_states:
+                named = lay.LS + (symbol >> 1) * lay.LS_WIDTH
+                if symbol < 0 or int(a[named + lay.L_PARSER]) != parser + 1:
                     found.append(BOTTOM)
                 elif parent not in known:
                     stack.append(parent)
                 else:
-                    found += [costs.cell(state, below) for below in known[parent]]
+                    state = int(a[named + lay.L_EXITS])
+                    opens = int(a[named + lay.L_COLUMN]) if int(a[named + lay.L_KIND]) == lay.MARK_INDENT else -1
+                    found += [costs.cell(state, below, opens) for below in known[parent]]
             if missing == len(stack):
                 known[here] = list(dict.fromkeys(found))
         return known[frame]
 
 
 class _Costs:
-    """The costs of one parser."""
+    """The costs of one parser, where ``column`` is the innermost that is open."""
 
-    def __init__(self, parser: Parser, single: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, parser: Parser, lexemes: _Lexemes, column: int, at_column: Callable[[int], _Costs]) -> None:
         lalr, scanner = parser.lalr, parser.scanner
+        self._layout = parser.indentation
+        self._column = column
+        self._at_column = at_column
         self._lalr = lalr
         self._action = lalr.action.tolist()
         self._goto = lalr.goto.tolist()
@@ -120,50 +153,148 @@ class _Costs:
         self.n_states = len(self._action)
         self.n_locals = scanner.n_locals
         self._end = lalr.action.shape[1] - 1
-        self._lexemes = _Lexemes(parser, single)
-        self._items = _items(parser, self._lexemes.at_worst())
+        self._lexemes = lexemes
+        worst = list(lexemes.worst)
+        if self._layout is not None:
+            newline = worst[self._layout.newline] + column + 1
+            worst[self._layout.newline] = newline
+            worst[self._layout.indent] = INDENT_COST
+            worst[self._layout.dedent] = newline + max(cost for cost in lexemes.worst if cost < FAR)
+        self._end_cost = worst[-1]
+        self._items = _items(parser, lexemes.kernels, worst)
         self._forget()
 
     def _forget(self) -> None:
-        self._cells: list[tuple[int, Cell]] = [(-1, BOTTOM)]
-        self._cell_of: dict[tuple[int, Cell], Cell] = {}
+        self._cells: list[tuple[int, Cell, int]] = [(-1, BOTTOM, -1)]
+        self._cell_of: dict[tuple[int, Cell, int], Cell] = {}
         self._above: dict[Cell, dict[int, int]] = {}
         self._fed: dict[tuple[Cell, int], Cell] = {}
 
-    def cell(self, state: int, below: Cell) -> Cell:
-        """The stack with a state on top of another stack."""
-        key = (state, below)
+    def cell(self, state: int, below: Cell, opens: int = -1) -> Cell:
+        """The stack with a state on top of another stack; ``opens`` is the column that it opened, if it did."""
+        key = (state, below, opens)
         found = self._cell_of.get(key)
         if found is None:
             found = self._cell_of[key] = len(self._cells)
             self._cells.append(key)
         return found
 
-    def of(self, local: int, cell: Cell) -> int:
-        """The least bytes that complete a text: a scanner's state, and the stack."""
+    def of(self, local: int, cell: Cell, column: int) -> int:
+        """The least bytes that complete a text: a scanner's state, the stack, the column of an open newline (negative: none yet)."""
         if len(self._cells) > MOST_CELLS:
             cell = self._rebuilt(cell)
         best = UNREACHABLE
-        state, _ = self._cells[cell]
-        for bytes_, column in self._lexemes.ways(local, self._lexer_of[state]):
+        state = self._cells[cell][0]
+        for bytes_, terminal in self._lexemes.ways(local, self._lexer_of[state]):
             if bytes_ >= best:
                 break
-            after = self._feed(cell, column)
+            if self._layout is not None and terminal == self._layout.newline:
+                continue
+            after = self._feed_end(cell) if terminal == self._end else self._feed(cell, terminal)
             if after > BOTTOM:
-                best = min(best, bytes_ + self._rest(after))
+                best = min(best, bytes_ + self.rest(after))
             elif after == BOTTOM:  # the text ends
                 best = min(best, bytes_)
+        if self._layout is not None:
+            best = min(best, self._after_newline(self._layout, local, cell, column))
         return best
+
+    def _feed_end(self, cell: Cell) -> Cell:
+        """The end of the text: an indenter closes what is open first."""
+        if self._layout is not None:
+            for _ in self._open_columns(cell)[0]:
+                cell = self._feed(cell, self._layout.dedent)
+                if cell < 0:
+                    return cell
+        return self._feed(cell, self._end)
+
+    def _open_columns(self, cell: Cell) -> tuple[list[int], bool]:
+        """The open columns of a stack, innermost first, and whether a bracket is open."""
+        layout = self._layout
+        columns: list[int] = []
+        closed = ended = 0
+        inside = False
+        while cell != BOTTOM and layout is not None:
+            state, cell, opens = self._cells[cell]
+            if state in self._lexemes.dedented:
+                ended += 1
+            elif opens >= 0 and ended:
+                ended -= 1
+            elif opens >= 0:
+                columns.append(opens)
+            elif state in self._lexemes.closing:
+                closed += 1
+            elif state in self._lexemes.opening:
+                inside |= closed == 0
+                closed = max(closed - 1, 0)
+        return columns, inside
+
+    def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int) -> int:
+        """The least cost of a newline, at any column, and of what follows it."""
+        ends, again = self._lexemes.newline[local]
+        lexer = self._lexer_of[self._cells[cell][0]]
+        if not ends and again < 0:
+            begins = self._lexemes.after_ignored_from(local, lexer)
+            return min((n + self._after_newline(layout, q, cell, -1) for q, n in begins), default=UNREACHABLE)
+        columns, inside = self._open_columns(cell)
+        if inside:  # the parser does not see it
+            here = local if ends else again
+            return int(not ends) + self.behind(here, cell)
+        best = UNREACHABLE
+        for target, stack, inner in self._newlines(layout, cell, columns):
+            costs = self if inner == self._column else self._at_column(inner)
+            there = stack if costs is self else costs.numbered(self.states(stack))
+            if ends and 0 <= column <= target:
+                best = min(best, target - column + costs.behind(self._lexemes.blanks(local, target - column), there))
+            if again >= 0:
+                best = min(best, 1 + target + costs.behind(self._lexemes.blanks(again, target), there))
+        return best
+
+    def _newlines(self, layout: Indentation, cell: Cell, columns: list[int]) -> list[tuple[int, Cell, int]]:
+        """What a newline may do to a stack: (its column, the stack after it, the innermost column then)."""
+        found = []
+        after = self._feed(cell, layout.newline)
+        if after > BOTTOM:
+            inner = columns[0] if columns else 0
+            indented = self._feed(after, layout.indent)
+            if indented > BOTTOM:
+                state, below, _ = self._cells[indented]
+                found.append((inner + 1, self.cell(state, below, inner + 1), inner + 1))
+        for target in [*columns, 0]:
+            if after <= BOTTOM:
+                break
+            found.append((target, after, target))
+            after = self._feed(after, layout.dedent)
+        return found
+
+    def behind(self, local: int, cell: Cell) -> int:
+        """The least cost once a newline has ended in a scanner's state."""
+        lexer = self._lexer_of[self._cells[cell][0]]
+        begins = [self._lexemes.begin(part, lexer) for part in self._lexemes.newline_parts[local]] if local >= 0 else []
+        return min((self.of(q, cell, -1) for q in begins if q >= 0), default=UNREACHABLE)
+
+    def states(self, cell: Cell) -> list[tuple[int, int]]:
+        """The states of a stack and the columns that they opened, top first."""
+        found = []
+        while cell != BOTTOM:
+            state, cell, opens = self._cells[cell]
+            found.append((state, opens))
+        return found
+
+    def numbered(self, states: list[tuple[int, int]]) -> Cell:
+        """A stack that was numbered elsewhere."""
+        cell = BOTTOM
+        for state, opens in reversed(states):
+            cell = self.cell(state, cell, opens)
+        return cell
 
     def _rebuilt(self, cell: Cell) -> Cell:
         """Forget all cells but a stack's."""
-        states = []
-        while cell != BOTTOM:
-            state, cell = self._cells[cell]
-            states.append(state)
+        states = self.states(cell)
         self._forget()
-        for state in reversed(states):
-            cell = self.cell(state, cell)
+        cell = BOTTOM
+        for state, opens in reversed(states):
+            cell = self.cell(state, cell, opens)
         return cell
 
     def _feed(self, cell: Cell, column: int) -> Cell:
@@ -192,9 +323,9 @@ class _Costs:
                 return BOTTOM
             cell = self.cell(target, cell)
 
-    def _rest(self, cell: Cell) -> int:
+    def rest(self, cell: Cell) -> int:
         """What it costs at worst to complete the text from a stack, between two lexemes."""
-        state, below = self._cells[cell]
+        state, below, _ = self._cells[cell]
         pending = []
         here = below
         while here not in self._above:
@@ -213,7 +344,7 @@ class _Costs:
         """
         top = self._cells[under][0]
         if under == BOTTOM:
-            return {self._lalr.start: self._items[self._lalr.start][0].rest + self._lexemes.end_cost}
+            return {self._lalr.start: self._items[self._lalr.start][0].rest + self._end_cost}
         row, gotos = self._action[top], self._goto[top]
         states = {act - 1 for act in row if act > 0} | {g for g in gotos if g >= 0}
         known: dict[int, int] = {}
@@ -225,7 +356,7 @@ class _Costs:
                 if item.pops == 1:
                     target = gotos[item.lhs]
                     if target == self._lalr.accept:
-                        best = min(best, item.rest + self._lexemes.end_cost)
+                        best = min(best, item.rest + self._end_cost)
                     elif target >= 0:
                         into.setdefault(target, []).append((state, item.rest))
                 else:
@@ -253,7 +384,7 @@ class _Costs:
             return FAR
         target = self._goto[self._cells[under][0]][item.lhs]
         if target == self._lalr.accept:
-            return self._lexemes.end_cost
+            return self._end_cost
         return self._above[under].get(target, FAR) if target >= 0 else FAR
 
 
@@ -286,7 +417,48 @@ class _Lexemes:
         self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
         self._lexer_of = parser.lalr.lexer_of
-        self.end_cost = 0
+        self.worst = self._at_worst()
+        self.kernels = _kernels(parser)
+        layout = parser.indentation
+        self.newline: list[tuple[bool, int]] = []
+        self.newline_parts: list[list[int]] = [[] for _ in range(n)]
+        self._blank = np.full(n + 1, -1, np.int64)
+        self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
+        if layout is not None:
+            after = np.full(n, -1, np.int64)
+            for byte, targets in ((ord("\n"), after), (ord(" "), self._blank)):
+                reads = (low <= byte) & (high >= byte)
+                if single[byte]:
+                    targets[scanner.edges[reads, 0]] = scanner.edges[reads, 3]
+            ends = costs[:, layout.newline] == 0
+            again = np.where((after >= 0) & ends[after], after, -1)
+            self.newline = list(zip(ends.tolist(), again.tolist(), strict=True))
+            exits = scanner.exit_type == layout.newline
+            for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
+                self.newline_parts[q].append(part)
+            self.opening, self.closing, self.dedented = (
+                frozenset((shifts[shifts > 0] - 1).tolist())
+                for shifts in (
+                    parser.lalr.action[:, sorted(types)] for types in (layout.opening, layout.closing, (layout.dedent,))
+                )
+            )
+
+    def blanks(self, local: int, count: int) -> int:
+        """The scanner's state after some blanks, -1 if there is none."""
+        for _ in range(count):
+            local = int(self._blank[local])
+        return local
+
+    def after_ignored_from(self, local: int, lexer: int) -> list[tuple[int, int]]:
+        """Scanner states in which a lexeme begins once the open, ignored one has ended, and the bytes until then."""
+        costs = self._costs[local, self._n_types :]
+        begins = self._begin[self._parts, lexer]
+        fits = (costs < FAR) & (begins >= 0)
+        return list(zip(begins[fits].tolist(), costs[fits].tolist(), strict=True))
+
+    def begin(self, part: int, lexer: int) -> int:
+        """The scanner's state in which a lexeme begins, -1 if there is none."""
+        return int(self._begin[part, lexer])
 
     def _after_ignored(self, lexer: int) -> Ints:
         """int64[parts left by ignored lexemes, types]: the least bytes to each type once an ignored lexeme has ended."""
@@ -323,9 +495,9 @@ class _Lexemes:
             found = self._ways[key] = sorted(zip(row[columns].tolist(), columns.tolist(), strict=True))
         return found
 
-    def at_worst(self) -> list[int]:
+    def _at_worst(self) -> list[int]:
         """The cost of each terminal and of the end, whatever the lexeme before it left."""
-        worst = np.zeros(self._n_types, np.int64)
+        worst = np.full(self._n_types, -1, np.int64)
         wanted: dict[int, set[int]] = {}
         for state, lexer in enumerate(self._lexer_of.tolist()):
             if lexer >= 0:
@@ -333,41 +505,27 @@ class _Lexemes:
         for lexer, columns in wanted.items():
             own = sorted(columns)
             for local in np.unique(self._begin[:, lexer][self._begin[:, lexer] >= 0]).tolist():
-                worst[own] = np.maximum(worst[own], self._row(local, lexer)[own])
-        self.end_cost = int(worst[-1])
-        return [min(int(cost), FAR) for cost in worst]
+                row = self._row(local, lexer)[own]
+                # What cannot come at once after some lexeme at all (a newline after a newline) has no cost there.
+                worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
+        return [cost if cost >= 0 else FAR for cost in worst.tolist()]
 
 
-def _items(parser: Parser, costs: list[int]) -> list[list[Item]]:
-    """The kernel items of every state of the table, with the cost of what they still need; of the start state, the whole text's."""
+def _kernels(parser: Parser) -> list[set[tuple[int, int]]]:
+    """The kernel items (rule, symbols seen) of every state of the table (LR(0): Knuth 1965), from the table's own transitions."""
     lalr = parser.lalr
     by_lhs: dict[int, list[int]] = {}
     for rule, lhs in enumerate(lalr.rule_lhs.tolist()):
         by_lhs.setdefault(lhs, []).append(rule)
-    # The least cost of each nonterminal (Knuth 1977), by rounds: grammars are small.
-    least = dict.fromkeys(by_lhs, FAR)
-
-    def cost_of(symbols: tuple[int, ...]) -> int:
-        return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
-
-    changed = True
-    while changed:
-        changed = False
-        for rule, symbols in enumerate(lalr.expansions):
-            cost = cost_of(symbols)
-            lhs = int(lalr.rule_lhs[rule])
-            if cost < least[lhs]:
-                least[lhs] = cost
-                changed = True
     kernels: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
-    top = [lhs for lhs in by_lhs if int(lalr.goto[lalr.start, lhs]) == lalr.accept]
     done: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
+    action, goto = lalr.action.tolist(), lalr.goto.tolist()
     work = [lalr.start]
     while work:
         state = work.pop()
         fresh = set(kernels[state])
         if state == lalr.start:
-            fresh |= {(rule, 0) for lhs in top for rule in by_lhs[lhs]}
+            fresh |= {(rule, 0) for lhs in _whole(parser) for rule in by_lhs[lhs]}
         closure = list(fresh)
         seen = set(fresh)
         for rule, dot in closure:
@@ -385,15 +543,39 @@ def _items(parser: Parser, costs: list[int]) -> list[list[Item]]:
             if dot == len(symbols):
                 continue
             x = symbols[dot]
-            target = int(lalr.action[state, x]) - 1 if x >= 0 else int(lalr.goto[state, -1 - x])
-            if target < 0 or (x >= 0 and int(lalr.action[state, x]) <= 0):
-                continue
-            if (rule, dot + 1) not in kernels[target]:
+            target = action[state][x] - 1 if x >= 0 else goto[state][-1 - x]
+            if target >= 0 and (rule, dot + 1) not in kernels[target]:
                 kernels[target].add((rule, dot + 1))
                 work.append(target)
+    return kernels
+
+
+def _whole(parser: Parser) -> list[int]:
+    """The nonterminals that whole texts are made of."""
+    lalr = parser.lalr
+    return np.flatnonzero(lalr.goto[lalr.start] == lalr.accept).tolist()
+
+
+def _items(parser: Parser, kernels: list[set[tuple[int, int]]], costs: list[int]) -> list[list[Item]]:
+    """The kernel items with the cost of what they still need; of the start state, the whole text's."""
+    lalr = parser.lalr
+    lhs_of = lalr.rule_lhs.tolist()
+    least = dict.fromkeys(lhs_of, FAR)
+
+    def cost_of(symbols: tuple[int, ...]) -> int:
+        return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
+
+    changed = True
+    while changed:  # the least cost of each nonterminal (Knuth 1977), by rounds: grammars are small
+        changed = False
+        for rule, symbols in enumerate(lalr.expansions):
+            cost = cost_of(symbols)
+            if cost < least[lhs_of[rule]]:
+                least[lhs_of[rule]] = cost
+                changed = True
     found = [
-        sorted({Item(dot, int(lalr.rule_lhs[rule]), cost_of(lalr.expansions[rule][dot:])) for rule, dot in kernel})
+        sorted({Item(dot, lhs_of[rule], cost_of(lalr.expansions[rule][dot:])) for rule, dot in kernel})
         for kernel in kernels
     ]
-    found[lalr.start] = [Item(0, -1, min((least[lhs] for lhs in top), default=FAR))]
+    found[lalr.start] = [Item(0, -1, min((least[lhs] for lhs in _whole(parser)), default=FAR))]
     return found

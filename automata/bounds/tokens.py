@@ -266,10 +266,10 @@ class TokenBounds:
                 self._through(number, links[-1], leaving, cost)
             return
         if self._packed.is_packed(q):
-            cost = self._packed.tokens(q)
-            if cost is not None:
-                heapq.heappush(self._queue, (cost, number, ENDED))
-                heapq.heappush(self._queue, (cost, number, self._at_once()))
+            whole = self._packed.tokens(q)
+            if whole is not None:
+                heapq.heappush(self._queue, (whole, number, ENDED))
+                heapq.heappush(self._queue, (whole, number, self._at_once()))
             return
         node = int(root(self._a, self._r, q))
         if node < 0:

@@ -8,44 +8,24 @@ for every open column comes before ``$END``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 from lark.indenter import Indenter
 
 from ..errors import Unsupported
-from ..parsing import Lalr
+from ..parsing import Indentation, Lalr
 
 
-class Indentation(NamedTuple):
-    """What Lark's indenter is told, as columns of the parse table.
-
-    Attributes:
-        newline, indent, dedent: the types that it reads and makes.
-        opening, closing: the types between which newlines do not count.
-        tab: columns of a tab.
-
-    """
-
-    newline: int
-    indent: int
-    dedent: int
-    opening: frozenset[int]
-    closing: frozenset[int]
-    tab: int
-
-    @classmethod
-    def of(cls, postlex: Indenter, column: dict[str, int]) -> Indentation:
-        """Take it from Lark's object."""
-        return cls(
-            column[postlex.NL_type],
-            column[postlex.INDENT_type],
-            column[postlex.DEDENT_type],
-            frozenset(column[x] for x in postlex.OPEN_PAREN_types if x in column),
-            frozenset(column[x] for x in postlex.CLOSE_PAREN_types if x in column),
-            postlex.tab_len,
-        )
+def read(postlex: Indenter, column: dict[str, int]) -> Indentation:
+    """What Lark's object is told."""
+    return Indentation(
+        column[postlex.NL_type],
+        column[postlex.INDENT_type],
+        column[postlex.DEDENT_type],
+        frozenset(column[x] for x in postlex.OPEN_PAREN_types if x in column),
+        frozenset(column[x] for x in postlex.CLOSE_PAREN_types if x in column),
+        postlex.tab_len,
+    )
 
 
 def check_balanced(indentation: Indentation, lalr: Lalr) -> None:

@@ -18,9 +18,9 @@ from lark.parser_frontends import PostLexConnector
 from lark.parsers.lalr_analysis import Shift
 
 from ..errors import InvalidSource, Unsupported
-from ..parsing import Lalr
+from ..parsing import Indentation, Lalr
+from . import indentation as indenters
 from .building import NO_FILE, Text, check_options, start_rule
-from .indentation import Indentation
 from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 
@@ -91,7 +91,7 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
     program, entries = _patterns(plans, patterns, len(terminals), built.options.g_regex_flags, text)
     relabel = _relabel([patterns[column[x.name]] for x in cast("Any", lexer.root_lexer).terminals], built, column)
-    indentation = Indentation.of(postlex, column) if postlex is not None else None
+    indentation = indenters.read(postlex, column) if postlex is not None else None
     lexing = Lexing(
         tuple(terminals),
         tuple(entries),

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from lark.indenter import Indenter
 
-from ..parsing import IGNORED, Lalr, Scanner
+from ..parsing import IGNORED, Indentation, Lalr, Scanner
 from . import minimal, reading
 from .building import build
 from .characters import Classes
 from .closures import Closures
 from .controls import DEAD, Controls
-from .indentation import Indentation, check_balanced, check_spellable
+from .indentation import check_balanced, check_spellable
 from .minimal import Table
 from .utf8 import in_bytes
 

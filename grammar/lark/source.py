@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 class Lark(Source):
     """A Lark grammar.
 
-    With ``lexer="lark"`` a text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises nothing: terminals compete
-    as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a lexeme is what Python's ``re``
-    matches, which is not always the longest.  The grammar must be LALR(1).
+    With ``lexer="lark"`` a text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises
+    nothing: terminals compete as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a
+    lexeme is what Python's ``re`` matches, which is not always the longest.  The grammar must be LALR(1), and in a composition it must be the
+    last thing in a text.
 
     With ``lexer="scannerless"`` every way of splitting a text into terminals counts, priorities say nothing, and any context-free grammar will do.
 
     Attributes:
-        grammar: the grammar's text, the path of its file (a ``pathlib.Path``, or a string of one line that ends in ``.lark``), or what ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
+        grammar: the grammar's text, the path of its file (a ``pathlib.Path``, or a string of one line that ends in ``.lark``), or what
+            ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
         lexer: ``"lark"`` or ``"scannerless"``.
         start: the rule that texts are made of; ``"start"`` unless the grammar is built already and has one start rule.
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
@@ -97,13 +99,9 @@ class Lark(Source):
             import_paths=self.import_paths,
             g_regex_flags=self.regex_flags,
         )
-        if read.indentation is not None:
-            raise Unsupported(
-                "the grammar has an indenter, and indentation is not there yet", hint="parse without postlex"
-            )
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser.of(read.lalr, read.scanner).body())
+        grammar.define(rule, Parser.of(read.lalr, read.scanner, read.indentation).body())
         grammar.start = rule
         report = Report(
             dialect="lark (LALR, contextual lexer)",

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .errors import LimitExceeded
-from .packed import ACCEPT, HIGH_SHIFT, LAST, NOTHING, TARGET_SHIFT, PackedDfa
+from ..errors import LimitExceeded
+from ..packed import ACCEPT, HIGH_SHIFT, LAST, NOTHING, TARGET_SHIFT, PackedDfa
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.int64]
@@ -60,11 +60,19 @@ def dawg(blob: Bytes, begin: Offsets) -> PackedDfa:
 
 
 @njit(cache=True, nogil=True)
-def _key(blob: Bytes, begin: int, end: int) -> int:
+def _key(blob: Bytes, begin: np.int64, end: np.int64) -> np.int64:
     key = np.int64(0)
     for i in range(begin, begin + CHUNK):
         key = (key << 8) | (np.int64(blob[i]) if i < end else np.int64(0))
-    return (key << 4) | min(max(end - begin, 0), CHUNK + 1)
+    if end - begin > CHUNK:
+        return (key << 4) | (CHUNK + 1)
+    return (key << 4) | (end - begin) if end > begin else key << 4
+
+
+@njit(cache=True, nogil=True)
+def _swap(keys: Words, order: Ranks, i: int, j: int) -> None:
+    keys[i], keys[j] = keys[j], keys[i]
+    order[i], order[j] = order[j], order[i]
 
 
 @njit(cache=True, nogil=True)
@@ -72,39 +80,52 @@ def _sort(blob: Bytes, begin: Offsets, order: Ranks) -> None:
     """Put the numbers of the strings in the order of the strings."""
     n = len(order)
     keys = np.empty(n, np.int64)
-    stack = [(np.int64(0), np.int64(n), np.int64(0))]
+    stack = [(np.int64(0), np.int64(n), np.int64(0), True)]
+    draw = np.int64(1)
     while len(stack) > 0:
-        low, high, depth = stack.pop()
-        for i in range(low, high):
-            s = order[i]
-            keys[i] = _key(blob, np.int64(begin[s]) + depth, np.int64(begin[s + 1]))
-        if high - low <= FEW:
-            for i in range(low + 1, high):
-                key = keys[i]
+        low, high, depth, fresh = stack.pop()
+        if fresh:  # else they are the keys at this depth already
+            for i in range(low, high):
                 s = order[i]
-                j = i
-                while j > low and keys[j - 1] > key:
-                    keys[j] = keys[j - 1]
-                    order[j] = order[j - 1]
-                    j -= 1
-                keys[j] = key
-                order[j] = s
-        else:
-            by_key = np.argsort(keys[low:high])
-            keys[low:high] = keys[low:high][by_key]
-            order[low:high] = order[low:high][by_key]
-        i = low
-        while i < high:
-            j = i + 1
-            while j < high and keys[j] == keys[i]:
-                j += 1
-            if j - i > 1 and keys[i] & 15 > CHUNK:
-                stack.append((np.int64(i), np.int64(j), np.int64(depth + CHUNK)))
-            i = j
+                keys[i] = _key(blob, np.int64(begin[s]) + depth, np.int64(begin[s + 1]))
+        if high - low > FEW:
+            draw = (draw * 1103515245 + 12345) & 0x7FFFFFFF  # where the pivot comes from no input can foresee cheaply
+            pivot = keys[low + draw % (high - low)]
+            less = low
+            more = high
+            at = low
+            while at < more:
+                if keys[at] < pivot:
+                    _swap(keys, order, less, at)
+                    less += 1
+                    at += 1
+                elif keys[at] > pivot:
+                    more -= 1
+                    _swap(keys, order, more, at)
+                else:
+                    at += 1
+            stack.append((np.int64(low), np.int64(less), np.int64(depth), False))
+            stack.append((np.int64(more), np.int64(high), np.int64(depth), False))
+            if more - less > 1 and pivot & 15 > CHUNK:
+                stack.append((np.int64(less), np.int64(more), np.int64(depth + CHUNK), True))
+            continue
+        for i in range(low + 1, high):
+            j = i
+            while j > low and keys[j - 1] > keys[j]:
+                _swap(keys, order, j - 1, j)
+                j -= 1
+        run = low
+        while run < high:
+            end = run + 1
+            while end < high and keys[end] == keys[run]:
+                end += 1
+            if end - run > 1 and keys[run] & 15 > CHUNK:
+                stack.append((np.int64(run), np.int64(end), np.int64(depth + CHUNK), True))
+            run = end
 
 
 @njit(cache=True, nogil=True)
-def _slot(words: Words, table: Ranks, at: int, n: int) -> tuple[int, int]:
+def _slot(words: Words, table: Ranks, at: np.int64, n: np.int64) -> tuple[np.int64, np.int64]:
     """Where the register holds a state equal to the n words at ``at``, or would; and the tag that goes with it there."""
     h = np.int64(n)
     for i in range(at, at + n):
@@ -132,7 +153,7 @@ def _slot(words: Words, table: Ranks, at: int, n: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _register(words: Words, m: int, size: int) -> Ranks:
+def _register(words: Words, m: np.int64, size: int) -> Ranks:
     """The register of the states among the first m words, with room for ``size`` of them."""
     table = np.full(size, -1, np.int32)
     i = np.int64(1)
@@ -147,7 +168,7 @@ def _register(words: Words, m: int, size: int) -> Ranks:
 
 
 @njit(cache=True, nogil=True)
-def _build(blob: Bytes, begin: Offsets, order: Ranks) -> tuple[Words, int]:
+def _build(blob: Bytes, begin: Offsets, order: Ranks) -> tuple[Words, np.int64]:
     """The words of the minimal automaton, and its start."""
     # As many words as there can be: what is never written to takes no memory, and what grew would lie there twice for a moment.
     words = np.empty(min(len(blob) + 1, MOST_WORDS), np.int64)
