@@ -290,7 +290,7 @@ def refuse_set(group: Any, what: str) -> None:  # noqa: ANN401 - any of the grou
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose parameters that are groups are replaced by the options of the groups."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
     parameters: list[inspect.Parameter] = []
     members: dict[str, list[str]] = {}
     for name, parameter in inspect.signature(command).parameters.items():
