@@ -113,6 +113,14 @@ _DEFINED = re.compile(r"(?:token |zero-width terminals\. \(|TerminalDef\(')(\w+)
 def invalid(error: Exception, text: Text) -> InvalidSource:
     """Lark's complaint with the place that it names, or else the first place of the name that it quotes."""
     message = str(error).strip()
+    collides = message.startswith("Reduce/Reduce collision")
+    if collides:  # Lark lists the rules in the order of a set
+        blocks = [block.strip().split("\n") for block in message.split("\n\n")]
+        found = [
+            f"{head.strip()} {', '.join(sorted(x.strip().removeprefix('- ') for x in rules))}"
+            for head, *rules in blocks
+        ]
+        message = "; ".join(sorted(found))
     where, excerpt = text.name, ""
     place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
     if place is not None:
@@ -124,9 +132,9 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
     else:
         uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
         where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
-    if "Reduce/Reduce collision" in message:
+    if collides:
         return InvalidSource(
-            f"the grammar is not LALR(1), Lark says: {' '.join(message.split())}",
+            f"the grammar is not LALR(1), Lark says: {message}",
             where=where,
             hint="lexer='scannerless' takes every context-free grammar",
             excerpt=excerpt.removeprefix("\n") or None,
