@@ -116,11 +116,8 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
     collides = message.startswith("Reduce/Reduce collision")
     if collides:  # Lark lists the rules in the order of a set
         blocks = [block.strip().split("\n") for block in message.split("\n\n")]
-        found = [
-            f"{head.strip()} {', '.join(sorted(x.strip().removeprefix('- ') for x in rules))}"
-            for head, *rules in blocks
-        ]
-        message = "; ".join(sorted(found))
+        rules = [", ".join(sorted(line.strip().removeprefix("- ") for line in lines[1:])) for lines in blocks]
+        message = "; ".join(sorted(f"{lines[0].strip()} {own}" for lines, own in zip(blocks, rules, strict=True)))
     where, excerpt = text.name, ""
     place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
     if place is not None:
