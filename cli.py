@@ -6,7 +6,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -20,13 +19,13 @@ from rich.table import Table
 
 from . import __version__
 from .grammar.errors import InvalidSource, SyntagmaError
+from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
 
 if TYPE_CHECKING:
     from .automata.constraint import Constraint
     from .automata.vocabulary import Vocabulary
     from .engine.extract import Example
     from .engine.model import LanguageModel
-    from .grammar.jsonschema import JsonSchema
     from .grammar.report import Report, ReportEntry, Status
     from .integrations.demo import Outcome
 
@@ -52,21 +51,6 @@ out = Console()
 err = Console(stderr=True)
 
 
-class Order(StrEnum):
-    """Order of the members of an object."""
-
-    schema = "schema"
-    any = "any"
-
-
-class Escapes(StrEnum):
-    """Spellings of characters in strings."""
-
-    canonical = "canonical"
-    ascii = "ascii"
-    all = "all"
-
-
 SchemaOption = Annotated[
     Path, typer.Option("--schema", "-s", exists=True, dir_okay=False, help="File with a JSON Schema.")
 ]
@@ -79,56 +63,6 @@ TokensOption = Annotated[
 TemperatureOption = Annotated[float, typer.Option(min=0.0, help="0 takes the most likely allowed token.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws, for temperatures above 0.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Documents decoded together.")]
-
-
-# Options on how texts look, which every command that compiles a schema takes; see JsonSchema.
-WhitespaceOption = Annotated[
-    str, typer.Option("--whitespace", help='"compact", "bounded", "any", or a number: the indent of json.dumps.')
-]
-OrderOption = Annotated[Order, typer.Option("--property-order", help="Members as in the schema, or in any order.")]
-EscapesOption = Annotated[Escapes, typer.Option("--escapes", help="Spellings of characters in strings.")]
-DepthOption = Annotated[int | None, typer.Option("--max-depth", min=0, help="Containers open at once.")]
-DigitsOption = Annotated[
-    str | None, typer.Option("--max-digits", help="Digits before and behind the point of a number: 20, or 15,6.")
-]
-DialectOption = Annotated[
-    str | None, typer.Option("--dialect", help="draft4, draft6, draft7, 2019-09 or 2020-12; detected if absent.")
-]
-
-
-def _source(
-    path: Path,
-    *,
-    dialect: str | None,
-    whitespace: str,
-    property_order: Order,
-    escapes: Escapes,
-    max_depth: int | None,
-    max_digits: str | None,
-    widen: bool = False,
-) -> JsonSchema:
-    """Make a source of a schema's file and the options of the command line."""
-    from .grammar.jsonschema import JsonSchema
-
-    digits: int | tuple[int, int] | None = None
-    if max_digits is not None:
-        try:
-            whole, *places = (int(part) for part in max_digits.split(","))
-        except ValueError:
-            raise InvalidSource(
-                f"{max_digits!r} is not a number of digits", where="--max-digits", hint="write 20, or 15,6"
-            ) from None
-        digits = (whole, *places) if places else whole  # type: ignore[assignment]  # its length is checked with its values
-    return JsonSchema(
-        _read_schema(path),
-        dialect=dialect,
-        whitespace=int(whitespace) if whitespace.isdecimal() else whitespace,  # type: ignore[arg-type]  # checked there
-        property_order=property_order.value,
-        escapes=escapes.value,
-        max_depth=max_depth,
-        max_digits=digits,
-        on_unsupported="widen" if widen else "error",
-    )
 
 
 def _load_model(name: str) -> LanguageModel:
@@ -146,13 +80,6 @@ def _load_model(name: str) -> LanguageModel:
         )
     with err.status("loading the model"):
         return LanguageModel.from_folder(name)
-
-
-def _read_schema(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidSource("the file is not UTF-8 text", where=str(path)) from error
 
 
 def _byte_vocabulary() -> Vocabulary:
@@ -184,24 +111,22 @@ def _main(
 
 
 @app.command()
-def generate(  # noqa: PLR0917 - typer makes options of them all
-    schema: SchemaOption,
+@grouped
+def generate(
+    wanted: Wanted,
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The request; standard input if absent.")] = None,
     model: ModelOption = "smollm2",
     max_tokens: TokensOption = 512,
     temperature: TemperatureOption = 0.0,
     seed: SeedOption = 0,
-    whitespace: WhitespaceOption = "bounded",
-    property_order: OrderOption = Order.schema,
-    escapes: EscapesOption = Escapes.canonical,
-    max_depth: DepthOption = None,
-    max_digits: DigitsOption = None,
-    dialect: DialectOption = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Continue the prompt as it stands, without a chat template.")
     ] = False,
+    *,
+    reading: Reading,
+    looks: SpacedLooks,
 ) -> None:
-    """Generate one JSON text that satisfies a schema, and print it as it comes.
+    """Generate one text of a schema, a grammar, a regular expression or a list, and print it as it comes.
 
     [bold]Examples[/bold]
 
@@ -210,20 +135,16 @@ def generate(  # noqa: PLR0917 - typer makes options of them all
       echo "Name three rivers in Europe." | syntagma generate -s rivers.json --temperature 0.8 --seed 7
 
       syntagma generate -s person.json -p "Invent a person." --whitespace 2 --max-digits 9,2
+
+      syntagma generate --grammar sql.lark -p "How many orders came in May?" --max-tokens 80
+
+      syntagma generate --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" -p "When did Ada Lovelace die?"
     """
     from .engine.compile import compile as compile_source
     from .engine.generate import stream
 
     text = sys.stdin.read() if prompt is None else prompt
-    source = _source(
-        schema,
-        dialect=dialect,
-        whitespace=whitespace,
-        property_order=property_order,
-        escapes=escapes,
-        max_depth=max_depth,
-        max_digits=max_digits,
-    )
+    source = wanted.source(reading, looks)
     language_model = _load_model(model)
     constraint = compile_source(source, language_model.vocab)
     chat = [{"role": "user", "content": text}]
@@ -242,11 +163,13 @@ def generate(  # noqa: PLR0917 - typer makes options of them all
 
 
 @app.command()
-def extract(  # noqa: PLR0917 - typer makes options of them all
+@grouped
+def extract(
     documents: Annotated[
         list[Path],
         typer.Argument(exists=True, dir_okay=False, help='.jsonl files with a "text" a line, or text files.'),
     ],
+    *,
     schema: SchemaOption,
     output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="JSONL file; grows row by row.")],
     model: ModelOption = "smollm2",
@@ -260,11 +183,7 @@ def extract(  # noqa: PLR0917 - typer makes options of them all
     seed: SeedOption = 0,
     batch_size: BatchOption = 8,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Do failed rows of the output again.")] = False,
-    property_order: OrderOption = Order.schema,
-    escapes: EscapesOption = Escapes.canonical,
-    max_depth: DepthOption = None,
-    max_digits: DigitsOption = None,
-    dialect: DialectOption = None,
+    looks: Looks,
 ) -> None:
     """Extract one record from each document, valid by the schema, as JSON lines.
 
@@ -281,15 +200,7 @@ def extract(  # noqa: PLR0917 - typer makes options of them all
     from .engine.extract import Extractor
     from .integrations.batch import Output, extract_rows, read_documents
 
-    source = _source(
-        schema,
-        dialect=dialect,
-        whitespace="compact",  # a row is one line
-        property_order=property_order,
-        escapes=escapes,
-        max_depth=max_depth,
-        max_digits=max_digits,
-    )
+    source = looks.schema(schema, "compact")  # a row is one line
     rows = read_documents(documents)
     worked = () if examples is None else _read_examples(examples)
     target = Output(output, retry_errors=retry_errors)
@@ -347,18 +258,18 @@ _STYLE: dict[Status, str] = {
 
 
 @app.command()
-def check(  # noqa: PLR0917 - typer makes options of them all
-    schema: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File with a JSON Schema.")],
+@grouped
+def check(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="File with a JSON Schema or a grammar (see --kind).")
+    ],
     every: Annotated[bool, typer.Option("--all", help="List the exact keywords and annotations as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    whitespace: WhitespaceOption = "bounded",
-    property_order: OrderOption = Order.schema,
-    escapes: EscapesOption = Escapes.canonical,
-    max_depth: DepthOption = None,
-    max_digits: DigitsOption = None,
-    dialect: DialectOption = None,
+    *,
+    reading: Reading,
+    looks: SpacedLooks,
 ) -> None:
-    """Say what is guaranteed of each keyword of a schema; nothing is ignored in silence.
+    """Say what is guaranteed of each keyword of a schema or rule of a grammar; nothing is ignored in silence.
 
     exact: enforced as it stands. narrowed: enforced, but some valid values cannot be produced. residual:
     checked when the value closes. annotation: asserts nothing. refused: not supported.
@@ -375,21 +286,11 @@ def check(  # noqa: PLR0917 - typer makes options of them all
       syntagma check schema.json --json | jq .sound
 
       syntagma check schema.json --whitespace 2 --max-depth 8
-    """
-    from .grammar.jsonschema import compile_schema
 
-    # Widened, so that the report lists everything that is refused and not only the first of it.
-    source = _source(
-        schema,
-        dialect=dialect,
-        whitespace=whitespace,
-        property_order=property_order,
-        escapes=escapes,
-        max_depth=max_depth,
-        max_digits=max_digits,
-        widen=True,
-    )
-    _, report = compile_schema(source)
+      syntagma check sql.lark --start query --lexer scannerless
+    """
+    # Widened, so that the report of a schema lists everything that is refused and not only the first of it.
+    report = reading.source(file, looks, widen=True).lower().report
     counts = Counter(entry.status for entry in report.entries)
     if as_json:
         sys.stdout.write(json.dumps(_report_data(report), indent=2, ensure_ascii=False) + "\n")
@@ -434,13 +335,13 @@ def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> No
         for entry in shown:
             words = "; ".join(part for part in (entry.reason, entry.consequence) if part)
             status = f"[{_STYLE[entry.status]}]{entry.status}[/]"
-            table.add_row(escape(entry.pointer), entry.keyword, status, escape(words))
+            table.add_row(escape(entry.pointer), escape(entry.keyword), status, escape(words))
         out.print(table)
         out.print()
     for pointer in report.unsatisfiable:
         out.print(f"[yellow]no value satisfies[/] {escape(pointer)}")
     summary = ", ".join(f"{counts[status]} {status}" for status in _STYLE if counts[status])
-    out.print(f"{summary or 'no keywords'} ({escape(report.dialect)})")
+    out.print(f"{summary or 'nothing to say'} ({escape(report.dialect)})")
     facts = [
         ("sound", report.sound, "every output is valid", "an output may be invalid"),
         ("complete", report.complete, "every valid value can come out", "some valid values cannot come out"),
@@ -453,8 +354,9 @@ def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> No
 
 
 @app.command()
-def explain(  # noqa: PLR0917 - typer makes options of them all
-    schema: SchemaOption,
+@grouped
+def explain(
+    wanted: Wanted,
     text: Annotated[str, typer.Option("--text", "-t", help="The text so far.")] = "",
     following: Annotated[str | None, typer.Option("--next", "-n", help="Text that is to come next.")] = None,
     token: Annotated[
@@ -463,14 +365,11 @@ def explain(  # noqa: PLR0917 - typer makes options of them all
     tokenizer: Annotated[
         str | None, typer.Option(help="tokenizer.json, .gguf, SentencePiece .model, tekken.json, or a folder with one.")
     ] = None,
-    whitespace: WhitespaceOption = "bounded",
-    property_order: OrderOption = Order.schema,
-    escapes: EscapesOption = Escapes.canonical,
-    max_depth: DepthOption = None,
-    max_digits: DigitsOption = None,
-    dialect: DialectOption = None,
+    *,
+    reading: Reading,
+    looks: SpacedLooks,
 ) -> None:
-    """Say what may come after a text, or why a continuation is not allowed, in terms of your schema.
+    """Say what may come after a text, or why a continuation is not allowed, in terms of your schema or grammar.
 
     Exit status: 0 if the text (and what is to come next) is allowed, 1 if not.
 
@@ -481,6 +380,8 @@ def explain(  # noqa: PLR0917 - typer makes options of them all
       syntagma explain --schema person.json --text '{"age":' --next '"forty'
 
       syntagma explain --schema person.json --text '{"age":' --token 1035 --tokenizer tokenizer.json
+
+      syntagma explain --grammar sql.lark --text 'SELECT '
     """
     from .automata.vocabulary import Vocabulary
     from .engine.compile import compile as compile_source
@@ -489,15 +390,7 @@ def explain(  # noqa: PLR0917 - typer makes options of them all
         raise InvalidSource("--token and --next exclude each other", where="--token")
     if token is not None and tokenizer is None:
         raise InvalidSource("a token id means nothing without its tokenizer", where="--token", hint="pass --tokenizer")
-    source = _source(
-        schema,
-        dialect=dialect,
-        whitespace=whitespace,
-        property_order=property_order,
-        escapes=escapes,
-        max_depth=max_depth,
-        max_digits=max_digits,
-    )
+    source = wanted.source(reading, looks)
     over_bytes = compile_source(source, _byte_vocabulary())
     whole = text.encode() + (following or "").encode()
     if not _readable(over_bytes, whole, len(text.encode())):

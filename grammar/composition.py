@@ -16,6 +16,7 @@ from .jsonschema import JsonSchema
 from .leftcorner import real_time
 from .report import Report, ReportEntry
 from .source import Lowered, Source
+from .tails import check_tails
 
 Part = Source | dict[str, Any] | list[Any] | tuple[Any, ...] | bool | type
 """A source, or what says by itself which one it is."""
@@ -99,7 +100,7 @@ class Parts:
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]
-        return Lowered(real_time(self.grammar), report, sum(deadlines) if deadlines else None)
+        return Lowered(real_time(check_tails(self.grammar)), report, sum(deadlines) if deadlines else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 from cfg_grammars import LETTERS, WRITERS, Part, Rules, bare, grammars, language, of_productions, parts, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from language_checks import LONGEST, check
 from random_grammars import FIXED, Productions, random_productions
 from sizes import size
 
@@ -18,8 +19,6 @@ from syntagma.grammar.cfg import lower, repetition
 pytestmark = pytest.mark.kernel
 
 EOS = 256
-LONGEST = size(8, plain=5)
-BOUND = 1 << 39
 
 
 @pytest.fixture(scope="module")
@@ -34,45 +33,8 @@ def source(text: str, dialect: str, start: str = "root") -> sg.Source:
     return sg.Ebnf(text, start=start, dialect=dialect)  # type: ignore[arg-type]
 
 
-def check(
-    made: sg.Source, expected: set[str], vocab: sg.Vocabulary, letters: str = LETTERS, longest: int = LONGEST
-) -> None:
-    """Compare texts and prefixes up to a length with a language, and the bound with the least number of letters to a text."""
-    try:
-        constraint = sg.compile(made, vocab)
-    except sg.Unsatisfiable:
-        assert not expected, expected
-        return
-    needed: dict[str, int] = {}  # by prefix: the least number of characters to a text
-    for text in expected:
-        for n in range(len(text) + 1):
-            needed[text[:n]] = min(needed.get(text[:n], longest), len(text) - n)
-    with constraint.session() as session:
-        alive = {"": session.start}
-        for n in range(longest + 1):
-            for text, state in alive.items():
-                assert session.is_accepting(state) == (text in expected), text
-                bound = session.finish_bound(state)
-                assert bound < BOUND, (text, "can never be finished")
-                if n + bound <= longest:
-                    assert text in needed, text
-                if text in needed:
-                    assert bound >= needed[text], text
-                    assert bound == needed[text] or constraint.report.budget == "bound", text
-            longer = {}
-            for (text, state), letter in itertools.product(alive.items(), letters):
-                after = session.advance(state, ord(letter))
-                if after:
-                    longer[text + letter] = after
-                else:
-                    assert text + letter not in needed, text + letter
-            if n == longest:
-                break
-            alive = longer
-
-
 def compare(rules: Rules, dialect: str, vocab: sg.Vocabulary) -> None:
-    check(source(written(rules, dialect), dialect), language(rules, "root", LONGEST), vocab)
+    check(source(written(rules, dialect), dialect), language(rules, "root", LONGEST), vocab, LETTERS)
 
 
 @pytest.mark.parametrize("dialect", ["gbnf", "xgrammar"])

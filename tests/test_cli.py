@@ -486,3 +486,128 @@ def test_generate_writes_the_layout_that_is_asked_for(run: Any, schema: Path, mo
     value = json.loads(text)
     assert (status, text) == (0, json.dumps(value, indent=4) + "\n")
     assert value["age"] < 100
+
+
+GRAMMARS = {
+    "sums.lark": 'start: NUM ("+" NUM)*\nNUM: /[0-9]+/\n%ignore " "\n',
+    "sums.gbnf": 'root ::= num ("+" num)*\nnum ::= [0-9]+\n',
+    "sums.ebnf": 'root = num, { "+", num } ;\nnum = "1" | "2" ;\n',
+    "sums.bnf": "<root> ::= <num> | <root> '+' <num>\n<num> ::= '1' | '2'\n",
+}
+
+
+@pytest.fixture
+def grammars(tmp_path: Path) -> dict[str, Path]:
+    """Grammars in files, each in the notation that its name says."""
+    for name, text in GRAMMARS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return {name: tmp_path / name for name in GRAMMARS}
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_check_of_a_grammar(run: Any, grammars: dict[str, Path], name: str) -> None:
+    """The name of a file says in which notation its grammar is, and --all lists its rules or terminals."""
+    status, text, _ = run("check", grammars[name], "--all")
+    assert (status, "every output is valid" in text) == (0, True)
+    report = json.loads(run("check", grammars[name], "--json")[1])
+    assert report["dialect"].partition(" ")[0] == {"sums.ebnf": "iso"}.get(name, name.partition(".")[2])
+    assert [entry["status"] for entry in report["entries"]] == ["exact"] * len(report["entries"])
+    for entry in report["entries"]:
+        assert entry["pointer"] in text
+        assert entry["keyword"] in text
+
+
+def test_check_of_a_grammar_by_its_kind(run: Any, grammars: dict[str, Path], schema: Path) -> None:
+    """--kind says what a file holds whose name does not, and without it such a file is refused."""
+    for name, kind in (("sums.lark", "lark"), ("sums.gbnf", "gbnf"), ("sums.bnf", "ebnf")):
+        path = grammars[name].rename(grammars[name].with_suffix(".txt"))
+        assert "--kind" in run("check", path)[2]
+        assert (run("check", path)[0], run("check", path, "--kind", kind)[0]) == (2, 0)
+    path = schema.rename(schema.with_suffix(""))
+    assert (run("check", path)[0], run("check", path, "--kind", "schema")[0]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "status", "message"),
+    [
+        ("a.gbnf", 'root ::= "a" b\n', [], 2, "'b' is not defined"),
+        ("a.gbnf", 'root ::= "a" <[7]>\n', [], 2, "tokens of the vocabulary"),
+        ("a.gbnf", 'a ::= "a"\n', ["--start", "a"], 0, "1 exact"),
+        ("a.gbnf", 'a ::= "a"\n', ["--start", "b"], 2, "no rule 'b'"),
+        ("a.gbnf", 'root ::= "a" | r\nr ::= r\n', [], 0, "no text can ever match"),
+        ("a.ebnf", 'a ::= "a"\nb ::= "b"\n', ["--start", "b"], 0, "1 exact"),
+        ("a.lark", 'start: a | b\na: "x"\nb: "x"\n', [], 2, "lexer='scannerless'"),
+        ("a.lark", 'start: a | b\na: "x"\nb: "x"\n', ["--lexer", "scannerless"], 0, "(lark (scannerless))"),
+        ("a.lark", "start: A\nA: /(a)\\1/\n", [], 2, "back-reference"),
+        ("a.lark", 'a: "x"\n', ["--start", "a"], 0, "1 exact"),
+        ("a.gbnf", 'root ::= "a"\n', ["--lexer", "scannerless"], 2, "about Lark grammars"),
+        ("a.gbnf", 'root ::= "a"\n', ["--max-depth", 3], 2, "about schemas"),
+        ("a.json", "{}", ["--start", "a"], 2, "about grammars"),
+        ("a.json", "{}", ["--lexer", "lark"], 2, "about grammars"),
+    ],
+)
+def test_the_status_of_check_for_grammars(
+    run: Any, tmp_path: Path, name: str, text: str, options: list[Any], status: int, message: str
+) -> None:
+    """0 if all is exact, 2 if the grammar is wrong, not supported or empty, or an option says nothing about it."""
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    found, shown, error = run("check", path, *options)
+    assert (found, message in shown + error) == (status, True), shown + error
+
+
+def test_generate_from_grammars_expressions_and_choices(
+    run: Any, grammars: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    """What comes out of a random model is a text of the grammar, the expression or the list."""
+    lines, listed = tmp_path / "c.txt", tmp_path / "c.json"
+    lines.write_text("red\nlight green\n", encoding="utf-8")
+    listed.write_text('["red", "a\\nb"]', encoding="utf-8")
+    cases: list[tuple[list[Any], str]] = [
+        (["--grammar", grammars["sums.lark"]], r" *\d+ *(\+ *\d+ *)*"),
+        (["--grammar", grammars["sums.lark"], "--lexer", "scannerless"], r" *\d+ *(\+ *\d+ *)*"),
+        (["--grammar", grammars["sums.gbnf"], "--start", "num"], r"\d+"),
+        (["--grammar", grammars["sums.bnf"]], r"[12](\+[12])*"),
+        (["--regex", r"[a-c]{2,5}|\d\d"], r"[a-c]{2,5}|\d\d"),
+        (["--choices", lines], "red|light green"),
+        (["--choices", listed], "red|a\nb"),
+    ]
+    for options, pattern in cases:
+        status, text, error = run(
+            "generate", *options, "-p", "x", "-m", model, "--max-tokens", 30, "--temperature", 1.5
+        )
+        assert status == 0, error
+        assert re.fullmatch(pattern, text.removesuffix("\n")), (options, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "pass one of --schema, --grammar, --regex, --choices"),
+        (["--regex", "a", "--schema", "s.json"], "--schema and --regex exclude each other"),
+        (["--regex", "("], "line 1, column 1"),
+        (["--regex", "a", "--start", "b"], "about grammars"),
+        (["--regex", "a", "--whitespace", "any"], "about schemas"),
+        (["--schema", "s.json", "--kind", "gbnf"], "about grammars"),
+        (["--choices", "s.json"], "holds no list"),
+        (["--choices", "broken.json"], "not JSON"),
+        (["--choices", "latin.txt"], "not UTF-8"),
+    ],
+)
+def test_generate_wants_one_thing(
+    run: Any, schema: Path, model: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    """None or two of what a text must be, and options that say nothing about it, are one message."""
+    monkeypatch.chdir(schema.parent)
+    schema.rename("s.json")
+    (schema.parent / "broken.json").write_text("[", encoding="utf-8")
+    (schema.parent / "latin.txt").write_bytes("é".encode("latin-1"))
+    status, _, error = run("generate", *options, "-p", "x", "-m", model)
+    assert (status, message in error) == (2, True), error
+
+
+def test_explain_a_grammar(run: Any, grammars: dict[str, Path]) -> None:
+    """What may come next, and why something may not, is told of grammars and expressions too."""
+    assert "the text may end here" in run("explain", "-g", grammars["sums.lark"], "-t", "1 + 2")[1]
+    assert run("explain", "-g", grammars["sums.gbnf"], "-t", "1+", "-n", "+")[0] == 1
+    assert "what must come next: 'c'" in run("explain", "--regex", "abc", "-t", "ab")[1]

@@ -30,7 +30,7 @@ PAGES = (
     "docs/quickstart.md",
     "docs/json-schema.md",
     "docs/regex.md",
-    "docs/cfg.md",
+    "docs/grammars.md",
     "docs/composition.md",
 )
 SHOWN = "# -> "
@@ -133,10 +133,14 @@ def test_the_page_on_regular_expressions_does_what_it_says() -> None:
 
 
 def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its grammars accept and reject what it shows, and the error that it prints is the one that is raised."""
-    run_examples("docs/cfg.md", {})
-    (shown,) = (block.text for block in blocks("docs/cfg.md") if block.language == "text")
-    assert capsys.readouterr().out == shown
+    """Its grammars accept and reject what it shows, the errors that it prints are those raised, and its table has all options of Lark."""
+    run_examples("docs/grammars.md", {})
+    assert capsys.readouterr().out == "".join(
+        block.text for block in blocks("docs/grammars.md") if block.language == "text"
+    )
+    page = (ROOT / "docs/grammars.md").read_text(encoding="utf-8")
+    table = page.partition("## Lark")[2].partition("\n### ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [x.name for x in dataclasses.fields(sg.Lark)][1:]
 
 
 def test_the_page_on_composition_does_what_it_says() -> None:

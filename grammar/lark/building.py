@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lark
 from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
-from ..errors import InvalidSource
+from ..errors import InvalidSource, Unsupported
 
 NO_FILE = "<string>"
 
@@ -50,6 +50,11 @@ class Text(NamedTuple):
         )
 
 
+def as_path(grammar: str | Path) -> str | Path:
+    """A string of one line that ends like a file of grammars is a path."""
+    return Path(grammar) if isinstance(grammar, str) and "\n" not in grammar and grammar.endswith(".lark") else grammar
+
+
 def build(
     grammar: str | Path,
     *,
@@ -57,6 +62,7 @@ def build(
     postlex: Indenter | None = None,
     import_paths: Sequence[str | Path] = (),
     g_regex_flags: int = 0,
+    scannerless: bool = False,
 ) -> lark.Lark:
     """Let Lark build a grammar.
 
@@ -66,12 +72,14 @@ def build(
         postlex: an indenter.
         import_paths: where ``%import`` looks besides the file's own folder.
         g_regex_flags: flags of ``re`` for all patterns.
+        scannerless: for Earley's parser, which takes every context-free grammar, instead of LALR(1) tables.
 
     Raises:
         InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
 
     """
     text, path = "", None
+    grammar = as_path(grammar)
     if isinstance(grammar, Path):
         path = str(grammar)
         try:
@@ -83,8 +91,8 @@ def build(
     try:
         return lark.Lark(
             text,
-            parser="lalr",
-            lexer="contextual",
+            parser="earley" if scannerless else "lalr",
+            lexer="dynamic" if scannerless else "contextual",
             start=start,
             postlex=postlex,
             source_path=path,
@@ -98,13 +106,18 @@ def build(
 _MENTIONED = re.compile(
     r"(?:[Rr]ules?|(?:Non)?[Tt]erminals?|[Tt]emplate|[Pp]arameters?|not defined|Error at|used for|be empty|import)(?=\W+(\w+))"
 )
-_DEFINED = re.compile(r"(?:token|zero-width terminals\.) \(?(\w+): ?'?(.*?)'?\)?$")
+_DEFINED = re.compile(r"(?:token |zero-width terminals\. \(|TerminalDef\(')(\w+)'?[:,] ?'?(.*?)'?\)*$")
 """How Lark's messages name what they are about."""
 
 
 def invalid(error: Exception, text: Text) -> InvalidSource:
     """Lark's complaint with the place that it names, or else the first place of the name that it quotes."""
     message = str(error).strip()
+    collides = message.startswith("Reduce/Reduce collision")
+    if collides:  # Lark lists the rules in the order of a set
+        blocks = [block.strip().split("\n") for block in message.split("\n\n")]
+        rules = [", ".join(sorted(line.strip().removeprefix("- ") for line in lines[1:])) for lines in blocks]
+        message = "; ".join(sorted(f"{lines[0].strip()} {own}" for lines, own in zip(blocks, rules, strict=True)))
     where, excerpt = text.name, ""
     place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
     if place is not None:
@@ -116,4 +129,53 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
     else:
         uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
         where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
+    if collides:
+        return InvalidSource(
+            f"the grammar is not LALR(1), Lark says: {message}",
+            where=where,
+            hint="lexer='scannerless' takes every context-free grammar",
+            excerpt=excerpt.removeprefix("\n") or None,
+        )
     return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)
+
+
+_PLAIN = {
+    "regex": (False, "the third-party regex module has rules of its own; build it without"),
+    "use_bytes": (False, "build it for text; here it reads UTF-8"),
+    "transformer": (None, "a transformer may reject tokens; run it on what was generated"),
+}
+"""Options of Lark that change its language, what they must be, and what to do if they are not."""
+
+
+def check_options(built: lark.Lark, more: Mapping[str, tuple[Any, str]]) -> None:
+    """Refuse a grammar that was built with what changes its language in ways that cannot be read.
+
+    Args:
+        built: the grammar.
+        more: further options, what they must be, and what to do if they are not.
+
+    Raises:
+        Unsupported: it was built with such an option.
+
+    """
+    options = built.options
+    for name, (wanted, hint) in {**more, **_PLAIN}.items():
+        if getattr(options, name) != wanted:
+            raise Unsupported(f"the grammar was built with {name}={getattr(options, name)!r}", hint=hint)
+    for name in ("lexer_callbacks", "_plugins"):
+        if getattr(options, name):
+            raise Unsupported(f"the grammar was built with {name}", hint="user code cannot run inside a table")
+
+
+def start_rule(starts: Sequence[str], start: str | None) -> str:
+    """The start rule of a built grammar.
+
+    Raises:
+        InvalidSource: it has no such start rule, or several and none was chosen.
+
+    """
+    if start is None and len(starts) > 1:
+        raise InvalidSource(f"the grammar has the start rules {', '.join(starts)}", hint="say which: start=...")
+    if start is not None and start not in starts:
+        raise InvalidSource(f"{start!r} is no start rule of the grammar", hint=f"one of {', '.join(starts)}")
+    return start or str(starts[0])

@@ -20,7 +20,7 @@ from lark.parsers.lalr_analysis import Shift
 from ..errors import InvalidSource, Unsupported
 from ..parsing import Indentation, Lalr
 from . import indentation as indenters
-from .building import NO_FILE, Text
+from .building import NO_FILE, Text, check_options, start_rule
 from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 
@@ -37,25 +37,16 @@ class Reading(NamedTuple):
 
 
 _WANTED = {
-    "parser": ("lalr", "build it with parser='lalr'"),
-    "lexer": ("contextual", "build it with lexer='contextual'"),
-    "regex": (False, "the third-party regex module has rules of its own; build it without"),
-    "use_bytes": (False, "build it for text; here it reads UTF-8"),
-    "transformer": (None, "a transformer may reject tokens; run it on what was generated"),
+    "parser": ("lalr", "build it with parser='lalr', or say lexer='scannerless'"),
+    "lexer": ("contextual", "build it with lexer='contextual', or say lexer='scannerless'"),
 }
-"""Options of Lark that change its language, what they must be, and what to do if they are not."""
+"""Options of Lark that must be as they are here, and what to do if they are not."""
 
 
 def _check(built: lark.Lark) -> None:
     """Refuse by name what could change the language in ways that no table can hold."""
-    options = built.options
-    for name, (wanted, hint) in _WANTED.items():
-        if getattr(options, name) != wanted:
-            raise Unsupported(f"the grammar was built with {name}={getattr(options, name)!r}", hint=hint)
-    for name in ("lexer_callbacks", "_plugins"):
-        if getattr(options, name):
-            raise Unsupported(f"the grammar was built with {name}", hint="user code cannot run inside a table")
-    postlex = options.postlex
+    check_options(built, _WANTED)
+    postlex = built.options.postlex
     if postlex is None:
         return
     if not isinstance(postlex, Indenter):
@@ -94,7 +85,7 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     named = [terminal.name for terminal in built.terminals]
     terminals = [*named, *sorted(others.difference(named))]
     column = {name: k for k, name in enumerate(terminals)}
-    lalr, orders = _table(table, _start(table, start), terminals, nonterminals, lexer)
+    lalr, orders = _table(table, start_rule(list(table.start_states), start), terminals, nonterminals, lexer)
     plans = [[column[terminal.name] for terminal in order] for order in orders]
     patterns = {column[terminal.name]: terminal for terminal in built.terminals}
     text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
@@ -111,15 +102,6 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
         indentation.newline if indentation else -1,
     )
     return Reading(lalr, lexing, program, indentation)
-
-
-def _start(table: Any, start: str | None) -> str:
-    starts = list(table.start_states)
-    if start is None and len(starts) > 1:
-        raise InvalidSource(f"the grammar has the start rules {', '.join(starts)}", hint="say which: start=...")
-    if start is not None and start not in starts:
-        raise InvalidSource(f"{start!r} is no start rule of the grammar", hint=f"one of {', '.join(starts)}")
-    return start or str(starts[0])
 
 
 def _table(

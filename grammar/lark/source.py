@@ -1,12 +1,13 @@
-"""``Lark``: a grammar of the lark package as a source, with exactly the language of Lark's own LALR parser and contextual lexer."""
+"""``Lark``: a grammar of the lark package as a source, with the language of Lark's LALR parser and contextual lexer, or without a lexer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from ..errors import InvalidSource, Unsupported
 from ..ir import Grammar
 from ..parsing import Parser
 from ..report import Report, ReportEntry
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
 class Lark(Source):
     """A Lark grammar.
 
-    A text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises nothing: terminals compete
-    as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a lexeme is what Python's ``re``
-    matches, which is not always the longest.
+    With ``lexer="lark"`` a text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises
+    nothing: terminals compete as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a
+    lexeme is what Python's ``re`` matches, which is not always the longest.  The grammar must be LALR(1), and in a composition it must be the
+    last thing in a text.
+
+    With ``lexer="scannerless"`` every way of splitting a text into terminals counts, priorities say nothing, and any context-free grammar will do.
 
     Attributes:
-        grammar: the grammar's text, a ``pathlib.Path`` of its file, or what ``lark.Lark`` has built with ``parser="lalr"``.
+        grammar: the grammar's text, the path of its file (a ``pathlib.Path``, or a string of one line that ends in ``.lark``), or what
+            ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
+        lexer: ``"lark"`` or ``"scannerless"``.
         start: the rule that texts are made of; ``"start"`` unless the grammar is built already and has one start rule.
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
         import_paths: folders in which ``%import`` looks besides the file's own.
@@ -37,20 +43,54 @@ class Lark(Source):
     """
 
     grammar: str | Path | lark.Lark
+    lexer: Literal["lark", "scannerless"] = field(default="lark", kw_only=True)
     start: str | None = field(default=None, kw_only=True)
     postlex: Indenter | None = field(default=None, kw_only=True)
     import_paths: tuple[str | Path, ...] = field(default=(), kw_only=True)
     regex_flags: int = field(default=0, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+            InvalidSource: there is no such lexer.
+
+        """
+        if self.lexer not in {"lark", "scannerless"}:
+            raise InvalidSource(f"lexer={self.lexer!r} is not an option", hint="choose lark or scannerless")
+
     def lower(self) -> Lowered:
-        """The tables of the parser and of its lexers, as the one rule of a grammar.
+        """The tables of the parser and of its lexers, as the one rule of a grammar; or, scannerless, the rules as they are.
 
         Raises:
             InvalidSource: Lark refuses the grammar.
+            Unsatisfiable: no text matches.
             Unsupported: the grammar uses a callback, a back-reference or something else that no table can hold.
             LimitExceeded: its lexers have too many states.
 
         """
+        return self._scannerless() if self.lexer == "scannerless" else self._tables()
+
+    def _scannerless(self) -> Lowered:
+        import lark  # noqa: PLC0415 (see below)
+
+        from . import building, scannerless  # noqa: PLC0415
+
+        grammar, start = self.grammar, self.start
+        if self.postlex is not None:
+            raise Unsupported("a post-lexer works on lexemes, and here there are none", hint="choose lexer='lark'")
+        if not isinstance(grammar, lark.Lark):
+            start = start or "start"
+            grammar = building.build(
+                grammar,
+                start=start,
+                import_paths=self.import_paths,
+                g_regex_flags=self.regex_flags,
+                scannerless=True,
+            )
+        return scannerless.lower(grammar, start)
+
+    def _tables(self) -> Lowered:
         from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
         from .scanner import tables  # noqa: PLC0415
 
