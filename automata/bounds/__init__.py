@@ -216,7 +216,9 @@ class Bounds:
             LimitExceeded: nothing was found among ``MOST_SEARCHED`` states.
 
         """
-        found = self._best_first(state, lambda _: self._singles, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED)
+        found = self._best_first(
+            state, lambda _: self._singles, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED
+        )
         if found is None:
             raise LimitExceeded(
                 "no completion was found whose items differ", limit="searched states", value=MOST_SEARCHED
