@@ -262,13 +262,13 @@ class Bounds:
             if here < 0:
                 here = ~here
                 way = self._ways.get(self._kind(here), ())
-                rest = estimate - cost[here]
+                left = estimate - cost[here]
                 while here in before:  # each state on the way is given what is left of it
                     here, token = before[here]
                     way = (token, *way)
-                    rest += 1
-                    self._keep(here, rest, way)
-                return rest
+                    left += 1
+                    self._keep(here, left, way)
+                return left
             if here in closed:
                 continue
             closed.add(here)
