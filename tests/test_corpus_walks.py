@@ -77,6 +77,21 @@ LONG_KEYS = {
 }
 
 
+KEYS_IN_A_LARGE_GRAMMAR = {
+    "type": "object",
+    "properties": {
+        "tabs": {
+            "type": "object",
+            "patternProperties": {"^[A-Za-z_]+$": {"type": "object"}},
+            "additionalProperties": False,
+        },
+        "word": {"enum": [f"k{i * 7919 % 10007:04}" for i in range(1500)]},
+    },
+    "required": ["tabs"],
+}
+"""More local states than the exact costs look at, and an object that is closed by longer tokens only where braces are missing."""
+
+
 @pytest.mark.parametrize(
     ("schema", "vocabulary", "options"),
     [
@@ -86,12 +101,44 @@ LONG_KEYS = {
         (HAND["named keys"], "tiny holed", {}),
         (ONE_OF_TWO_ROWS, "small", {}),
         (LONG_KEYS, "small", {"whitespace": "compact"}),
+        (KEYS_IN_A_LARGE_GRAMMAR, "holed", {}),
     ],
-    ids=["values seen", "values counted", "room", "no brace alone", "a way out of few keys", "many long keys"],
+    ids=[
+        "values seen",
+        "values counted",
+        "room",
+        "no brace alone",
+        "a way out of few keys",
+        "many long keys",
+        "keys in a large grammar",
+    ],
 )
 def test_bounds_where_a_completion_is_hard_to_find(schema: Any, vocabulary: str, options: dict[str, Any]) -> None:
     """Each of these had states whose bound no token lowered, or that were taken for dead."""
     assert walk(schema, vocabulary_named(vocabulary), str(schema), walks=1, steps=10, most=24, **options)
+
+
+@pytest.mark.parametrize("first", ["masks", "states"])
+def test_a_budget_keeps_the_tokens_after_which_the_bound_fits(first: str) -> None:
+    """So it is where a search finds the bounds, of each token of a class, whichever of the states are asked for first."""
+    vocab = vocabulary_named("holed")
+    constraint = sg.compile(sg.JsonSchema(KEYS_IN_A_LARGE_GRAMMAR), vocab)
+    tokens = [t for t, text in enumerate(vocab.tokens) if text is not None]
+    with constraint.session() as session:
+        state = session.start
+        for text in (b"{ ", b'"', b"t", b"a", b"b", b's"', b":", b'{"na'):
+            after = [session.advance(state, t) for t in reversed(tokens)][::-1] if first == "states" else []
+            bound = session.finish_bound(state)
+            budgets = range(bound, bound + 4)
+            rows = [np.unpackbits(session.mask(state, budget=n).view(np.uint8), bitorder="little") for n in budgets]
+            after = after or [session.advance(state, t) for t in tokens]
+            for budget, row in zip(budgets, rows, strict=True):
+                assert row.any()
+                for token, reached in zip(tokens, after, strict=True):
+                    fits = reached != 0 and session.finish_bound(reached) < budget
+                    assert bool(row[token]) == fits, (text, budget, vocab.tokens[token])
+            state = session.advance(state, vocab.tokens.index(text))
+        assert state != 0
 
 
 def test_what_only_longer_tokens_spell_is_alive() -> None:

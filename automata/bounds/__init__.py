@@ -326,7 +326,7 @@ class Bounds:
         return tuple(found)
 
     def _is_searched(self, state: int) -> bool:
-        """Whether the bound of a state was found by a search; one that is not known was not asked for, since it is no more than a known one."""
+        """Whether the bound of a state was asked for and found by a search, or by none."""
         return state != 0 and int(self._a[lay.HP + self._record(state) + lay.STATE_BOUND]) <= SEARCHED
 
     def _settled(self, state: int, *, follow: bool = True) -> int | None:
