@@ -113,7 +113,7 @@ def test_the_language_is_that_of_the_definition(name: str) -> None:
     check(scannerless(CASES[name]), language(built, LONGEST, ALPHABET), bytewise(), ALPHABET, LONGEST)
 
 
-@pytest.mark.parametrize("name", CASES.keys() - {"a lazy terminal is the set of its matches"})
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"a lazy terminal is the set of its matches"}))
 def test_what_lark_parses_by_every_splitting_is_accepted(name: str) -> None:
     """Lark's Earley parser with ``dynamic_complete`` parses the same texts, where ``re`` prefers the longest match."""
     built = earley(CASES[name])
