@@ -65,7 +65,8 @@ def test_every_limit_is_listed(page_script: ModuleType) -> None:
     """Each name that a ``LimitExceeded`` of the front end carries is a row of the table of limits."""
     table = page_script.limit_table()
     folders = (ROOT / "grammar" / "regular", ROOT / "grammar" / "jsonschema")
-    text = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.glob("*.py")))
+    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if path.name != "dawg.py"]  # of choices
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     names = set(re.findall(r'limit="([^"]+)"', text))
     assert len(names) > 10
     for name in names:

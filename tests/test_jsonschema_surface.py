@@ -220,7 +220,7 @@ def test_the_least_height_is_found_behind_a_branch_that_recurs() -> None:
     grammar, _ = compile_schema(JsonSchema(schema, max_depth=2000))
     assert len(grammar.rules) > 2000
     with pytest.raises(LimitExceeded, match="max_depth"):
-        compile_schema(JsonSchema(schema, max_depth=1_000_000))
+        compile_schema(JsonSchema(schema, max_depth=1_000_000, limits=SchemaLimits(deadline=60)))
 
 
 # -- a limit on digits ------------------------------------------------------------------------

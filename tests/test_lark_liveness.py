@@ -155,6 +155,10 @@ def test_stacks_of_proved_tables_complete(draw: random.Random) -> None:
     assert not (proved and trapped)
 
 
+BOTH_CASES = "".join(sorted({*lark_random.ALPHABET, *lark_random.ALPHABET.swapcase()}))
+"""A terminal that ignores case may be left with the letters of the other case alone: others take its own."""
+
+
 def can_end(constraint: Constraint, state: int, alphabet: str) -> bool:
     """Whether a search over an alphabet finds an accepting state; true if it gives up."""
     layer, seen = {state}, {state}
@@ -193,7 +197,7 @@ def test_prefixes_of_live_random_grammars_can_be_finished(draw: random.Random) -
             if not after:
                 break
             state = draw.choice(after)
-            assert can_end(constraint, state, lark_random.ALPHABET), grammar
+            assert can_end(constraint, state, BOTH_CASES), grammar
 
 
 @pytest.mark.parametrize("name", TOYS)
