@@ -18,9 +18,10 @@ from lark_toys import TOYS, Brackets
 
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, SyntagmaError, Unsupported
 from syntagma.grammar.lark import controls
-from syntagma.grammar.lark.characters import _LAST_CASED, classes, complement, leaf
+from syntagma.grammar.lark.characters import _LAST_CASED, classes, leaf
 from syntagma.grammar.lark.reading import read
 from syntagma.grammar.lark.scanner import tables
+from syntagma.grammar.regular.charset import gaps
 
 
 @lru_cache(maxsize=1)
@@ -271,7 +272,7 @@ def test_no_character_above_the_last_cased_one_has_case() -> None:
 
 def test_classes_are_the_coarsest_partition() -> None:
     """Two characters are in one class iff every leaf reads both or neither."""
-    leaves = [((5, 9), (20, 30)), ((7, 25),), (), ((0, 0x10FFFF),), complement(((7, 25),))]
+    leaves = [((5, 9), (20, 30)), ((7, 25),), (), ((0, 0x10FFFF),), gaps(((7, 25),))]
     found = classes(leaves)
     signature: dict[int, tuple[bool, ...]] = {}
     for code in (*range(40), 0x10FFFF):

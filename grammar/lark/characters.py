@@ -17,43 +17,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Ranges = tuple[tuple[int, int], ...]
-"""Sorted, disjoint, non-adjacent ranges of code points, ends included."""
+from ..regular.charset import gaps, merged
+from ..regular.dfa import MAX_CODE_POINT, Ranges
 
-LAST: Final = 0x10FFFF
 _NEWLINE: Final = 0x0A
 
 _LAST_CASED: Final = 0x1FFFF
 """No character above has case, in any version of Unicode that CPython has known; a test asks the running one."""
 
 
-def union(ranges: list[tuple[int, int]]) -> Ranges:
-    """The ranges sorted and merged."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return tuple(merged)
-
-
-def complement(ranges: Ranges) -> Ranges:
-    """All other code points."""
-    found: list[tuple[int, int]] = []
-    at = 0
-    for low, high in ranges:
-        if low > at:
-            found.append((at, low - 1))
-        at = high + 1
-    if at <= LAST:
-        found.append((at, LAST))
-    return tuple(found)
-
-
 @lru_cache(maxsize=1)
 def _all_characters() -> str:
-    return np.arange(LAST + 1, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    return np.arange(MAX_CODE_POINT + 1, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 @lru_cache(maxsize=64)
@@ -91,9 +66,9 @@ def _plain(kind: Any, value: Any, flags: int) -> Ranges:
     if kind is sre.LITERAL:
         return ((value, value),)
     if kind is sre.NOT_LITERAL:
-        return complement(((value, value),))
+        return gaps(((value, value),))
     if kind is sre.ANY:
-        return ((0, LAST),) if flags & re.DOTALL else complement(((_NEWLINE, _NEWLINE),))
+        return ((0, MAX_CODE_POINT),) if flags & re.DOTALL else gaps(((_NEWLINE, _NEWLINE),))
     found: list[tuple[int, int]] = []
     negated = False
     for item, argument in value:
@@ -107,7 +82,7 @@ def _plain(kind: Any, value: Any, flags: int) -> Ranges:
             found.extend(_category(argument, flags & (re.ASCII | re.UNICODE)))
         else:
             raise AssertionError(item)
-    return complement(union(found)) if negated else union(found)
+    return gaps(merged(found)) if negated else merged(found)
 
 
 @lru_cache(maxsize=4096)
@@ -117,9 +92,9 @@ def _leaf(kind: Any, value: Any, flags: int) -> Ranges:
         return plain
     text = _cased()
     matched = {m.start() for m in _compiled((kind, list(value) if kind is sre.IN else value), flags).finditer(text)}
-    cased = union([(ord(x), ord(x)) for x in text])
-    others = complement(union([*cased, *complement(plain)]))
-    return union([*others, *((ord(text[k]), ord(text[k])) for k in matched)])
+    cased = merged([(ord(x), ord(x)) for x in text])
+    others = gaps(merged([*cased, *gaps(plain)]))
+    return merged([*others, *((ord(text[k]), ord(text[k])) for k in matched)])
 
 
 def leaf(kind: Any, value: Any, flags: int) -> Ranges:
@@ -155,7 +130,7 @@ def classes(leaves: list[Ranges]) -> Classes:
     """The coarsest partition of the code points that all leaves respect."""
     flat = [np.array(x, np.int64).reshape(-1, 2) for x in leaves]
     low = np.unique(np.concatenate([np.zeros(1, np.int64), *(x[:, 0] for x in flat), *(x[:, 1] + 1 for x in flat)]))
-    low = low[low <= LAST]
+    low = low[low <= MAX_CODE_POINT]
     reads = np.zeros((len(leaves), len(low)), np.bool_)
     for k, x in enumerate(flat):
         if len(x):

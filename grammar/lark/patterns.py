@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..errors import InvalidSource, LimitExceeded, Unsupported
-from .characters import Ranges, leaf
+from ..regular.dfa import Ranges
+from .characters import leaf
 
 READ: Final = 0
 """Reads a character of leaf ``a``, then goes to ``then[0]``."""

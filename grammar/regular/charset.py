@@ -30,17 +30,34 @@ _LAST_CASED: Final = 0x1E943
 """The last code point with a case mapping (Adlam); later Unicode versions have added none above it."""
 
 
-def normalise(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Sorted, disjoint, joined ranges without surrogates."""
+def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Sorted, disjoint, joined ranges of code points."""
     out: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if out and low <= out[-1][1] + 1:
-            if high > out[-1][1]:
-                out[-1] = (out[-1][0], high)
+            out[-1] = (out[-1][0], max(high, out[-1][1]))
         else:
             out.append((low, high))
+    return tuple(out)
+
+
+def gaps(ranges: Ranges) -> Ranges:
+    """Every code point outside of merged ranges."""
+    out: list[tuple[int, int]] = []
+    at = 0
+    for low, high in ranges:
+        if low > at:
+            out.append((at, low - 1))
+        at = high + 1
+    if at <= MAX_CODE_POINT:
+        out.append((at, MAX_CODE_POINT))
+    return tuple(out)
+
+
+def normalise(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Sorted, disjoint, joined ranges without surrogates."""
     clean: list[tuple[int, int]] = []
-    for low, high in out:
+    for low, high in merged(ranges):
         if high < FIRST_SURROGATE or low > LAST_SURROGATE:
             clean.append((low, high))
             continue
@@ -53,15 +70,7 @@ def normalise(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 def negate(ranges: Ranges) -> Ranges:
     """Every scalar value outside of normalised ranges."""
-    out: list[tuple[int, int]] = []
-    at = 0
-    for low, high in ranges:
-        if low > at:
-            out.append((at, low - 1))
-        at = high + 1
-    if at <= MAX_CODE_POINT:
-        out.append((at, MAX_CODE_POINT))
-    return normalise(out)
+    return normalise(gaps(ranges))
 
 
 def intersect(a: Ranges, b: Ranges) -> Ranges:
