@@ -7,7 +7,11 @@ warms up, and the times of the second half are printed, in microseconds through 
 ``kept``      rows copied, since the scanner's state met the same top of the parser's stack before;
 ``built``     rows that were walked for;
 ``several``   states with several entries, whose rows are never kept;
+``column``    states within a newline of a grammar with an indenter, whose rows are not kept either;
 ``nodes``     nodes of effects that were made for all of them, each for one byte of some token.
+
+``--python N`` reads files of the standard library by Lark's own grammar of Python with its indenter instead, in the tokenizer's own tokens: one file warms
+up, N others are timed.
 
 Where llguidance refuses a token of a text, it reads the text no further; it takes the longest text of a terminal, Lark the first that its pattern finds.
 Times are those of one process beside whatever else the machine does.
@@ -18,12 +22,15 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import sysconfig
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import lark
 import numpy as np
+from lark.indenter import PythonIndenter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -52,32 +59,35 @@ def kind_of(constraint: Constraint, state: int) -> str:
     entries = ((int(a[at]) & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     if entries > 1:
         return "several"
-    q, frame = int(a[at + lay.STATE_ENTRIES]), int(a[at + lay.STATE_ENTRIES + 4])
+    q, _, room, _, frame = a[at + lay.STATE_ENTRIES : at + lay.STATE_ENTRIES + lay.ENTRY].tolist()
+    if room < lay.UNBOUNDED:
+        return "column"
     return "kept" if kept_row(a, q, frame) >= 0 else "built"
 
 
-def ours(constraint: Constraint, texts: list[list[int]]) -> str:
-    """Read texts; times and kinds of the second half."""
+def ours(constraint: Constraint, texts: list[list[int]], warm: int) -> str:
+    """Read texts; times and kinds of those behind the first ``warm``."""
     row = np.empty(constraint.vocab.words, np.uint32)
     masks: list[float] = []
     steps: list[float] = []
     kinds: Counter[str] = Counter()
     nodes = 0
     for number, tokens in enumerate(texts):
-        if number == len(texts) // 2:
+        if number == warm:
             masks, steps, kinds = [], [], Counter()
             nodes = int(constraint.store.arena.a[lay.H_EF])
-        state = constraint.start
-        for token in tokens:
-            kinds[kind_of(constraint, state)] += 1
-            began = time.perf_counter()
-            constraint.mask(state, row)
-            masked = time.perf_counter()
-            state = constraint.advance(state, token)
-            steps.append(time.perf_counter() - masked)
-            masks.append(masked - began)
-            if not state:
-                raise AssertionError("a text that Lark parses is refused")
+        with constraint.session() as session:
+            state = session.start
+            for token in tokens:
+                kinds[kind_of(constraint, state)] += 1
+                began = time.perf_counter()
+                session.mask(state, row)
+                masked = time.perf_counter()
+                state = session.advance(state, token)
+                steps.append(time.perf_counter() - masked)
+                masks.append(masked - began)
+                if not state:
+                    raise AssertionError("a text that Lark parses is refused")
     nodes = (int(constraint.store.arena.a[lay.H_EF]) - nodes) // lay.EF_WIDTH
     met = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     return f"  mask     {percentiles(masks)}   {met}, nodes {nodes}\n  advance  {percentiles(steps)}"
@@ -134,12 +144,34 @@ def peer(vocab: sg.Vocabulary) -> object:
     return llguidance.LLTokenizer(llguidance.TokenizerWrapper(Tokens()))
 
 
+def read_python(vocab: sg.Vocabulary, count: int) -> None:
+    """Files of the standard library, by the grammar of Python that Lark ships."""
+    began = time.perf_counter()
+    built = lark.Lark.open(str(grammar_path("python")), parser="lalr", start="file_input", postlex=PythonIndenter())
+    by_lark = time.perf_counter()
+    lowered = sg.Lark(built).lower()
+    tabled = time.perf_counter()
+    constraint = Constraint.from_grammar(lowered.grammar, vocab, report=lowered.report)
+    loaded = time.perf_counter()
+    files = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+    random.Random(0).shuffle(files)
+    texts = (path.read_text(encoding="utf-8") for path in files if path.stat().st_size)
+    texts = list(islice((text for text in texts if lark_accepts(built, text)), count + 1))
+    tokens = [list(vocab.encode(text)) for text in texts]
+    print(
+        f"python: Lark {1e3 * (by_lark - began):.0f} ms, tables {1e3 * (tabled - by_lark):.0f} ms, "
+        f"load {1e3 * (loaded - tabled):.0f} ms; {count} files and one that warms up, {sum(map(len, tokens))} tokens"
+    )
+    print(ours(constraint, tokens, 1))
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", default="deepseek", choices=[*SMALL, *REAL_TOKENIZERS])
     parser.add_argument("--texts", type=int, default=60, help="texts a grammar")
     parser.add_argument("--grammars", nargs="*", default=list(SEEDS), choices=list(SEEDS))
+    parser.add_argument("--python", type=int, default=0, metavar="N", help="files of Python to time")
     options = parser.parse_args()
     vocab = vocabulary_named(options.tokenizer)
     warm = sg.compile(
@@ -151,6 +183,9 @@ def main() -> None:
     lark.Lark('start: "a"', parser="lalr")
     tokenizer = peer(vocab)
     print(f"{options.tokenizer}, {vocab.size:,} tokens; lark {lark.__version__}")
+    if options.python:
+        read_python(vocab, options.python)
+        return
     for name in options.grammars:
         began = time.perf_counter()
         built = build(name)
@@ -167,7 +202,7 @@ def main() -> None:
             f"{name}: Lark {1e3 * (by_lark - began):.0f} ms, tables {1e3 * (tabled - by_lark):.0f} ms, "
             f"load {1e3 * (loaded - tabled):.0f} ms; {len(texts)} texts, {sum(map(len, tokens))} tokens"
         )
-        print(ours(constraint, tokens))
+        print(ours(constraint, tokens, len(tokens) // 2))
         if tokenizer is not None:
             text = CSV if name == "csv" else grammar_path(name).read_text(encoding="utf-8")
             print(theirs(tokenizer, text, tokens), flush=True)
