@@ -24,10 +24,12 @@ from ..grammar.ir import (
     OPERATION,
 )
 from . import layout as lay
+from .alive import hangs_on_stack
 from .arena import take
 from .heap import intern_link
+from .indenter import hangs_on_column
 from .packed import expand
-from .parser import back, begin_of, follow_of, hangs_on_column, hangs_on_stack
+from .parser import back, begin_of, follow_of
 from .step import range_of
 
 WIDTH = 8

@@ -66,7 +66,7 @@ the table (a terminal, or the end of the text behind them; -1 for an ignored ter
 
 An LALR row may hold terminals that the exact context does not allow: look-aheads are merged, and reductions are done before the error shows.
 So a scanner's state can be without a future though its lexeme can still be finished.  ``REACH`` says what it may become; one of these
-terminals must be taken by the stack at hand (``parser.can_take``), else the entry is dropped where a state is made.
+terminals must be taken by the stack at hand (``alive.can_take``), else the entry is dropped where a state is made.
 
 Packed automata
 ===============

@@ -19,7 +19,7 @@ from . import layout as lay
 from .arena import check, take
 from .loader import finish_load, load_rule, new_rule_start
 from .packed import MALFORMED, load_packed
-from .parsers import load_parser
+from .parser_loader import load_parser
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

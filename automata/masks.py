@@ -12,10 +12,12 @@ from numba import njit
 
 from ..grammar.ir import OP_NONE
 from . import layout as lay
+from .alive import can_take
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
+from .indenter import hangs_on_column, settle
 from .packed import mark_tokens
-from .parser import MAX_TRIED, can_take, hangs_on_column, lexer_on, run_exit, settle
+from .parser import MAX_TRIED, lexer_on, run_exit
 from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of

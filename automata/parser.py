@@ -12,60 +12,20 @@ from numba import njit
 from . import layout as lay
 from .arena import take
 from .heap import intern_link, n_links
+from .memo import TAG_BACK, TAG_EXIT, TAG_MARK, TAG_PUSH, keep, memo
 from .states import new_local_state
 from .values import callee_register, returned_register, saved_register
 
 A_LS = lay.LS
-TAG_BACK = 1  # exit, symbol -> local state
-TAG_PUSH = 2  # state of the table (as a local state), local state -> push state
-TAG_ROOT = 4  # scanner's state -> node of the tree of kept rows, see ``rows``
-TAG_ROW = 5  # node, symbol -> node or row
-TAG_CONTENT = 6  # hash of a row, its tokens, a number -> row
-TAG_MARK = 7  # state of the table, column -> local state that names both
-TAG_SETTLED = 8  # exit, column opened + 1, columns closed -> exit
-TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
-MM_WIDTH = 4
-MM_SLOTS = lay.CAP_MM // MM_WIDTH
-MM_MOST = MM_SLOTS * 7 // 8
-PUSHED = lay.S + 260000  # symbols pushed by one terminal, as states of the table
+PUSHED = lay.S + 260000  # symbols pushed by one terminal, as local states that name states of the table
 MAX_PUSHED = 4096
-LOOKED = lay.S + 265000  # how many of the frames below were looked at by a fill
+LOOKED = lay.S + 265000  # how many of the frames below were looked at by a fill, see ``rows``
 N_OWN = lay.S + 265001
-COLUMNS = lay.S + 265200  # open columns
-MAX_COLUMNS = 2000
 OWN = lay.S + 265008  # the frames of the state being filled, from the top
 MOST_OWN = 64
-TRIED = lay.S + 270000  # (exit, frame) pairs still to be looked at
+TRIED = lay.S + 270000  # exit, frame, register: still to be looked at
+TRIED_WIDTH = 3
 MAX_TRIED = 8192
-
-
-@njit(cache=True, nogil=True)
-def memo(a, tag, x, y, z):
-    """Where MM holds the entry, or would: its key's first word is 0 then."""
-    k0 = tag | x << 4
-    k1 = y | z << 32
-    h = (k0 & 0x7FFFFFFF) * 0x5BD1E995 + (k0 >> 31) * 0x1B873593
-    h = ((h & 0xFFFFFFFFFFFF) + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) % MM_SLOTS
-    p = lay.MM + MM_WIDTH * h
-    while a[p] != 0 and (a[p] != k0 or a[p + 1] != k1):
-        h = (h + 1) % MM_SLOTS
-        p = lay.MM + MM_WIDTH * h
-    return p
-
-
-@njit(cache=True, nogil=True)
-def keep(a, tag, x, y, z, value):
-    """Put an entry in MM; returns the value, or -1 with H_ERROR set."""
-    if a[lay.H_MM] >= MM_MOST:
-        a[lay.H_ERROR] = lay.ERR_TABLE
-        return np.int64(-1)
-    p = memo(a, tag, x, y, z)
-    if a[p] == 0:
-        a[lay.H_MM] += 1
-        a[p] = tag | x << 4
-        a[p + 1] = y | z << 32
-    a[p + 2] = value
-    return value
 
 
 @njit(cache=True, nogil=True)
@@ -249,130 +209,6 @@ def back(a, exit_, symbol):
     return keep(a, TAG_BACK, exit_, symbol, 0, q)
 
 
-# --- indentation -------------------------------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def hangs_on_column(a, exit_):
-    """Whether an indenter has a say in what an exit feeds: a newline's, and that of the end of the text."""
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    if a[x + lay.X_LEFT] != -1:
-        return False
-    t = lay.PT + a[x + lay.X_PARSER]
-    newline = a[t + lay.PT_NEWLINE]
-    column = a[x + lay.X_COLUMN]
-    return newline >= 0 and (column == newline or column == a[t + lay.PT_N_COLUMNS] - 1)
-
-
-@njit(cache=True, nogil=True)
-def settled(a, exit_, opens, dedents):
-    """The exit that feeds what ``exit_`` feeds, and an indent to column ``opens`` (-1: none) or some dedents; -1 with H_ERROR set.
-
-    At a newline they follow its terminal, at the end of the text they come before.
-    """
-    p = memo(a, TAG_SETTLED, exit_, opens + 1, dedents)
-    if a[p] != 0:
-        return a[p + 2]
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    parser = a[x + lay.X_PARSER]
-    part = a[x + lay.X_PART]
-    column = a[x + lay.X_COLUMN]
-    t = lay.PT + parser
-    none = np.int64(-1)
-    left = np.int64(lay.SETTLED)
-    at_end = column == a[t + lay.PT_N_COLUMNS] - 1
-    then = none
-    if at_end:
-        then = new_exit(a, parser, column, part, left, none, none, none)
-    if opens >= 0:
-        then = new_exit(a, parser, a[t + lay.PT_INDENT], part, left, none, none, opens)
-    for _ in range(dedents):
-        if a[lay.H_ERROR] != 0:
-            return none
-        then = new_exit(a, parser, a[t + lay.PT_DEDENT], part, left, none, then, none)
-    if not at_end:
-        then = new_exit(a, parser, column, part, left, none, then, none)
-    if a[lay.H_ERROR] != 0:
-        return none
-    return keep(a, TAG_SETTLED, exit_, opens + 1, dedents, then)
-
-
-@njit(cache=True, nogil=True)
-def swallowed(a, exit_):
-    """The exit of a newline that the parser never sees; -1 with H_ERROR set."""
-    p = memo(a, TAG_SETTLED, exit_, 0, MAX_PUSHED)
-    if a[p] != 0:
-        return a[p + 2]
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    none = np.int64(-1)
-    made = new_exit(a, a[x + lay.X_PARSER], np.int64(lay.IGNORED), a[x + lay.X_PART], none, none, none, none)
-    return keep(a, TAG_SETTLED, exit_, 0, MAX_PUSHED, made) if made >= 0 else made
-
-
-@njit(cache=True, nogil=True)
-def open_columns(a, frame):
-    """Write the open columns of a parser's stack to COLUMNS, innermost first; returns their number, or -1 - it within brackets.
-
-    Rules are balanced in brackets and in indents, so a bracket that is open lies above all columns that were opened before it.
-    """
-    n = np.int64(0)
-    closed = 0
-    ended = 0
-    inside = False
-    while frame > lay.FRAME_UNKNOWN:
-        note_look(a, frame)
-        link = lay.HP + frame + lay.HEADER
-        named = A_LS + (a[link] >> 1) * lay.LS_WIDTH
-        if a[link] < 0 or a[named + lay.L_PARSER] == 0:
-            break
-        kind = a[named + lay.L_KIND]
-        if kind == lay.MARK_CLOSE:
-            closed += 1
-        elif kind == lay.MARK_OPEN:
-            if closed > 0:
-                closed -= 1
-            else:
-                inside = True
-        elif kind == lay.MARK_DEDENT:  # its block is closed, though not reduced yet
-            ended += 1
-        elif kind == lay.MARK_INDENT and ended > 0:
-            ended -= 1
-        elif kind == lay.MARK_INDENT:
-            a[COLUMNS + n] = a[named + lay.L_COLUMN]
-            n += 1
-            if n == MAX_COLUMNS:
-                a[lay.H_ERROR] = lay.ERR_SCRATCH
-                break
-        frame = a[link + 4]
-    return -1 - n if inside else n
-
-
-@njit(cache=True, nogil=True)
-def settle(a, exit_, frame, room):
-    """What an indenter makes of an exit that hangs on a column: an exit, -1 with H_ERROR set, or -2 where it rejects the text.
-
-    ``room`` is that of the entry: COLUMN_BASE less the column behind the lexeme's last newline, more than that without one.
-    """
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    n = open_columns(a, frame)
-    if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
-        return settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
-    if n < 0:
-        return swallowed(a, exit_)
-    if room > lay.COLUMN_BASE:
-        return np.int64(-2)
-    column = lay.COLUMN_BASE - room
-    dedents = np.int64(0)
-    while dedents < n and a[COLUMNS + dedents] > column:
-        dedents += 1
-    found = a[COLUMNS + dedents] if dedents < n else np.int64(0)
-    if column == found:
-        return settled(a, exit_, np.int64(-1), dedents)
-    if dedents > 0:
-        return np.int64(-2)
-    return settled(a, exit_, column, np.int64(0))
-
-
 @njit(cache=True, nogil=True)
 def lexer_on(a, frame):
     """The lexer of the parser's state on top of a frame, -1 where that is none or several."""
@@ -408,31 +244,6 @@ def may_follow(a, exit_, c):
 
 
 @njit(cache=True, nogil=True)
-def hangs_on_stack(a, q, symbol):
-    """Whether only the stack tells if the open lexeme can be finished in a scanner's state q, with ``symbol`` (-1: unknown) on top."""
-    p = A_LS + q * lay.LS_WIDTH
-    if a[p + lay.L_REACH] < 0:
-        return False
-    reach = lay.FB + a[p + lay.L_REACH]
-    t = lay.PT + a[p + lay.L_PARSER] - 1
-    ignored = a[t + lay.PT_N_COLUMNS]
-    if (a[reach + (ignored >> 5)] >> (ignored & 31)) & 1:
-        return False
-    if symbol < 0:
-        return True
-    named = a[A_LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_EXITS]
-    shifts = lay.FB + a[t + lay.PT_SHIFTS] + named * a[t + lay.PT_BITS]
-    newline = a[t + lay.PT_NEWLINE]
-    for i in range(a[t + lay.PT_BITS]):
-        common = a[reach + i] & a[shifts + i]
-        if i == newline >> 5 and not a[p + lay.L_FLAGS] & lay.FLAG_AGAIN:  # that hangs on its column, too
-            common &= ~(np.int64(1) << (newline & 31))
-        if common:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
 def note_look(a, frame):
     """Note that a fill looked at a frame; see ``rows``."""
     for i in range(a[N_OWN]):
@@ -445,104 +256,11 @@ def note_look(a, frame):
 
 
 @njit(cache=True, nogil=True)
-def takes(a, column_exit, frame):
-    """Whether the parser's stack ``frame`` takes a terminal (its exit without a part): 1 or 0, -1 with H_ERROR set."""
-    a[TRIED] = column_exit
-    a[TRIED + 1] = frame
-    n = np.int64(1)
-    while n > 0:
-        n -= 1
-        exit_ = a[TRIED + 2 * n]
-        here = a[TRIED + 2 * n + 1]
-        if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
-            continue
-        note_look(a, here)
-        for j in range(n_links(a, here)):
-            p = lay.HP + here + lay.HEADER + j * lay.LINK
-            if a[p] < 0:
-                continue
-            q = back(a, exit_, a[p])
-            if q < 0:
-                return q
-            if q == 0:
-                continue
-            at = A_LS + q * lay.LS_WIDTH
-            if a[at + lay.L_N_EXITS] == 0 or a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
-                return np.int64(1)
-            if 2 * n + 2 > MAX_TRIED:
-                a[lay.H_ERROR] = lay.ERR_SCRATCH
-                return np.int64(-1)
-            a[TRIED + 2 * n] = a[lay.XL + a[at + lay.L_EXITS]]
-            a[TRIED + 2 * n + 1] = a[p + 4]
-            n += 1
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def takes_at_some_column(a, exit_, frame, column):
-    """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it, or of the end: 1 or 0, -1 with H_ERROR set.
-
-    Blanks may follow a newline, so that its lexeme can get every greater column.
-    """
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    n = open_columns(a, frame)
-    if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
-        which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
-        return takes(a, which, frame) if which >= 0 else which
-    if n < 0:
-        return np.int64(1)
-    for dedents in range(-1, n + 1):  # an indent, none, dedents
-        opens = np.int64(0) if dedents < 0 else np.int64(-1)
-        if dedents >= 0 and (a[COLUMNS + dedents] if dedents < n else 0) < column:
-            break
-        which = settled(a, exit_, opens, np.int64(max(dedents, 0)))
-        taken = takes(a, which, frame) if which >= 0 else which
-        if taken != 0:
-            return taken
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def can_take(a, q, frame, room):
-    """Whether a terminal that the open lexeme of scanner state q may become is one that the stack takes: 1 or 0, -1 with H_ERROR set.
-
-    ``room`` is that of the entry, for the column of an open newline.
-    """
-    p = A_LS + q * lay.LS_WIDTH
-    if a[p + lay.L_REACH] < 0:
-        return np.int64(1)
-    note_look(a, frame)
-    for j in range(n_links(a, frame)):
-        symbol = a[lay.HP + frame + lay.HEADER + j * lay.LINK]
-        if symbol >= 0 and not hangs_on_stack(a, q, symbol):
-            return np.int64(1)
-    parser = a[p + lay.L_PARSER] - 1
-    t = lay.PT + parser
-    reach = lay.FB + a[p + lay.L_REACH]
-    for column in range(a[t + lay.PT_N_COLUMNS]):
-        if (a[reach + (column >> 5)] >> (column & 31)) & 1:
-            exit_ = plain_exit(a, parser, column)
-            if hangs_on_column(a, exit_):
-                again = a[p + lay.L_FLAGS] & lay.FLAG_AGAIN != 0 or room > lay.COLUMN_BASE
-                taken = takes_at_some_column(a, exit_, frame, np.int64(-1) if again else lay.COLUMN_BASE - room)
-            else:
-                taken = takes(a, exit_, frame)
-            if taken != 0:
-                return taken
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def plain_exit(a, parser, column):
-    """The exit of a terminal without a part; the loader made one per column, in their order."""
-    return a[lay.PT + parser + lay.PT_PLAIN] + column
-
-
-@njit(cache=True, nogil=True)
 def run_exit(a, scope, exit_, frame, register, out):
     """What an exit leads to on a real frame: entries (local state, need, room, register, frame) at ``out``; how many, or -1.
 
-    The states are none that only push or only reduce: those are run, on the frame.
+    The states are none that only push or only reduce: those are run, on the frame.  With ``scope`` -1 nothing is written, and the first one
+    is enough.
     """
     a[TRIED] = exit_
     a[TRIED + 1] = frame
@@ -551,9 +269,9 @@ def run_exit(a, scope, exit_, frame, register, out):
     found = np.int64(0)
     while n > 0:
         n -= 1
-        exit_ = a[TRIED + 3 * n]
-        here = a[TRIED + 3 * n + 1]
-        register = a[TRIED + 3 * n + 2]
+        exit_ = a[TRIED + TRIED_WIDTH * n]
+        here = a[TRIED + TRIED_WIDTH * n + 1]
+        register = a[TRIED + TRIED_WIDTH * n + 2]
         if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
             continue
         note_look(a, here)
@@ -569,19 +287,23 @@ def run_exit(a, scope, exit_, frame, register, out):
             need = a[p + 1]
             room = a[p + 2]
             below = a[p + 4]
-            inside = returned_register(a, scope, a[p + 3], register)
-            if inside < 0:
-                return np.int64(-1)
+            inside = register
+            if scope >= 0:
+                inside = returned_register(a, scope, a[p + 3], register)
+                if inside < 0:
+                    return np.int64(-1)
             at = A_LS + q * lay.LS_WIDTH
             if a[at + lay.L_N_EXITS] > 0 and not a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
-                if 3 * n + 3 > MAX_TRIED:
+                if TRIED_WIDTH * (n + 1) > MAX_TRIED:
                     a[lay.H_ERROR] = lay.ERR_SCRATCH
                     return np.int64(-1)
-                a[TRIED + 3 * n] = a[lay.XL + a[at + lay.L_EXITS]]
-                a[TRIED + 3 * n + 1] = below
-                a[TRIED + 3 * n + 2] = inside
+                a[TRIED + TRIED_WIDTH * n] = a[lay.XL + a[at + lay.L_EXITS]]
+                a[TRIED + TRIED_WIDTH * n + 1] = below
+                a[TRIED + TRIED_WIDTH * n + 2] = inside
                 n += 1
                 continue
+            if scope < 0:
+                return np.int64(1)
             while a[at + lay.L_FLAGS] & lay.FLAG_PUSH:
                 callee = a[lay.CL + a[at + lay.L_CALLS]]
                 below = intern_link(a, scope, (callee >> 32) - 1, need, room, saved_register(a, inside), below)
@@ -603,3 +325,9 @@ def run_exit(a, scope, exit_, frame, register, out):
             out += lay.ENTRY
             found += 1
     return found
+
+
+@njit(cache=True, nogil=True)
+def takes(a, exit_, frame):
+    """Whether the parser's stack ``frame`` takes what an exit feeds: 1 or 0, -1 with H_ERROR set."""
+    return run_exit(a, np.int64(-1), exit_, frame, np.int64(0), np.int64(0))

@@ -16,7 +16,8 @@ from numba import njit
 from . import layout as lay
 from .arena import take
 from .heap import HASH_MASK, n_links
-from .parser import LOOKED, MOST_OWN, N_OWN, OWN, TAG_CONTENT, TAG_ROOT, TAG_ROW, keep, memo
+from .memo import TAG_CONTENT, TAG_ROOT, TAG_ROW, keep, memo
+from .parser import LOOKED, MOST_OWN, N_OWN, OWN
 
 LIST_SHARE = 4  # a row with fewer than words / 4 tokens is kept as a list: quicker to OR, and smaller
 

@@ -26,9 +26,11 @@ from ..grammar.ir import (
     OPERATION,
 )
 from . import layout as lay
+from .alive import can_take
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
+from .indenter import hangs_on_column, settle
 from .packed import expand
-from .parser import back, can_take, hangs_on_column, may_follow, settle
+from .parser import back, may_follow
 from .values import (
     ROOT_ITEM,
     ROOT_STRING,

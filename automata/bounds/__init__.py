@@ -37,7 +37,7 @@ from ..heap import state_offset
 from ..masks import advance, advance_bytes
 from ..values import compares_values, in_question, is_nested, is_value, keys_of, may_repeat, outer_of, text_of
 from .packed import PackedBounds
-from .parsers import ParserBounds
+from .parser import ParserBounds
 from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
 from .tokens import TokenBounds
 

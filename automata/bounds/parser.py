@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from .. import layout as lay
 from ..arena import check
-from ..parser import COLUMNS, open_columns
+from ..indenter import COLUMNS, open_columns
 from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:

@@ -1,0 +1,49 @@
+"""MM, the hash table in which parsers keep what they worked out; see *Parsers* in ``layout``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import layout as lay
+
+TAG_BACK = 1  # exit, symbol -> local state
+TAG_PUSH = 2  # local state that names one of the table, local state -> push state
+TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
+TAG_ROOT = 4  # scanner's state -> node of the tree of kept rows, see ``rows``
+TAG_ROW = 5  # node, symbol -> node or row
+TAG_CONTENT = 6  # hash of a row, its tokens, a number -> row
+TAG_MARK = 7  # state of the table, column -> local state that names both
+TAG_SETTLED = 8  # exit, column opened + 1, columns closed -> exit
+MM_WIDTH = 4
+MM_SLOTS = lay.CAP_MM // MM_WIDTH
+MM_MOST = MM_SLOTS * 7 // 8
+
+
+@njit(cache=True, nogil=True)
+def memo(a, tag, x, y, z):
+    """Where MM holds the entry, or would: its key's first word is 0 then."""
+    k0 = tag | x << 4
+    k1 = y | z << 32
+    h = (k0 & 0x7FFFFFFF) * 0x5BD1E995 + (k0 >> 31) * 0x1B873593
+    h = ((h & 0xFFFFFFFFFFFF) + (k1 & 0x7FFFFFFF) * 0x2C1B3C6D + (k1 >> 32) * 0x7A3D) % MM_SLOTS
+    p = lay.MM + MM_WIDTH * h
+    while a[p] != 0 and (a[p] != k0 or a[p + 1] != k1):
+        h = (h + 1) % MM_SLOTS
+        p = lay.MM + MM_WIDTH * h
+    return p
+
+
+@njit(cache=True, nogil=True)
+def keep(a, tag, x, y, z, value):
+    """Put an entry in MM; returns the value, or -1 with H_ERROR set."""
+    if a[lay.H_MM] >= MM_MOST:
+        a[lay.H_ERROR] = lay.ERR_TABLE
+        return np.int64(-1)
+    p = memo(a, tag, x, y, z)
+    if a[p] == 0:
+        a[lay.H_MM] += 1
+        a[p] = tag | x << 4
+        a[p + 1] = y | z << 32
+    a[p + 2] = value
+    return value
