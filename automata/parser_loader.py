@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,11 @@ def load_parser(store: Store, parser: Parser) -> int:
         LimitExceeded: a table of the store is full.
 
     """
+    scanner = parser.scanner.spelled(store.spelled)
+    begins = parser.scanner.begin[parser.scanner.begin >= 0]
+    if (parser.scanner.reach[begins] & ~scanner.reach[begins]).any():  # so a stack can be unable to end
+        store.byte_complete = False
+    parser = replace(parser, scanner=scanner)
     loading = _Loading(store, parser)
     start = loading.run()
     store.parsers[loading.offset] = parser
@@ -40,7 +46,6 @@ class _Loading:
 
     def __init__(self, store: Store, parser: Parser) -> None:
         self.a = store.arena.a
-        self.spelled = store.spelled
         self.lalr = parser.lalr
         self.scanner = parser.scanner
         self.first = parser.first
@@ -49,71 +54,88 @@ class _Loading:
         self.offset = -1
 
     def run(self) -> int:
-        a = self.a
+        """Write everything; returns the state to begin in, 0 where no text can be spelled."""
         scanner, lalr = self.scanner, self.lalr
         n_states = len(lalr.action)
-        first = self._take(lay.H_LS, (scanner.n_locals + n_states + 1) * lay.LS_WIDTH, lay.CAP_LS) // lay.LS_WIDTH
-        records = a[lay.LS + first * lay.LS_WIDTH :][: (scanner.n_locals + n_states + 1) * lay.LS_WIDTH]
-        records = records.reshape(-1, lay.LS_WIDTH)
+        first, records = self._records(scanner.n_locals + n_states + 1)
+        locals_, states, ended = records[: scanner.n_locals], records[scanner.n_locals : -1], records[-1]
+        parser = self.offset = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
+        records[:-1, lay.L_PARSER] = parser + 1
+        states[:, lay.L_EXITS] = np.arange(n_states)
+        ended[lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
+        head = self._tables(first)
+        head[lay.PT_STATES] = first + scanner.n_locals
+        head[lay.PT_ENDED] = first + len(records) - 1
+        head[lay.PT_PLAIN] = self._exits(locals_, parser)
+        self._mark(states)
+        self._ranges(locals_, first)
+        self._first_bytes(locals_)
+        self._reach(locals_, int(head[lay.PT_BITS]))
+        self.a[lay.PT + parser : lay.PT + parser + lay.PT_WIDTH] = head
+        if self.first < 0 or not (scanner.reach[self.first].any() or scanner.may_end[self.first]):
+            return 0
+        result = int(pushing(self.a, first + scanner.n_locals + lalr.start, first + self.first))
+        check(self.a)
+        return result
+
+    def _records(self, n: int) -> tuple[int, Ints]:
+        """Fresh local states, and a view of their records."""
+        first = self._take(lay.H_LS, n * lay.LS_WIDTH, lay.CAP_LS) // lay.LS_WIDTH
+        at = lay.LS + first * lay.LS_WIDTH
+        records = self.a[at : at + n * lay.LS_WIDTH].reshape(-1, lay.LS_WIDTH)
         records[:] = 0
         records[:, [lay.L_DENSE, lay.L_EFFECT, lay.L_FIRST, lay.L_REACH]] = -1
         records[:, [lay.L_WORDS, lay.L_MOST]] = lay.UNBOUNDED
-        parser = self.offset = self._take(lay.H_PT, lay.PT_WIDTH, lay.CAP_PT)
-        records[:-1, lay.L_PARSER] = parser + 1
-        locals_, states, ended = records[: scanner.n_locals], records[scanner.n_locals : -1], records[-1]
-        states[:, lay.L_EXITS] = np.arange(n_states)
-        ended[lay.L_FLAGS] = lay.FLAG_ACCEPT | lay.FLAG_END
+        return first, records
+
+    def _tables(self, first: int) -> Ints:
+        """Write the tables of the parser; the words of its record, as far as they are known by them."""
+        scanner, lalr, layout = self.scanner, self.lalr, self.indentation
         head = np.zeros(lay.PT_WIDTH, np.int64)
-        head[lay.PT_STATES] = first + scanner.n_locals
         head[lay.PT_N_COLUMNS] = self.n_columns
         head[lay.PT_N_GOTOS] = lalr.goto.shape[1]
         head[lay.PT_N_LEXERS] = scanner.begin.shape[1]
         head[lay.PT_ACCEPT] = lalr.accept
-        head[lay.PT_ENDED] = first + len(records) - 1
-        begin = np.where(scanner.begin >= 0, scanner.begin + first, 0)
+        head[lay.PT_BITS] = -(-(self.n_columns + 1) // BITS)
+        head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = -1
+        if layout is not None:
+            head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = layout.newline, layout.indent, layout.dedent
         for word, table in (
             (lay.PT_ACTION, lalr.action),
             (lay.PT_GOTO, lalr.goto),
             (lay.PT_LHS, lalr.rule_lhs),
             (lay.PT_LENGTH, lalr.rule_length),
             (lay.PT_LEXER, lalr.lexer_of),
-            (lay.PT_BEGIN, begin),
+            (lay.PT_BEGIN, np.where(scanner.begin >= 0, scanner.begin + first, 0)),
         ):
             head[word] = self._write(lay.H_PT, lay.PT, lay.CAP_PT, table)
-        n_bits = self.n_columns + 1
-        head[lay.PT_BITS] = -(-n_bits // BITS)
-        shifts = np.zeros((n_states, n_bits), np.bool_)
+        shifts = np.zeros((len(lalr.action), self.n_columns + 1), np.bool_)
         shifts[:, : self.n_columns] = lalr.action > 0
         head[lay.PT_SHIFTS] = self._bits(shifts)
         head[lay.PT_FOLLOW] = self._bits(scanner.follow)
         head[lay.PT_AT_END] = self._bits(np.zeros((1, 256), np.bool_))
-        head[lay.PT_PLAIN] = self._exits(locals_, parser)
-        head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = -1
+        return head
+
+    def _mark(self, states: Ints) -> None:
+        """Mark the states of the table that an indenter looks for on the stack."""
         layout = self.indentation
-        if layout is not None:
-            head[[lay.PT_NEWLINE, lay.PT_INDENT, lay.PT_DEDENT]] = layout.newline, layout.indent, layout.dedent
-            for columns, kind in (
-                ([layout.indent], lay.MARK_INDENT),
-                (sorted(layout.opening), lay.MARK_OPEN),
-                (sorted(layout.closing), lay.MARK_CLOSE),
-                ([layout.dedent], lay.MARK_DEDENT),
-            ):
-                shifted = lalr.action[:, columns]
-                states[shifted[shifted > 0] - 1, lay.L_KIND] = kind
-        a[lay.PT + parser : lay.PT + parser + lay.PT_WIDTH] = head
-        self._ranges(locals_, first)
-        reach = np.zeros((scanner.n_locals, n_bits), np.bool_)
-        reach[:, : self.n_columns - 1] = scanner.reach[:, :-1]
-        reach[:, self.n_columns - 1] = scanner.may_end
-        reach[:, self.n_columns] = scanner.reach[:, -1]
+        if layout is None:
+            return
+        for columns, kind in (
+            ([layout.indent], lay.MARK_INDENT),
+            (sorted(layout.opening), lay.MARK_OPEN),
+            (sorted(layout.closing), lay.MARK_CLOSE),
+            ([layout.dedent], lay.MARK_DEDENT),
+        ):
+            shifted = self.lalr.action[:, columns]
+            states[shifted[shifted > 0] - 1, lay.L_KIND] = kind
+
+    def _reach(self, locals_: Ints, n_words: int) -> None:
+        """What the open lexeme of each scanner's state may become: terminals, the end of the text, what is ignored."""
+        scanner = self.scanner
+        reach = np.concatenate([scanner.reach[:, :-1], scanner.may_end[:, None], scanner.reach[:, -1:]], axis=1)
         distinct, which = np.unique(reach, axis=0, return_inverse=True)
-        locals_[:, lay.L_REACH] = self._bits(distinct) + which.ravel() * head[lay.PT_BITS]
-        self._first_bytes(locals_)
-        if self.first < 0:
-            return 0
-        result = int(pushing(a, first + scanner.n_locals + lalr.start, first + self.first))
-        check(a)
-        return result
+        locals_[:, lay.L_REACH] = self._bits(distinct) + which.ravel() * n_words
 
     def _take(self, counter: int, n: int, capacity: int) -> int:
         at = int(take(self.a, counter, n, capacity))

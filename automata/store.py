@@ -93,7 +93,8 @@ class Store:
         spelled: bool[256], the bytes that occur in some token; machines are trimmed to them.
         single: bool[256], the bytes that are tokens by themselves.
         byte_complete: whether each of those bytes is a token by itself; then what can be finished in bytes can be finished in
-            tokens, and masks need no second look.
+            tokens, and masks need no second look.  Also False once a parser was loaded of which some terminal is not spelled by any token:
+            its stack can come to need one.
         lock: held around every kernel call that may write.
 
     """

@@ -92,6 +92,44 @@ class Scanner:
         """How many local states there are, the insides of characters included."""
         return len(self.may_end)
 
+    def spelled(self, spelled: Bools) -> Scanner:
+        """The same over texts of some bytes alone (bool[256]); itself if the others make no difference.
+
+        An edge's other bytes may stay where it has some of these: nothing ever reads them.
+        """
+        counts = np.concatenate([[0], np.cumsum(spelled)])
+        edges = self.edges[counts[self.edges[:, 2] + 1] > counts[self.edges[:, 1]]]
+        if len(edges) == len(self.edges):
+            return self
+        reach = np.zeros_like(self.reach)
+        owner = np.repeat(np.arange(self.n_locals), np.diff(self.exit_start))
+        reach[owner, self.exit_type] = True  # the last column, -1, is that of what is ignored
+        reach = reach_of(reach, edges)
+        alive = reach.any(axis=1) | self.may_end
+        edges = edges[alive[edges[:, 3]]]
+        begin = np.where((self.begin >= 0) & alive[self.begin], self.begin, -1)
+        return replace(self, edges=edges, begin=begin, follow=follow_of(begin, edges, self.n_locals), reach=reach)
+
+
+def follow_of(begin: Ints, edges: Ints, n_locals: int) -> Bools:
+    """``Scanner.follow``: the bytes that can be read after each part."""
+    reads = np.zeros((n_locals + 1, 257), np.int64)  # the last row: dead
+    np.add.at(reads, (edges[:, 0], edges[:, 1]), 1)
+    np.add.at(reads, (edges[:, 0], edges[:, 2] + 1), -1)
+    readable = np.cumsum(reads, axis=1)[:, :256] > 0
+    return np.asarray(readable[begin].any(axis=1), np.bool_)
+
+
+def reach_of(reach: Bools, edges: Ints) -> Bools:
+    """``Scanner.reach``, from the exits of each local state: a fixed point along the edges, backwards.  Changes ``reach``."""
+    pairs = np.unique(edges[:, [0, 3]], axis=0)
+    source, first = np.unique(pairs[:, 0], return_index=True)
+    count = -1
+    while len(source) and count != int(reach.sum()):
+        count = int(reach.sum())
+        reach[source] |= np.logical_or.reduceat(reach[pairs[:, 1]], first, axis=0)
+    return reach
+
 
 class Indentation(NamedTuple):
     """An indenter between scanner and parser, as columns of the parse table; see ``lark.indentation`` for what it does.

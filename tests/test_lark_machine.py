@@ -214,6 +214,30 @@ def test_bounds_lead_to_texts_that_lark_parses(name: str) -> None:
         assert lark_accepts(built, (data + rest).decode()), (prefix, rest)
 
 
+def without(missing: bytes) -> sg.Vocabulary:
+    """Single bytes but for some, which no token spells."""
+    tokens: list[bytes | None] = [bytes([b]) for b in range(256) if b not in missing]
+    return sg.Vocabulary([*tokens, b"((", None], eos_ids=[len(tokens) + 1])
+
+
+def test_bytes_that_no_token_spells_lead_nowhere() -> None:
+    """Where a terminal cannot be spelled, nothing that would need it is allowed; a terminal with other texts keeps those."""
+    grammar = 'start: "(" start ")" | "[" start "]" | NAME\nNAME: /[a-c]+/\n%ignore " "'
+    whole = sg.compile(sg.Lark(grammar), without(b""))
+    assert whole.advance_bytes(whole.start, b"[(a")
+    constraint = sg.compile(sg.Lark(grammar), without(b")c"))
+    assert constraint.advance_bytes(constraint.start, b"[ [ab")
+    assert not constraint.advance_bytes(constraint.start, b"[(")
+    assert constraint.advance_bytes(constraint.start, b"ab")
+    assert not constraint.advance_bytes(constraint.start, b"(")
+    row = allowed(constraint, constraint.start)
+    assert b"((" not in [constraint.vocab.tokens[t] for t in row]
+    assert row == [t for t in range(constraint.vocab.size) if constraint.advance(constraint.start, t)]
+    assert constraint.accepts("[a]")
+    with pytest.raises(sg.Unsatisfiable):
+        sg.compile(sg.Lark('start: "a" ")"'), without(b")"))
+
+
 @pytest.mark.parametrize("name", seeds())
 def test_the_laws_of_constraints(name: str) -> None:
     """The shipped conformance function holds for grammars with a lexer, budgets included."""

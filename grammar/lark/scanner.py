@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from lark.indenter import Indenter
 
-from ..parsing import IGNORED, Indentation, Lalr, Scanner
+from ..parsing import IGNORED, Indentation, Lalr, Scanner, follow_of, reach_of
 from . import minimal, reading
 from .building import build
 from .characters import Classes
@@ -115,27 +115,7 @@ def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
         small.exit[local, column].astype(np.int32),
         small.begin,
         np.append(small.may_end, np.zeros(inner, np.bool_)),
-        _follow(small.begin, edges, n_locals),
-        _reach(reach, edges),
+        follow_of(small.begin, edges, n_locals),
+        reach_of(reach, edges),
         names,
     )
-
-
-def _follow(begin: _Int, edges: _Int, n_locals: int) -> _Bool:
-    """Bytes that can be read after each part."""
-    reads = np.zeros((n_locals + 1, 257), np.int64)  # the last row: dead
-    np.add.at(reads, (edges[:, 0], edges[:, 1]), 1)
-    np.add.at(reads, (edges[:, 0], edges[:, 2] + 1), -1)
-    readable = np.cumsum(reads, axis=1)[:, :256] > 0
-    return np.asarray(readable[begin].any(axis=1), np.bool_)
-
-
-def _reach(reach: _Bool, edges: _Int) -> _Bool:
-    """Exits that can be reached along edges, by a fixed point from the exits backwards."""
-    pairs = np.unique(edges[:, [0, 3]], axis=0)
-    source, first = np.unique(pairs[:, 0], return_index=True)
-    count = -1
-    while len(source) and count != int(reach.sum()):
-        count = int(reach.sum())
-        reach[source] |= np.logical_or.reduceat(reach[pairs[:, 1]], first, axis=0)
-    return reach
