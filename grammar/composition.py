@@ -84,7 +84,7 @@ class Parts:
             sound=all(report.sound for _, report in reports),
             complete=all(report.complete for _, report in reports),
             live=lambda: all(report.live for _, report in reports),
-            budget="exact",
+            budget="exact" if all(report.budget == "exact" for _, report in reports) else "bound",
             collect=lambda: [
                 ReportEntry("#", kind, "exact"),
                 *(

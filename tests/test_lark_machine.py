@@ -244,3 +244,16 @@ def test_the_laws_of_constraints(name: str) -> None:
     grammar, _ = seeds()[name]
     constraint = sg.compile(sg.Lark(grammar), vocabulary(["if", "(a", ") ", "],", '"x']))
     check_constraint(constraint, texts=["(a+b)*c", '[a,["x"]]'], steps=size(12, plain=3))
+
+
+@pytest.mark.parametrize("kind", ["sequence", "union"])
+def test_bounds_of_texts_before_and_beside_a_parser(kind: str) -> None:
+    """What stands before a Lark grammar, or is another choice, knows what the grammar's own texts cost."""
+    grammar = sg.Lark(seeds()["expression"][0])
+    whole = sg.Sequence(sg.Text("x: "), grammar) if kind == "sequence" else sg.Union(sg.Text("xyz"), grammar)
+    constraint = sg.compile(whole, vocabulary(["x: ", "(a", ": ("]))
+    assert constraint.report.budget == "bound"
+    for prefix in ("", "x", "x: (" if kind == "sequence" else "((a"):
+        state = constraint.advance_bytes(constraint.start, prefix.encode())
+        assert constraint.accepts(prefix.encode() + finish(constraint, state))
+    check_constraint(constraint, texts=["x: (a)", "xyz", "(a+b)"], steps=size(12, plain=3))

@@ -67,12 +67,12 @@ class Bounds:
         self._store: Store = weakref.proxy(store)  # which owns this: a cycle would keep its memory until a collection
         self._a = store.arena.a
         packed = self._packed = PackedBounds(store)
-        self._parsed = ParserBounds(store)
-        self._tokens = TokenBounds(store, packed)
-        self._bytes = ByteBounds(store, store.single, packed)
-        self._free_tokens = TokenBounds(store, packed, freely=True)
-        self._free_bytes = ByteBounds(store, store.single, packed, freely=True)
-        self._spelled_bytes = ByteBounds(store, store.spelled, packed, freely=True)
+        parsed = self._parsed = ParserBounds(store)
+        self._tokens = TokenBounds(store, packed, parsed)
+        self._bytes = ByteBounds(store, store.single, packed, parsed)
+        self._free_tokens = TokenBounds(store, packed, parsed, freely=True)
+        self._free_bytes = ByteBounds(store, store.single, packed, parsed, freely=True)
+        self._spelled_bytes = ByteBounds(store, store.spelled, packed, parsed, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
         self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}  # of a kind of states -> the tokens that a search found
         single = self._a[lay.RC : lay.RC + 256][store.single]
@@ -120,7 +120,8 @@ class Bounds:
     def _without_search(self, entries: list[list[int]], state: int) -> int:
         """The least of the costs that need no search; ``ITEM`` or more where there is none."""
         if self._store.parsers and any(map(self._is_parsed, entries)):
-            return self._parsed.of(entries)
+            others = [e for e in entries if not self._is_parsed(e)]
+            return min(self._parsed.of(entries), self._without_search(others, state) if others else UNREACHABLE)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
         best = self._least(calm)

@@ -68,6 +68,22 @@ class ParserBounds:
         self._costs: dict[tuple[int, int], _Costs] = {}
         self._lexemes: dict[int, _Lexemes] = {}
 
+    def begins(self, q: int) -> bool:
+        """Whether a local state is the one in which a parser's texts begin."""
+        return bool(int(self._a[lay.LS + q * lay.LS_WIDTH + lay.L_FLAGS]) & lay.FLAG_PUSH)
+
+    def whole(self, q: int) -> int:
+        """The least bytes of a whole text of the parser that begins in a local state."""
+        p = lay.LS + q * lay.LS_WIDTH
+        costs = self._at_column(int(self._a[p + lay.L_PARSER]) - 1, 0)
+        local = int(self._a[lay.CL + int(self._a[p + lay.L_CALLS])]) & 0xFFFFFFFF
+        return costs.of(local - self._first_local(costs, p), costs.start, -1)
+
+    def _first_local(self, costs: _Costs, p: int) -> int:
+        """The first local state of the scanner of the parser that the record at p belongs to."""
+        parser = int(self._a[p + lay.L_PARSER]) - 1
+        return int(self._a[lay.PT + parser + lay.PT_STATES]) - costs.n_locals
+
     def of(self, entries: list[list[int]]) -> int:
         """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none."""
         a = self._a
@@ -78,8 +94,7 @@ class ParserBounds:
                 continue
             parser = int(a[p + lay.L_PARSER]) - 1
             costs = self._at_column(parser, self._innermost(parser, frame))
-            first = int(a[lay.PT + parser + lay.PT_STATES])
-            local = q - (first - costs.n_locals)
+            local = q - self._first_local(costs, p)
             for cell in self._cells(costs, parser, frame):
                 best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room))
         return best
@@ -169,6 +184,11 @@ class _Costs:
         self._cell_of: dict[tuple[int, Cell, int], Cell] = {}
         self._above: dict[Cell, dict[int, int]] = {}
         self._fed: dict[tuple[Cell, int], Cell] = {}
+
+    @property
+    def start(self) -> Cell:
+        """The stack that texts begin with."""
+        return self.cell(self._lalr.start, BOTTOM)
 
     def cell(self, state: int, below: Cell, opens: int = -1) -> Cell:
         """The stack with a state on top of another stack; ``opens`` is the column that it opened, if it did."""

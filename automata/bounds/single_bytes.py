@@ -28,6 +28,7 @@ from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 if TYPE_CHECKING:
     from ..store import Store
     from .packed import PackedBounds
+    from .parser import ParserBounds
 
 UNBOUNDED: Final = lay.UNBOUNDED
 UNREACHABLE: Final = 1 << 60
@@ -113,11 +114,18 @@ class ByteBounds:
     """
 
     def __init__(
-        self, store: Store, single: npt.NDArray[np.bool_], packed: PackedBounds, *, freely: bool = False
+        self,
+        store: Store,
+        single: npt.NDArray[np.bool_],
+        packed: PackedBounds,
+        parsed: ParserBounds,
+        *,
+        freely: bool = False,
     ) -> None:
         """Know nothing yet; ``single`` says of each byte whether it is a token by itself, or is to be taken for one."""
         self._a = store.arena.a
         self._packed = packed
+        self._parsed = parsed
         self._freely = freely
         self._cost: dict[Node, int] = {}
         self._items: dict[Node, int] = {}
@@ -380,6 +388,9 @@ class ByteBounds:
         if self._packed.is_packed(q):
             cost = self._packed.bytes(q, self._single)
             return ends, [] if cost is None else [_Edge(cost, ())]
+        if self._parsed.begins(q):
+            whole = self._parsed.whole(q)
+            return ends, [] if whole >= UNREACHABLE else [_Edge(whole, ())]
         edges: list[_Edge] = []
         first = lay.RG + int(a[p + lay.L_RANGES])
         for i in range(int(a[p + lay.L_N_RANGES])):

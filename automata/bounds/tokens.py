@@ -19,6 +19,7 @@ from .single_bytes import UNREACHABLE
 if TYPE_CHECKING:
     from ..store import Store
     from .packed import PackedBounds
+    from .parser import ParserBounds
 
 SLACK: Final = 16  # items of room beyond the need that a completion may use; more hardly ever shortens one
 MOST_STATES: Final = 1024  # local states reached; with more, the effects of all of them would take too long to build
@@ -62,10 +63,11 @@ class TokenBounds:
     forbids some completions, and the cut after any token of a completion is no narrower than before.
     """
 
-    def __init__(self, store: Store, packed: PackedBounds, *, freely: bool = False) -> None:
+    def __init__(self, store: Store, packed: PackedBounds, parsed: ParserBounds, *, freely: bool = False) -> None:
         """Know nothing yet but what packed automata cost."""
         self._a, self._r = store.arena
         self._packed = packed
+        self._parsed = parsed
         self._freely = freely
         self._known: dict[int, _Known] = {}
         self._slack: dict[int, tuple[int, int]] = {}
@@ -143,6 +145,9 @@ class TokenBounds:
         edges = self._edges.get(q)
         if edges is None and self._packed.is_packed(q):
             edges = self._edges[q] = ([], False)
+        if edges is None and self._parsed.begins(q):  # what a parser costs is counted in bytes
+            edges = self._edges[q] = ([], False)
+            self._small[q] = False
         if edges is None:
             a = self._a
             p = lay.LS + q * lay.LS_WIDTH
