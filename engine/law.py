@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource
+from .kernels import exclude, select
+from .urn import Urn
 
 if TYPE_CHECKING:
     from .contract import Mask, States
@@ -27,22 +29,21 @@ Logits: TypeAlias = Any
 Ids: TypeAlias = npt.NDArray[np.int64]
 Reals: TypeAlias = npt.NDArray[np.float64]
 
-SPARSE_WORDS = 256
-"""Up to so many non-zero words their bits are expanded alone; beyond, expanding the whole row is faster."""
+SPARSE = 16
+"""A mask is sparse if it allows at most one in so many tokens.  Those are gathered, and exponentiated in float64; of a dense
+one the whole row is exponentiated in its own precision, which vector instructions make as cheap."""
 
 
 def allowed_ids(mask: Mask, width: int) -> Ids:
     """The set bits of a mask below ``width``, ascending, as int64."""
-    words = np.flatnonzero(mask)
-    if len(words) <= SPARSE_WORDS:
-        chosen = np.ascontiguousarray(mask[words]).astype("<u4", copy=False)
-        bits = np.unpackbits(chosen.view(np.uint8), bitorder="little").reshape(len(words), 32)
-        row, bit = np.nonzero(bits)
-        ids = words[row] * 32 + bit
-    else:
-        every = np.ascontiguousarray(mask).astype("<u4", copy=False)
-        ids = np.flatnonzero(np.unpackbits(every.view(np.uint8), bitorder="little"))
-    return ids[: np.searchsorted(ids, width)]
+    ids = np.empty(min(32 * int(np.count_nonzero(mask)), width), np.int64)
+    return ids[: int(select(mask, width, True, ids))]
+
+
+def forbidden_ids(mask: Mask, width: int) -> Ids:
+    """The ids below ``width`` that a mask does not allow, ascending, as int64."""
+    ids = np.empty(width, np.int64)
+    return ids[: int(select(mask, width, False, ids))]
 
 
 def only_bit(mask: Mask) -> int | None:
@@ -67,14 +68,24 @@ def as_row(logits: Logits) -> npt.NDArray[np.floating[Any]]:
     return row if row.dtype in {np.dtype(np.float32), np.dtype(np.float64)} else row.astype(np.float32)
 
 
-def log_sum_exp(values: npt.NDArray[np.floating[Any]]) -> float:
-    """``log(sum(exp(values)))``, summed in float64; minus infinity for an empty or all-impossible row."""
+def log_sum_exp(values: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> float:
+    """``log(sum(exp(values / temperature)))``, summed in float64; minus infinity for an empty or all-impossible row."""
     if not len(values):
         return -math.inf
     top = float(values.max())
     if not math.isfinite(top):
         return top
-    return top + math.log(float(np.exp(values - values.dtype.type(top)).sum(dtype=np.float64)))
+    below = values - values.dtype.type(top)
+    if temperature != 1:
+        below /= below.dtype.type(temperature)
+    return top / temperature + math.log(float(np.exp(below, out=below).sum(dtype=np.float64)))
+
+
+def _checked_top(values: npt.NDArray[np.floating[Any]]) -> float:
+    top = float(values.max())  # a NaN anywhere among them comes out here
+    if math.isnan(top) or top == math.inf:
+        raise InvalidSource("the model's logits hold NaN or infinity", hint="load the model in a wider dtype")
+    return top
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +195,8 @@ class Law:
         values = row[ids]
         if values.max() == -np.inf:  # the model excludes all that is valid: the constraint still has to be kept
             return Distribution(ids, np.full(len(ids), 1 / len(ids)), -math.inf)
-        divisor = row.dtype.type(1.0 if self.greedy else self.temperature)
-        log_valid = log_sum_exp(values / divisor) - log_sum_exp(row / divisor)
+        heat = 1.0 if self.greedy else self.temperature
+        log_valid = min(0.0, log_sum_exp(values.astype(np.float64), heat) - log_sum_exp(row, heat))
         if self.greedy:
             return Distribution(ids[[int(np.argmax(values))]], np.ones(1), log_valid)
         kept, probabilities = self._truncate(ids, np.asarray(values, np.float64) / self.temperature)
@@ -201,6 +212,9 @@ class Law:
         mask: Mask | None = None,
     ) -> int:
         """Draw a token without computing the valid mass, which costs a pass over the whole row."""
+        if not self.truncated:
+            urn, _ = self.urn(logits, state, budget=budget, mask=mask, weigh=False)
+            return urn.token(urn.draw(rng))
         row, ids = self._allowed(logits, state, budget, mask)
         if len(ids) == 1:
             return int(ids[0])
@@ -212,21 +226,65 @@ class Law:
         kept, probabilities = self._truncate(ids, np.asarray(values, np.float64) / self.temperature)
         return Distribution(kept, probabilities, math.nan).sample(rng)
 
+    def urn(
+        self,
+        logits: Logits,
+        state: int,
+        *,
+        budget: int | None = None,
+        mask: Mask | None = None,
+        weigh: bool = True,
+    ) -> tuple[Urn, float]:
+        """The tempered, untruncated law of the allowed tokens as weights to draw from, and the log of its valid mass.
+
+        Where the model excludes every allowed token the weights are equal and the mass is zero.  Without ``weigh`` the
+        mass is not computed (NaN): for a sparse mask it costs a pass over the whole row.
+
+        """
+        row = as_row(logits)
+        if mask is None:
+            mask = self.constraint.mask(state, budget=budget)
+        n_allowed = int(np.bitwise_count(mask).sum())
+        if n_allowed * SPARSE <= len(row):
+            ids: Ids | None = self._some(allowed_ids(mask, len(row)), state, row)
+            values = row[ids].astype(np.float64)
+        else:
+            ids = None
+            values = row.copy()
+            if int(exclude(values, mask, -np.inf)) == len(row):
+                self._some(allowed_ids(mask, 0), state, row)
+        top = _checked_top(values)
+        if top == -math.inf:
+            ids = allowed_ids(mask, len(row)) if ids is None else ids
+            return Urn(np.ones(len(ids)), ids), -math.inf
+        urn, top = Urn.from_logits(values, self.temperature, ids)
+        if not weigh:
+            return urn, math.nan
+        log_allowed = top + math.log(urn.total)
+        if ids is not None:
+            return urn, min(0.0, log_allowed - log_sum_exp(row, self.temperature))
+        # The whole is the allowed part and the rest, a sum: no difference of two large numbers, and one pass instead of two.
+        rest = log_sum_exp(row[forbidden_ids(mask, len(row))].astype(np.float64), self.temperature)
+        if math.isnan(rest):
+            _checked_top(row)
+        return urn, -float(np.logaddexp(0.0, rest - log_allowed))
+
+    def _some(self, ids: Ids, state: int, row: npt.NDArray[np.floating[Any]]) -> Ids:
+        if not len(ids):
+            raise InvalidSource(
+                f"state {state} allows no token among the {len(row)} that the model has",
+                hint="use the vocabulary of the model's own tokenizer, and a budget not below finish_bound",
+            )
+        return ids
+
     def _allowed(
         self, logits: Logits, state: int, budget: int | None, mask: Mask | None
     ) -> tuple[npt.NDArray[np.floating[Any]], Ids]:
         row = as_row(logits)
         if mask is None:
             mask = self.constraint.mask(state, budget=budget)
-        ids = allowed_ids(mask, len(row))
-        if not len(ids):
-            raise InvalidSource(
-                f"state {state} allows no token among the {len(row)} that the model has",
-                hint="use the vocabulary of the model's own tokenizer, and a budget not below finish_bound",
-            )
-        top = float(row[ids].max())  # a NaN anywhere among them comes out here
-        if math.isnan(top) or top == math.inf:
-            raise InvalidSource("the model's logits hold NaN or infinity", hint="load the model in a wider dtype")
+        ids = self._some(allowed_ids(mask, len(row)), state, row)
+        _checked_top(row[ids])
         return row, ids
 
     def _truncate(self, ids: Ids, values: Reals) -> tuple[Ids, Reals]:

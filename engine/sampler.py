@@ -1,31 +1,65 @@
-"""Samplers: draw one token from the constrained law, and say what the constraint cost in probability."""
+"""Samplers: draw one token from the constrained law, and say what the constraint cost in probability.
+
+``log_weight`` is the log of an unbiased estimate of the valid mass of the tempered law, jointly with the token:
+``E[w 1{token = t}]`` is the probability that the model gives to t if t is allowed, and 0 if not.  The product of the weights along a
+text is its importance weight, which turns what the sampler draws into the model's own law conditioned on the language
+(Loula et al. 2025, "Syntactic and Semantic Control of Large Language Models via Sequential Monte Carlo").
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol, get_args
 
-from .law import Law, Logits
+import numpy as np
+
+from ..grammar.errors import InvalidSource
+from .law import Law, Logits, as_row
+from .rejection import Check, Drawn, Form, geometric, recursive, two_round
+from .residuals.checked import Checked, CheckedStates
+from .residuals.groups import FREE
+from .urn import Floats, Urn
 
 if TYPE_CHECKING:
-    import numpy as np
+    from .contract import States, Vocab
+    from .residuals.protocol import Residual
 
-    from .contract import States
+NO_TOKEN = -1
+"""What is returned with a weight of zero where no token was accepted: the text cannot go on."""
+
+Sample = tuple[int, float | None]
 
 
 class Sampler(Protocol):
     """What draws a token."""
 
-    def sample(self, logits: Logits, state: int, rng: np.random.Generator) -> tuple[int, float | None]:
-        """Draw a token; the second value is its log weight, or ``None`` where the law is truncated."""
+    @property
+    def states(self) -> States:
+        """What the states are of: the constraint, or its pairing with a residual."""
+        ...
+
+    def sample(
+        self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None
+    ) -> tuple[int, float | None]:
+        """Draw a token; the second value is its log weight, or ``None`` where there is none."""
         ...
 
 
 class MaskSampler:
-    """Draw from the masked, renormalised law: exact, at the price of one mask a token.
+    """Draw from the masked, renormalised law: exact, with the least possible variance, at the price of one mask a token.
 
-    The sum of the log weights along a text is the log importance weight that turns the locally
-    constrained law into the model's own law conditioned on the language (Loula et al. 2025,
-    "Syntactic and Semantic Control of Large Language Models via Sequential Monte Carlo").
+    Args:
+        constraint: a constraint, a session, or one of these with a residual (``Checked``): then every group of tokens that
+            completes a text is checked.
+        temperature: see ``Law`` for this and the others.
+        top_k: as in ``Law``.
+        top_p: as in ``Law``.
+        min_p: as in ``Law``.
+
     """
 
     def __init__(
@@ -37,9 +71,10 @@ class MaskSampler:
         top_p: float | None = None,
         min_p: float | None = None,
     ) -> None:
+        self.states = constraint
         self.law = Law(constraint, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
 
-    def sample(self, logits: Logits, state: int, rng: np.random.Generator) -> tuple[int, float | None]:
+    def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
         """Draw a token after ``state``.
 
         Returns:
@@ -51,6 +86,339 @@ class MaskSampler:
 
         """
         if self.law.truncated:
-            return self.law.choose(logits, state, rng), None
-        distribution = self.law(logits, state)
-        return distribution.sample(rng), distribution.log_valid_mass
+            return self.law.choose(logits, state, rng, budget=budget), None
+        if isinstance(self.states, CheckedStates):
+            mask = self.states.mask(state, budget=budget)
+            if not mask.any():
+                return NO_TOKEN, -math.inf
+            urn, log_valid = self.law.urn(logits, state, mask=mask)
+        else:
+            urn, log_valid = self.law.urn(logits, state, budget=budget)
+        return urn.token(urn.draw(rng)), log_valid
+
+
+def _allows(states: States, state: int, budget: int | None, token: int) -> bool:
+    """Whether a token may follow, and the text can be completed within what then is left of the budget."""
+    after = states.advance(state, token)
+    if not after or budget is None:
+        return bool(after)
+    if budget > 0:
+        return states.fits(after, budget - 1)
+    return bool(states.mask(state, budget=0)[token >> 5] >> np.uint32(token & 31) & 1)  # end-of-sequence is not counted
+
+
+class CheckFirst:
+    """Draw from the model's own law and check that token; only if it is not allowed, take the mask.
+
+    The law is that of ``MaskSampler``: P(x) + P(not valid) P(x) / Z = P(x) / Z.  Where the model is right most of the time, a token
+    costs one step of the automaton instead of a mask.  There is no weight: one check says too little of the valid mass.
+
+    Top-p needs the mass of all valid tokens and therefore is not served; ``top_k`` walks down the tokens until k have
+    passed, and ``min_p`` until one has.
+    """
+
+    def __init__(
+        self,
+        constraint: States,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        max_checks: int = 8,
+    ) -> None:
+        if max_checks < 1:
+            raise InvalidSource(f"max_checks {max_checks} checks nothing", where="max_checks")
+        self.states = constraint
+        self.law = Law(constraint, temperature=temperature, top_k=top_k, min_p=min_p)
+        self._max_checks = max_checks
+
+    def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
+        """Draw a token after ``state``; the weight always is ``None``."""
+        row = as_row(logits)
+        check = partial(_allows, self.states, state, budget)
+        token = self._try(row, check, rng)
+        return self.law.choose(row, state, rng, budget=budget) if token is None else token, None
+
+    def _try(self, row: Floats, check: Check, rng: np.random.Generator) -> int | None:
+        """A token of the law, or nothing where the checks have not settled it."""
+        if self.law.greedy:
+            best = int(np.argmax(row))
+            return best if row[best] > -np.inf and check(best) else None
+        if not self.law.cuts_tail:
+            urn, top = Urn.from_logits(row, self.law.temperature)
+            if not 0 < urn.total < math.inf:  # NaN, infinity, nothing at all: the law has the words for it
+                return None
+            index = urn.draw(rng)
+            return index if top > -math.inf and check(index) else None
+        return self._try_truncated(row, check, rng)
+
+    def _try_truncated(self, row: Floats, check: Check, rng: np.random.Generator) -> int | None:
+        """Collect the most likely allowed tokens, best first, lower ids first among equals; then draw among them."""
+        wanted = self.law.top_k or 1
+        ahead = min(len(row), wanted + self._max_checks)
+        edge = np.partition(row, len(row) - ahead)[len(row) - ahead]
+        if not math.isfinite(edge):
+            return None
+        near = np.flatnonzero(row >= edge)
+        best = near[np.argsort(-row[near], kind="stable")]
+        kept: list[int] = []
+        failed = 0
+        floor = -math.inf
+        for token in best.tolist():
+            if len(kept) == self.law.top_k or row[token] < floor:
+                return self._draw(row, kept, rng)
+            if failed == self._max_checks:
+                return None
+            if not check(token):
+                failed += 1
+                continue
+            kept.append(token)
+            if len(kept) == 1 and self.law.min_p:
+                floor = float(row[token]) + self.law.temperature * math.log(self.law.min_p)
+        done = len(kept) == self.law.top_k or len(best) == len(row)
+        return self._draw(row, kept, rng) if done and kept else None
+
+    def _draw(self, row: Floats, kept: list[int], rng: np.random.Generator) -> int:
+        ids = np.sort(np.array(kept, np.int64))
+        urn, _ = Urn.from_logits(row[ids].astype(np.float64), self.law.temperature, ids)
+        return urn.token(urn.draw(rng))
+
+
+class AWRS:
+    """Adaptive weighted rejection sampling: a few checks instead of a mask, and a weight that is right on average.
+
+    Without a residual the tokens of the model's own law are checked by the constraint.  With one, the constraint's mask
+    goes first, and its mass is exact: rejection runs on what the mask leaves, so that the variance hangs on the residual alone.
+    Where at most ``max_groups`` verdicts decide the step (see ``residuals.groups``) all are asked for, and the step is exact.
+
+    Args:
+        constraint: a constraint, a session, or a pairing with a residual.
+        residual: pairs the constraint with it; ``states`` is then the pairing, whose states ``sample`` takes.
+        form: ``recursive`` has the fewest checks, ``geometric`` with 5 accepts the lightest tail; see ``rejection``.
+        accepts: accepts that the geometric form waits for; the others are made for two.
+        max_rejects: give up after so many rejects; the weights stay unbiased.  Not for the two-round form.
+        temperature: of the law.
+        max_groups: verdicts that an exact step may cost.
+
+    Raises:
+        InvalidSource: an option out of its range, or one that the form does not have.
+
+    """
+
+    def __init__(
+        self,
+        constraint: States,
+        residual: Residual | None = None,
+        form: Form = "recursive",
+        accepts: int = 2,
+        max_rejects: int | None = None,
+        *,
+        temperature: float = 1.0,
+        max_groups: int = 16,
+    ) -> None:
+        if form not in get_args(Form):
+            raise InvalidSource(f"form {form!r} is none of {', '.join(get_args(Form))}", where="form")
+        if accepts < 2 or (accepts > 2 and form != "geometric"):
+            hint = "the estimate needs two" if accepts < 2 else "form='geometric' takes more"
+            raise InvalidSource(f"{accepts} accepts in the form {form!r}", where="accepts", hint=hint)
+        if max_rejects is not None and max_rejects < 1:
+            raise InvalidSource(f"max_rejects {max_rejects} draws nothing", where="max_rejects")
+        if max_rejects is not None and form == "two-round":
+            raise InvalidSource(
+                "no unbiased estimate of the two-round form is known that stops early",
+                where="max_rejects",
+                hint="use form='recursive' or 'geometric'",
+            )
+        if temperature == 0:
+            raise InvalidSource("a greedy law has no weights", where="temperature", hint="use CheckFirst")
+        self.states: States = _paired(constraint, residual)
+        self.law = Law(self.states, temperature=temperature)
+        self._form = form
+        self._accepts = accepts
+        self._max_rejects = max_rejects
+        self._max_groups = max_groups
+        self.n_checks = 0
+
+    def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
+        """Draw a token after ``state`` and its log weight; ``NO_TOKEN`` and minus infinity if none was accepted."""
+        if isinstance(self.states, CheckedStates):
+            return self._sample_residual(self.states, logits, state, rng, budget)
+        row = as_row(logits)
+        urn, _ = Urn.from_logits(row, self.law.temperature)
+        if not math.isfinite(urn.total):
+            raise InvalidSource("the model's logits hold NaN or infinity", hint="load the model in a wider dtype")
+
+        def check(token: int) -> bool:
+            self.n_checks += 1
+            return _allows(self.states, state, budget, token)
+
+        index, log_weight = self._draw(urn, check, rng)
+        return (NO_TOKEN if index is None else index), log_weight
+
+    def _draw(self, urn: Urn, check: Check, rng: np.random.Generator) -> Drawn:
+        if self._form == "two-round":
+            return two_round(urn, check, rng)
+        if self._form == "recursive":
+            return recursive(urn, check, rng, self._max_rejects)
+        return geometric(urn, check, rng, self._accepts, self._max_rejects)
+
+    def _sample_residual(
+        self, states: CheckedStates, logits: Logits, state: int, rng: np.random.Generator, budget: int | None
+    ) -> Sample:
+        mask = states.grammar_mask(state, budget=budget)
+        if not mask.any():
+            return NO_TOKEN, -math.inf
+        urn, log_grammar = self.law.urn(logits, state, mask=mask)
+        groups = states.groups(state)
+        if urn.ids is None:
+            guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
+            guarded = guarded[urn.weights[guarded] > 0]
+            of = groups.group[guarded]
+        else:
+            guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
+            of = groups.group[urn.ids[guarded]]
+        present = np.unique(of)
+        if len(present) <= self._max_groups:
+            self.n_checks += len(present)
+            dead = [g for g in present.tolist() if not states.verdict(state, g)]
+            whole = urn.total
+            if dead:
+                urn.remove_all(guarded[np.isin(of, dead)])
+            if urn.total <= 0:
+                return NO_TOKEN, -math.inf
+            return urn.token(urn.draw(rng)), log_grammar + math.log(urn.total / whole)
+
+        def check(index: int) -> bool:
+            group = int(groups.group[urn.token(index)])
+            self.n_checks += group != FREE
+            return states.verdict(state, group)
+
+        index, log_weight = self._draw(urn, check, rng)
+        return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
+
+
+def _paired(constraint: States, residual: Residual | None) -> States:
+    if residual is None:
+        return constraint
+    if isinstance(constraint, CheckedStates):
+        raise InvalidSource(
+            "the constraint has a residual already", where="residual", hint="join the two by residuals.All"
+        )
+    vocab: Vocab = constraint.vocab  # type: ignore[attr-defined]  # of a constraint, and of the sessions of compiled ones
+    if hasattr(constraint, "session"):
+        return Checked(constraint, residual)  # type: ignore[arg-type]  # what opens sessions is a constraint
+    return CheckedStates(constraint, residual, vocab)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds that the parts of a step take; given to ``AutoSampler`` they are fixed, else it measures them.
+
+    Attributes:
+        check: a draw from the model's own law, and one check of the automaton.
+        mask: the mask of a state that was not asked for before, and a draw.
+        known_mask: the same for a state that was.
+
+    """
+
+    check: float
+    mask: float
+    known_mask: float
+
+
+class AutoSampler:
+    """Choose for each step what is cheapest: the mask, one check first, or rejection.
+
+    With weights the mask is taken, because its weight has no variance, unless a mask costs more than ``budget_seconds``; then
+    AWRS is used.  Without weights one check goes first where ``check + (1 - hit) mask < mask``, hit being the share of tokens that
+    passed so far.  A state whose mask was taken before has it in the store, so its cost is that of a copy.
+
+    The choice depends on the state and on the past alone, never on the token, so each step has the law of ``MaskSampler`` in every
+    case.  Measured costs make the *draws* differ between runs of one seed; with given ``costs`` they do not.
+
+    Args:
+        constraint: a constraint, a session, or a pairing with a residual.
+        weighted: whether a weight is returned, as SMC needs; a greedy law has none.
+        temperature: of the law.
+        costs: fixed costs instead of measured ones.
+        budget_seconds: what a mask may cost before its weight is estimated.
+
+    """
+
+    KNOWN = 1 << 14
+    """States that are remembered."""
+
+    SMOOTHING = 0.1
+    """Share of the newest measurement in a running mean: some ten steps of memory."""
+
+    def __init__(
+        self,
+        constraint: States,
+        *,
+        weighted: bool = True,
+        temperature: float = 1.0,
+        costs: Costs | None = None,
+        budget_seconds: float = 0.01,
+    ) -> None:
+        if weighted and temperature == 0:
+            raise InvalidSource("a greedy law has no weights", where="temperature", hint="pass weighted=False")
+        self.states = constraint
+        self.weighted = weighted
+        self._mask = MaskSampler(constraint, temperature=temperature)
+        self._first = CheckFirst(constraint, temperature=temperature)
+        self._rejection = None if temperature == 0 else AWRS(constraint, form="geometric", temperature=temperature)
+        self._fixed = costs is not None
+        self._costs = [costs.check, costs.mask, costs.known_mask] if costs else [2e-6, 5e-5, 5e-6]
+        self._budget_seconds = budget_seconds
+        self._hit = 0.9
+        self._known: OrderedDict[int, None] = OrderedDict()
+
+    @property
+    def costs(self) -> Costs:
+        """The costs as they stand."""
+        return Costs(*self._costs)
+
+    def choice(self, state: int) -> str:
+        """``mask``, ``check-first`` or ``awrs``: what the next step at a state will use."""
+        check, mask, known = self._costs
+        cost = known if state in self._known else mask
+        if self.weighted:
+            return "awrs" if cost > self._budget_seconds else "mask"
+        return "check-first" if check + (1 - self._hit) * cost < cost else "mask"
+
+    def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
+        """Draw a token after ``state``, with a log weight if the sampler is weighted."""
+        choice = self.choice(state)
+        row = as_row(logits)
+        if choice == "awrs" and self._rejection is not None:
+            if not self._fixed:  # what is not measured is forgotten, so that a mask is tried again
+                self._costs[1:] = [0.98 * cost for cost in self._costs[1:]]
+            return self._rejection.sample(row, state, rng, budget=budget)
+        if choice == "check-first":
+            began = perf_counter()
+            token = self._first._try(row, partial(_allows, self.states, state, budget), rng)  # noqa: SLF001 - one family
+            self._measure(0, perf_counter() - began)
+            self._hit += self.SMOOTHING * ((token is not None) - self._hit)
+            if token is not None:
+                return token, None
+        which = 2 if state in self._known else 1
+        self._remember(state)
+        began = perf_counter()
+        token, log_weight = self._drawn_by_mask(row, state, rng, budget)
+        self._measure(which, perf_counter() - began)
+        return token, log_weight
+
+    def _drawn_by_mask(self, row: Floats, state: int, rng: np.random.Generator, budget: int | None) -> Sample:
+        if self.weighted:
+            return self._mask.sample(row, state, rng, budget=budget)
+        return self._mask.law.choose(row, state, rng, budget=budget), None
+
+    def _measure(self, which: int, seconds: float) -> None:
+        if not self._fixed:
+            self._costs[which] += self.SMOOTHING * (seconds - self._costs[which])
+
+    def _remember(self, state: int) -> None:
+        self._known[state] = None
+        self._known.move_to_end(state)
+        if len(self._known) > self.KNOWN:
+            self._known.popitem(last=False)

@@ -1,0 +1,42 @@
+"""What a check is that no automaton can make."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol, TypeAlias
+
+ResidualState: TypeAlias = Any
+"""An immutable, hashable value, never ``None``: what the check remembers of a text.  A fork is the same value twice."""
+
+
+class Residual(Protocol):
+    """A check of texts that grow byte by byte; pure, so that particles, beams and retries share it.
+
+    A residual answers *dead*, *alive* or *done* of a text: ``advance`` gives ``None``, or a state; and ``may_end`` of that state.
+    Dead is for ever: no text that begins with a dead one may be accepted.  The converse is not promised.  A check that calls
+    texts alive which cannot be completed stays sound, and costs weight: samplers find out later.
+    """
+
+    @property
+    def start(self) -> Hashable:
+        """The state of the empty text."""
+        ...
+
+    def advance(self, state: ResidualState, data: bytes, /) -> ResidualState | None:
+        """The state after more text; ``None`` if the text is dead.  ``state`` stays usable.
+
+        Advancing by two texts is advancing by both joined.
+        """
+        ...
+
+    def may_end(self, state: ResidualState, /) -> bool:
+        """Whether the text so far passes as a whole."""
+        ...
+
+    def guards(self, state: ResidualState, /) -> bytes | None:
+        """The bytes at which the verdict can change: more text without any of them never is dead.
+
+        ``None`` stands for every byte.  What follows the last guard of a token cannot matter to its verdict, so all tokens that
+        are equal up to there share one: the fewer guards, the fewer calls.
+        """
+        ...
