@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 from .checked import Checked, CheckedSession
+from .json import Closed, JsonPredicate, JsonResidual, UniqueItems
 from .protocol import Residual
+from .python import PythonCompiles, PythonNames
+from .sql import SqliteRuns
+from .text import All, Check, TextCheck
 
-__all__ = ["Checked", "CheckedSession", "Residual"]
+__all__ = [
+    "All",
+    "Check",
+    "Checked",
+    "CheckedSession",
+    "Closed",
+    "JsonPredicate",
+    "JsonResidual",
+    "PythonCompiles",
+    "PythonNames",
+    "Residual",
+    "SqliteRuns",
+    "TextCheck",
+    "UniqueItems",
+]
