@@ -14,11 +14,14 @@ from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
+from .engine import residuals  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
-from .engine.sampler import MaskSampler  # noqa: E402
+from .engine.residuals import Checked  # noqa: E402
+from .engine.sampler import AWRS, AutoSampler, CheckFirst, MaskSampler  # noqa: E402
+from .engine.smc import SMC  # noqa: E402
 from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
 from .grammar.choices import Choices  # noqa: E402
 from .grammar.composition import Repeat, Sequence, Text, Union  # noqa: E402
@@ -26,6 +29,7 @@ from .grammar.errors import (  # noqa: E402
     BudgetTooSmall,
     InvalidSource,
     LimitExceeded,
+    NoOutput,
     StaleState,
     SyntagmaError,
     TokenizerError,
@@ -42,9 +46,14 @@ from .grammar.structural import AnyText, StructuralTag, Tag  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "AWRS",
     "HOLE",
+    "SMC",
     "AnyText",
+    "AutoSampler",
     "BudgetTooSmall",
+    "CheckFirst",
+    "Checked",
     "Choices",
     "Constraint",
     "Ebnf",
@@ -58,6 +67,7 @@ __all__ = [
     "Law",
     "LimitExceeded",
     "MaskSampler",
+    "NoOutput",
     "Regex",
     "RegularSource",
     "Repeat",
@@ -79,5 +89,6 @@ __all__ = [
     "compile",
     "extract",
     "generate",
+    "residuals",
     "testing",
 ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, is_type
 from ..grammar.errors import BudgetTooSmall, InvalidSource, SyntagmaError
 from ..grammar.jsonschema import JsonSchema
 from .compile import compile as compile_source
-from .generate import Generation, generate_many
+from .generate import generate_many
+from .generation import Generation
 from .model import Chat, LanguageModel, Model, Tokenizer
 from .summary import summarise
 

@@ -19,15 +19,36 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count, islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 
-from ..grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
+from ..grammar.errors import InvalidSource
 from .contract import Constraint
+from .generation import (
+    DEFAULT_MAX_NEW_TOKENS,
+    FinishReason,
+    Generation,
+    checked_budget,
+    checked_seed,
+    next_constraint,
+    room,
+)
 from .law import Law, Logits, only_bit
-from .model import CachedRows, Chat, LanguageModel, Model, Prompt, Tokenizer, check_width, context_limit, prompt_ids
+from .model import (
+    CachedRows,
+    Chat,
+    Model,
+    Prompt,
+    Tokenizer,
+    check_width,
+    context_limit,
+    model_and_tokenizer,
+    prompt_ids,
+)
+from .posterior import Method
 from .text import TextStream
+from .weigh import weigh_many
 
 if TYPE_CHECKING:
     from ..automata.constraint import Constraint as AnyConstraint
@@ -47,6 +68,9 @@ class GenerateOptions(TypedDict, total=False):
         seed: of the draws (default 0); a prompt's draws depend on it and on the prompt's place alone.
         tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
         batch_size: prompts decoded together (default 8).
+        method: grow several outputs of a prompt and weigh them, such as ``SMC()``; the generation is a draw from its
+            ``posterior``.  The temperature is then 1 by default, greedy is refused, and so is truncation, for
+            it leaves no weights.  Prompts are done one by one.
 
     """
 
@@ -58,46 +82,11 @@ class GenerateOptions(TypedDict, total=False):
     seed: int
     tokenizer: Tokenizer
     batch_size: int
+    method: Method | None
 
-
-FinishReason: TypeAlias = Literal["final", "eos", "budget"]
-"""``final``: nothing could follow.  ``eos``: the model ended a text that could have gone on.
-``budget``: no token was left for going on.  The text is complete in every case."""
-
-DEFAULT_MAX_NEW_TOKENS = 1024
 
 TIGHT_SLACK = 8
 """With fewer tokens than this to spare, masks are taken under the budget.  Its value changes no output's law."""
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One complete output.
-
-    Attributes:
-        text: the output; bytes that are not UTF-8 (a byte-level grammar may ask for such) are replaced.
-        data: the output's exact bytes.
-        tokens: its token ids, end-of-sequence not among them.
-        finish_reason: why it ended here.
-        prompt_tokens: length of the prompt in tokens.
-        n_forward: calls of the model that this row took part in, the prompt's included.
-        n_forced: tokens that were certain and cost no call of their own.
-        model_seconds: this row's share of the time in the model; rows in a call share its time evenly.
-        constraint_seconds: time in the constraint: masks, steps, forced tokens.
-        sampling_seconds: time in the law: softmax, truncation, drawing.
-
-    """
-
-    text: str
-    data: bytes
-    tokens: list[int]
-    finish_reason: FinishReason
-    prompt_tokens: int
-    n_forward: int
-    n_forced: int
-    model_seconds: float
-    constraint_seconds: float
-    sampling_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,18 +185,7 @@ def _open_row(
     stack: ExitStack, prompt: list[int], constraint: Constraint, options: Options, stream: int, limit: int | None
 ) -> _Row:
     states = stack.enter_context(constraint.session())
-    budget = options.max_new_tokens
-    if not states.start:
-        raise InvalidSource("the constraint accepts nothing at all", where="constraint")
-    if not states.fits(states.start, budget):
-        raise BudgetTooSmall(budget=budget, needed=states.finish_bound(states.start))
-    if limit is not None and not states.fits(states.start, limit - len(prompt)):
-        raise LimitExceeded(
-            f"a prompt of {len(prompt)} tokens leaves too little of the model's context for a complete output",
-            limit="max_position_embeddings",
-            value=limit,
-            hint=f"shorten the prompt to at most {limit - states.finish_bound(states.start)} tokens",
-        )
+    budget = room(states, len(prompt), options.max_new_tokens, limit)
     return _Row(
         prompt_tokens=len(prompt),
         states=states,
@@ -223,7 +201,7 @@ def _open_row(
         rng=np.random.default_rng([options.seed, stream]),
         eos_ids=frozenset(constraint.vocab.eos_ids),
         under_budget=True,
-        remaining=budget if limit is None else min(budget, limit - len(prompt)),
+        remaining=budget,
         mask=np.zeros((constraint.vocab.size + 31) // 32, np.uint32),
         ends=_bits(constraint.vocab.eos_ids, constraint.vocab.size),
         pending=list(prompt),
@@ -278,12 +256,6 @@ def _finish(row: _Row, constraint: Constraint) -> Generation:
     )
 
 
-def _model_and_tokenizer(model: Model, tokenizer: Tokenizer) -> tuple[Model, Tokenizer]:
-    if isinstance(model, LanguageModel):
-        return model.model, tokenizer or model.tokenizer
-    return model, tokenizer
-
-
 def generate_many(  # noqa: PLR0913 - the options by name
     model: Model,
     prompts: Iterable[Prompt],
@@ -309,17 +281,17 @@ def generate_many(  # noqa: PLR0913 - the options by name
         One generation a prompt, in the order of the prompts.
 
     """
-    model, tokenizer = _model_and_tokenizer(model, tokenizer)
+    model, tokenizer = model_and_tokenizer(model, tokenizer)
     if batch_size < 1:
         raise InvalidSource(f"batch_size {batch_size} decodes nothing", where="batch_size")
-    options = Options(_checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, _checked_seed(seed))
+    options = Options(checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, checked_seed(seed))
     limit = context_limit(model)
     source = iter(prompts)
     constraints = iter(constraint) if isinstance(constraint, Iterable) else None
     checked: set[int] = set()
     numbers = count() if streams is None else iter(streams)
     while chunk := list(islice(source, batch_size)):
-        own = [_next_constraint(constraint, constraints) for _ in chunk]
+        own = [next_constraint(constraint, constraints) for _ in chunk]
         for each in own:
             if id(each.vocab) not in checked:
                 check_width(model, each.vocab)
@@ -333,27 +305,6 @@ def generate_many(  # noqa: PLR0913 - the options by name
                 pass
             done = [_finish(row, each) for row, each in zip(rows, own, strict=True)]
         yield from done
-
-
-def _next_constraint(constraint: Constraint | Iterable[Constraint], rest: Iterator[Constraint] | None) -> Constraint:
-    if rest is None:
-        return constraint  # type: ignore[return-value]  # not iterable, so the one constraint of all rows
-    each = next(rest, None)
-    if each is None:
-        raise InvalidSource("there are fewer constraints than prompts", where="constraint")
-    return each
-
-
-def _checked_budget(max_new_tokens: int) -> int:
-    if max_new_tokens < 0:
-        raise InvalidSource(f"max_new_tokens {max_new_tokens} is negative", where="max_new_tokens")
-    return max_new_tokens
-
-
-def _checked_seed(seed: int) -> int:
-    if seed < 0:
-        raise InvalidSource(f"seed {seed} is negative", where="seed")
-    return seed
 
 
 def _is_one(prompts: Prompt | Sequence[Prompt]) -> bool:
@@ -397,13 +348,19 @@ def generate(
         BudgetTooSmall: before anything is generated, with a number of tokens that is enough.
         LimitExceeded: the prompt leaves too little of the model's context.
         InvalidSource: an option or a prompt is wrong, or the vocabulary is not the model's.
+        NoOutput: a method has found none that passes its check.
 
     """
     one = _is_one(prompts)
+    rest: Any = dict(options)
+    method: Method | None = rest.pop("method", None)
     if not one and isinstance(constraint, Sequence) and len(constraint) != len(prompts):
         raise InvalidSource(f"{len(constraint)} constraints for {len(prompts)} prompts", where="constraint")
     every: Any = [prompts] if one else prompts
-    done = list(generate_many(model, every, constraint, **options))
+    if method is None:
+        done = list(generate_many(model, every, constraint, **rest))
+    else:
+        done = list(weigh_many(method, model, every, constraint, **rest))
     return done[0] if one else done
 
 
@@ -425,8 +382,8 @@ def stream(  # noqa: PLR0913 - the options by name
     The pieces joined are the ``text`` of ``generate`` with the same arguments.  Errors are those of
     ``generate`` and are raised before the first piece.
     """
-    model, tokenizer = _model_and_tokenizer(model, tokenizer)
-    options = Options(_checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, _checked_seed(seed))
+    model, tokenizer = model_and_tokenizer(model, tokenizer)
+    options = Options(checked_budget(max_new_tokens), temperature, top_k, top_p, min_p, checked_seed(seed))
     check_width(model, constraint.vocab)
     ids = prompt_ids(prompt, tokenizer or getattr(constraint.vocab, "tokenizer", None))
     with ExitStack() as stack:

@@ -245,6 +245,7 @@ class Law:
         if mask is None:
             mask = self.constraint.mask(state, budget=budget)
         n_allowed = int(np.bitwise_count(mask).sum())
+        values: npt.NDArray[np.floating[Any]]
         if n_allowed * SPARSE <= len(row):
             ids: Ids | None = self._some(allowed_ids(mask, len(row)), state, row)
             values = row[ids].astype(np.float64)

@@ -64,6 +64,13 @@ class LanguageModel(NamedTuple):
         return vocabulary_of(self.model, self.tokenizer)
 
 
+def model_and_tokenizer(model: Model, tokenizer: Tokenizer) -> tuple[Model, Tokenizer]:
+    """The two parts of a ``LanguageModel``, or the two as they are; a given tokenizer goes first."""
+    if isinstance(model, LanguageModel):
+        return model.model, tokenizer or model.tokenizer
+    return model, tokenizer
+
+
 def vocabulary_of(model: Model, tokenizer: Tokenizer) -> Vocabulary:
     """The vocabulary of a model: exact token bytes, the logits' width, every id that the model ends a text with."""
     known = _vocabularies.get(tokenizer)

@@ -114,6 +114,10 @@ class BudgetTooSmall(SyntagmaError, ValueError):
         )
 
 
+class NoOutput(SyntagmaError):
+    """A method that weighs whole outputs has found none that passes its check."""
+
+
 class TokenizerError(SyntagmaError, ValueError):
     """A tokenizer whose tokens have no exact bytes, or a file that is not a tokenizer."""
 

@@ -14,7 +14,7 @@ from ..grammar.errors import InvalidSource, SyntagmaError
 
 if TYPE_CHECKING:
     from ..engine.extract import Extractor
-    from ..engine.generate import Generation
+    from ..engine.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ..engine.unconstrained import Unconstrained
 from ..grammar.errors import InvalidSource
 
 if TYPE_CHECKING:
-    from ..engine.generate import Generation
+    from ..engine.generation import Generation
     from ..engine.model import LanguageModel
 
 DOCUMENTS = Path(__file__).resolve().parents[1] / "bench" / "demo"

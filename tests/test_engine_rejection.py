@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from syntagma.engine.rejection import Check, Drawn, first_accepted, geometric, recursive, two_round
 from syntagma.engine.urn import Urn
 
+pytestmark = pytest.mark.kernel
+
 LAWS = st.lists(st.integers(1, 60), min_size=1, max_size=5).flatmap(
     lambda weights: st.tuples(st.just(weights), st.lists(st.booleans(), min_size=len(weights), max_size=len(weights)))
 )
@@ -179,7 +181,7 @@ class TestUrn:
         assert urn.draw(One) == 599  # type: ignore[arg-type]
 
 
-def wrong_variants() -> Iterator[tuple[str, Sampler]]:
+def wrong_variants() -> Iterator[tuple[str, Sampler]]:  # noqa: C901, PLR0915 - a list of mistakes
     """Mistakes that one could make, each in an otherwise right sampler."""
 
     def recursive_variant(kind: str) -> Sampler:
@@ -273,14 +275,18 @@ def wrong_variants() -> Iterator[tuple[str, Sampler]]:
                 index = urn.draw(rng)
                 if check(index):
                     accepted += 1
-                    first = index if first is None or kind == "last accepted returned" and rejects else first
+                    first = index if first is None or (kind == "last accepted returned" and rejects) else first
                 else:
                     urn.remove(index)
                     rejects += 1
             if first is None:
                 return None, -math.inf
             rejects = rejects if kind == "rejects beyond the limit counted" else min(rejects, limit)
-            k, n = (accepted, accepted + rejects) if kind == "share of accepts" else (min(1, accepted), accepted + rejects - 1)
+            k, n = (
+                (accepted, accepted + rejects)
+                if kind == "share of accepts"
+                else (min(1, accepted), accepted + rejects - 1)
+            )
             if kind == "clipped as if complete" and accepted < 2:
                 n += 1
             return first, math.log(k) - math.log(n)

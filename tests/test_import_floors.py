@@ -22,6 +22,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 
 ON_DEMAND = (
     "gguf",
+    "jedi",
     "jsonschema",
     "llguidance",
     "pydantic",

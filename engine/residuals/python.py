@@ -14,7 +14,9 @@ from .text import TextCheck
 Mode: TypeAlias = Literal["exec", "eval"]
 
 _INCOMPLETE = "incomplete input"
-_PREFIX = ast.PyCF_ONLY_AST | 0x4000 | 0x200  # incomplete input is told from wrong input; a block is not ended by the text's end
+_PREFIX = (
+    ast.PyCF_ONLY_AST | 0x4000 | 0x200
+)  # incomplete input is told from wrong input; a block is not ended by the text's end
 
 
 def compiles(text: bytes, mode: Mode = "exec") -> bool:
@@ -82,7 +84,11 @@ class PythonNames(TextCheck):
     guard_bytes = b"\n"
 
     def __init__(self, known: tuple[str, ...] = (), *, jedi: bool = False) -> None:
-        self._known = frozenset(known) | frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__annotations__", "__class__"}
+        self._known = (
+            frozenset(known)
+            | frozenset(dir(builtins))
+            | {"__file__", "__name__", "__doc__", "__annotations__", "__class__"}
+        )
         self._jedi = jedi
         if jedi:
             try:
@@ -118,7 +124,9 @@ class PythonNames(TextCheck):
 def _ended_statements(text: bytes) -> bytes:
     """The top-level statements behind which another one has begun; only by then it is known that no ``else`` follows."""
     lines = text.splitlines(keepends=True)
-    begins = [i for i, line in enumerate(lines) if line[:1] not in {b" ", b"\t", b"\n", b"\r", b"#", b")", b"]", b"}", b""}]
+    begins = [
+        i for i, line in enumerate(lines) if line[:1] not in {b" ", b"\t", b"\n", b"\r", b"#", b")", b"]", b"}", b""}
+    ]
     for i in reversed(begins):
         before = b"".join(lines[:i])
         if lines[i].split(None, 1)[0].rstrip(b":") in {b"else", b"elif", b"except", b"finally", b"except*"}:
@@ -143,7 +151,9 @@ def _tried(tree: ast.Module) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Try) and any(
-            isinstance(part, ast.Name) and part.id == "NameError" for handler in node.handlers for part in ast.walk(handler)
+            isinstance(part, ast.Name) and part.id == "NameError"
+            for handler in node.handlers
+            for part in ast.walk(handler)
         ):
             found |= {part.id for line in node.body for part in ast.walk(line) if isinstance(part, ast.Name)}
     return found
@@ -161,7 +171,9 @@ def _unbound(table: symtable.SymbolTable, bound: frozenset[str] | set[str]) -> s
     """Global names that some inner scope reads and nothing binds."""
     found = set()
     for symbol in table.get_symbols():
-        own = symbol.is_assigned() or symbol.is_parameter() or symbol.is_imported()  # "global" too, in functions named top
+        own = (
+            symbol.is_assigned() or symbol.is_parameter() or symbol.is_imported()
+        )  # "global" too, in functions named top
         if symbol.is_global() and symbol.is_referenced() and not own and symbol.get_name() not in bound:
             found.add(symbol.get_name())
     for child in table.get_children():

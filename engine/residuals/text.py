@@ -73,7 +73,9 @@ class Check(TextCheck):
             raise InvalidSource("the function takes neither (text) nor (text, complete)", where="check")
         whole = not takes_both
         if whole and guards is not None:
-            raise InvalidSource("a check of complete texts has no guards", where="guards", hint="give it (text, complete)")
+            raise InvalidSource(
+                "a check of complete texts has no guards", where="guards", hint="give it (text, complete)"
+            )
         self._function = function
         self._whole = whole
         self.guard_bytes = b"" if whole else guards

@@ -1,0 +1,173 @@
+"""Sequential Monte Carlo: particles with weights, so that outputs follow the model's law *conditioned* on the constraint.
+
+Masking step by step gives every choice that keeps the constraint its renormalised probability, however little of the model's mass lies
+behind it.  Here each particle carries the product of the masses that masking divided by; particles with little weight die
+out, those with much multiply.  The average weight estimates the probability of the constraint without bias.
+
+Loula et al. 2025, "Syntactic and Semantic Control of Large Language Models via Sequential Monte Carlo"; Lipkin et al. 2025 (AWRS).
+
+The target under a budget is the model conditioned on texts that the budget's masks allow: all texts of at most that length where
+``finish_bound`` is exact.  While there is room to spare the budget is checked after the draw, and a particle that overruns dies: that
+is unbiased as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, get_args
+
+import numpy as np
+
+from ..grammar.errors import InvalidSource
+from .contract import DEAD
+from .posterior import Posterior
+from .resampling import SCHEMES, Scheme, effective_size
+from .residuals.checked import CheckedStates
+from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler
+
+if TYPE_CHECKING:
+    from .contract import States, Vocab
+    from .prefixes import LogitsAfter, Run
+    from .residuals.protocol import Residual
+
+Critic: TypeAlias = Callable[[bytes, bool], float]
+"""``critic(text, complete)``: the log of a factor of the target; minus infinity forbids the text."""
+
+SamplerFactory: TypeAlias = Callable[..., Sampler]
+"""Called with the states and ``temperature=``: ``MaskSampler``, ``partial(AWRS, form="geometric")``."""
+
+SLACK = 8
+"""With fewer tokens than this to spare, masks are taken under the budget; it changes the variance, not the target."""
+
+
+def weighted_sampler(states: States, *, temperature: float) -> Sampler:
+    """The sampler with the least variance at hand: exact masks, or AWRS on what a residual leaves open."""
+    if isinstance(states, CheckedStates):
+        return AWRS(states, form="geometric", accepts=3, temperature=temperature)
+    return AutoSampler(states, temperature=temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class _Particle:
+    state: int
+    tokens: Run = ()
+    log_weight: float = 0.0
+    twist: float = 0.0  # the part of log_weight that is provisional
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class SMC:
+    """Sequential Monte Carlo over whole outputs.
+
+    Attributes:
+        particles: outputs that are grown side by side.
+        check: a residual that outputs have to pass.
+        ess_threshold: resample when the effective number of particles falls below this share of them; 0 never does, which
+            is importance sampling.
+        resampling: see ``resampling``.
+        critic: a factor of the target, such as a reward's log.  Of incomplete texts its value is provisional: it steers
+            resampling and is taken back before the next step (a twist), so that it changes no probability.
+        critic_of_prefixes: ask the critic about incomplete texts as well.
+        sampler: what draws tokens; it has to give weights.
+
+    Raises:
+        InvalidSource: an option out of its range.
+
+    """
+
+    particles: int = 5
+    check: Residual | None = None
+    ess_threshold: float = 0.5
+    resampling: Scheme = "systematic"
+    critic: Critic | None = None
+    critic_of_prefixes: bool = True
+    sampler: SamplerFactory = weighted_sampler
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.particles < 1:
+            raise InvalidSource(f"{self.particles} particles are no sample", where="particles")
+        if not 0 <= self.ess_threshold <= 1:
+            raise InvalidSource(f"ess_threshold {self.ess_threshold} is not in [0, 1]", where="ess_threshold")
+        if self.resampling not in get_args(Scheme):
+            raise InvalidSource(
+                f"resampling {self.resampling!r} is none of {', '.join(get_args(Scheme))}", where="resampling"
+            )
+
+    def run(
+        self,
+        logits_after: LogitsAfter,
+        states: States,
+        vocab: Vocab,
+        rng: np.random.Generator,
+        *,
+        max_tokens: int,
+        temperature: float = 1.0,
+    ) -> Posterior:
+        """Grow the particles to their ends; see ``Method.run``."""
+        sampler = self.sampler(states, temperature=temperature)
+        particles = [_Particle(states.start)] * self.particles
+        sizes: list[float] = []
+        for remaining in range(max_tokens, -1, -1):
+            live = [p for p in particles if not p.done]
+            if not live:
+                break
+            prefixes = list(dict.fromkeys(p.tokens for p in live))
+            rows = dict(zip(prefixes, logits_after(prefixes), strict=True))
+            particles = [
+                p if p.done else self._step(p, rows[p.tokens], sampler, vocab, rng, remaining) for p in particles
+            ]
+            log_weights = np.array([p.log_weight for p in particles])
+            sizes.append(effective_size(log_weights))
+            if 0 < sizes[-1] < self.ess_threshold * self.particles:
+                particles = self._resampled(particles, log_weights, rng)
+        total = np.array([p.log_weight for p in particles])
+        return Posterior.of(
+            ((p.tokens, p.log_weight) for p in particles if p.done),
+            log_evidence=float(np.logaddexp.reduce(total)) - math.log(self.particles),
+            effective_sizes=tuple(sizes),
+            n_checks=int(getattr(sampler, "n_checks", 0)),
+        )
+
+    def _step(
+        self,
+        particle: _Particle,
+        row: np.ndarray,
+        sampler: Sampler,
+        vocab: Vocab,
+        rng: np.random.Generator,
+        remaining: int,
+    ) -> _Particle:
+        states = sampler.states
+        tight = not states.fits(particle.state, remaining - SLACK)
+        token, gained = sampler.sample(row, particle.state, rng, budget=remaining if tight else None)
+        if gained is None:
+            raise InvalidSource("the sampler gives no weights", where="sampler", hint="use MaskSampler or AWRS")
+        log_weight = particle.log_weight - particle.twist + gained
+        after = DEAD if token == NO_TOKEN else states.advance(particle.state, token)
+        ends = token in vocab.eos_ids
+        overruns = not (ends or tight or (after and states.fits(after, remaining - 1)))
+        if not after or overruns or log_weight == -math.inf:
+            return replace(particle, log_weight=-math.inf, twist=0.0, done=True)
+        tokens = particle.tokens if ends else (*particle.tokens, token)
+        score = self._score(tokens, vocab, complete=ends)
+        if score == -math.inf:
+            return replace(particle, log_weight=-math.inf, twist=0.0, done=True)
+        return _Particle(after, tokens, log_weight + score, 0.0 if ends else score, ends)
+
+    def _score(self, tokens: Run, vocab: Vocab, *, complete: bool) -> float:
+        if self.critic is None or not (complete or (self.critic_of_prefixes and self.ess_threshold > 0)):
+            return 0.0
+        return float(self.critic(b"".join(vocab.tokens[t] or b"" for t in tokens), complete))
+
+    def _resampled(
+        self, particles: list[_Particle], log_weights: np.ndarray, rng: np.random.Generator
+    ) -> list[_Particle]:
+        """As many particles, each with the average weight; a twist stays part of what its particle has to give back."""
+        average = float(np.logaddexp.reduce(log_weights)) - math.log(len(particles))
+        weights = np.exp(log_weights - log_weights.max())
+        ancestors = SCHEMES[self.resampling](weights / weights.sum(), rng)
+        return [replace(particles[i], log_weight=average) for i in ancestors]
