@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from . import __version__
 from .grammar.errors import InvalidSource, SyntagmaError
+from .integrations.methods import MethodName, read_method
 from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ TokensOption = Annotated[
     int, typer.Option("--max-tokens", min=0, help="Never exceeded; the output is complete all the same.")
 ]
 TemperatureOption = Annotated[float, typer.Option(min=0.0, help="0 takes the most likely allowed token.")]
+_WEIGHED = "Weighing whole outputs"
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws, for temperatures above 0.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Documents decoded together.")]
 
@@ -117,12 +119,37 @@ def generate(
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The request; standard input if absent.")] = None,
     model: ModelOption = "smollm2",
     max_tokens: TokensOption = 512,
-    temperature: TemperatureOption = 0.0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="0 takes the most likely allowed token; by default 0, and 1 with a method."),
+    ] = None,
     seed: SeedOption = 0,
     raw: Annotated[
         bool, typer.Option("--raw", help="Continue the prompt as it stands, without a chat template.")
     ] = False,
     *,
+    method: Annotated[
+        MethodName,
+        typer.Option(
+            "--method",
+            help="masked: one text, step by step. smc, awrs-smc: several, weighed, so that the constraint does not distort "
+            "the model's law; awrs-smc checks tokens instead of taking masks.",
+            rich_help_panel=_WEIGHED,
+        ),
+    ] = MethodName.masked,
+    particles: Annotated[
+        int, typer.Option("--particles", min=1, help="Texts that are grown side by side.", rich_help_panel=_WEIGHED)
+    ] = 5,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            exists=True,
+            dir_okay=False,
+            help="Python file with check(text) or check(text, complete): true if the text is alright. It is run.",
+            rich_help_panel=_WEIGHED,
+        ),
+    ] = None,
     reading: Reading,
     looks: SpacedLooks,
 ) -> None:
@@ -139,23 +166,40 @@ def generate(
       syntagma generate --grammar sql.lark -p "How many orders came in May?" --max-tokens 80
 
       syntagma generate --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" -p "When did Ada Lovelace die?"
+
+      syntagma generate -s trip.json -p "Plan a trip." --method awrs-smc --particles 5 --check dates.py
     """
     from .engine.compile import compile as compile_source
+    from .engine.generate import generate as generate_whole
     from .engine.generate import stream
 
     text = sys.stdin.read() if prompt is None else prompt
     source = wanted.source(reading, looks)
+    how = read_method(method, particles, check)
     language_model = _load_model(model)
     constraint = compile_source(source, language_model.vocab)
     chat = [{"role": "user", "content": text}]
-    pieces = stream(
-        language_model,
-        text if raw else chat,
-        constraint,
-        max_new_tokens=max_tokens,
-        temperature=temperature,
-        seed=seed,
-    )
+    pieces: Iterable[str]
+    if how is None:
+        pieces = stream(
+            language_model,
+            text if raw else chat,
+            constraint,
+            max_new_tokens=max_tokens,
+            temperature=0.0 if temperature is None else temperature,
+            seed=seed,
+        )
+    else:
+        generation = generate_whole(
+            language_model,
+            text if raw else chat,
+            constraint,
+            max_new_tokens=max_tokens,
+            temperature=1.0 if temperature is None else temperature,
+            seed=seed,
+            method=how,
+        )
+        pieces = [generation.text]
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()

@@ -26,6 +26,7 @@ from .posterior import Posterior
 from .resampling import SCHEMES, Scheme, effective_size
 from .residuals.checked import CheckedStates
 from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler
+from .walk import budget_at, follow
 
 if TYPE_CHECKING:
     from .contract import States, Vocab
@@ -37,9 +38,6 @@ Critic: TypeAlias = Callable[[bytes, bool], float]
 
 SamplerFactory: TypeAlias = Callable[..., Sampler]
 """Called with the states and ``temperature=``: ``MaskSampler``, ``partial(AWRS, form="geometric")``."""
-
-SLACK = 8
-"""With fewer tokens than this to spare, masks are taken under the budget; it changes the variance, not the target."""
 
 
 def weighted_sampler(states: States, *, temperature: float) -> Sampler:
@@ -142,15 +140,14 @@ class SMC:
         remaining: int,
     ) -> _Particle:
         states = sampler.states
-        tight = not states.fits(particle.state, remaining - SLACK)
-        token, gained = sampler.sample(row, particle.state, rng, budget=remaining if tight else None)
+        budget = budget_at(states, particle.state, remaining)
+        token, gained = sampler.sample(row, particle.state, rng, budget=budget)
         if gained is None:
             raise InvalidSource("the sampler gives no weights", where="sampler", hint="use MaskSampler or AWRS")
         log_weight = particle.log_weight - particle.twist + gained
-        after = DEAD if token == NO_TOKEN else states.advance(particle.state, token)
+        after = DEAD if token == NO_TOKEN else follow(states, vocab, particle.state, token, remaining)
         ends = token in vocab.eos_ids
-        overruns = not (ends or tight or (after and states.fits(after, remaining - 1)))
-        if not after or overruns or log_weight == -math.inf:
+        if not after or log_weight == -math.inf:
             return replace(particle, log_weight=-math.inf, twist=0.0, done=True)
         tokens = particle.tokens if ends else (*particle.tokens, token)
         score = self._score(tokens, vocab, complete=ends)

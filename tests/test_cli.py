@@ -78,6 +78,38 @@ def test_help_teaches(run: Any, command: tuple[str, ...]) -> None:
         assert f"syntagma {command[0]} " in text.split("Examples")[1]
 
 
+@pytest.mark.parametrize("method", ["smc", "awrs-smc"])
+def test_generate_weighs_outputs(run: Any, schema: Path, model: Path, tmp_path: Path, method: str) -> None:
+    """With a method and a check the text is valid and passes; a check of prefixes is a function of two arguments."""
+    path = tmp_path / "young.py"
+    path.write_text(
+        "import json\ndef check(text, complete):\n    return not complete or json.loads(text)['age'] < 100\n"
+    )
+    options = ("--schema", schema, "--prompt", "hi", "--model", model, "--method", method, "--particles", 4)
+    status, text, error = run("generate", *options, "--check", path, "--seed", 3, "--max-tokens", 40)
+    assert (status, error.count("error")) == (0, 0), error
+    record = json.loads(text)
+    jsonschema.validate(record, SCHEMA)
+    assert record["age"] < 100
+    assert run("generate", *options, "--check", path, "--seed", 3, "--max-tokens", 40)[1] == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("x = 1", "defines no 'check'"), ("1 / 0", "ZeroDivisionError"), ("def check(): pass", "neither")],
+)
+def test_files_that_hold_no_check(
+    run: Any, schema: Path, model: Path, tmp_path: Path, content: str, message: str
+) -> None:
+    """They are one error line, and so is a check without a method that could keep it."""
+    path = tmp_path / "c.py"
+    path.write_text(content)
+    options = ("generate", "--schema", schema, "--prompt", "hi", "--model", model, "--check", path)
+    status, _, error = run(*options, "--method", "smc")
+    assert (status, message in error) == (2, True), error
+    assert "--method smc" in run(*options)[2]
+
+
 def test_version(run: Any) -> None:
     """--version prints the version."""
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("--version")[1])

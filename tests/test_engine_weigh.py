@@ -80,7 +80,11 @@ def truth(constraint: ReferenceConstraint, temperature: float, words: list[bytes
 @pytest.mark.parametrize("sampler", ["default", "awrs"])
 def test_generations_follow_the_conditioned_law(checked: bool, sampler: str) -> None:
     """Evidence and posterior of SMC with a model are near the enumerated ones, equal for equal seeds, and every output is valid."""
-    check = Check(lambda text, complete: "d" not in text or (complete and len(text) == 4) or not complete) if checked else None
+    check = (
+        Check(lambda text, complete: "d" not in text or (complete and len(text) == 4) or not complete)
+        if checked
+        else None
+    )
     words = [w for w in WORDS if not checked or b"d" not in w or len(w) == 4]
     law = truth(CONSTRAINT, 3.0, words)
     options = {} if sampler == "default" else {"sampler": partial(AWRS, form="geometric", accepts=3)}
@@ -112,7 +116,12 @@ def test_one_prompt_gives_one_generation() -> None:
 
 @pytest.mark.parametrize(
     ("options", "where"),
-    [({"temperature": 0.0}, "temperature"), ({"top_k": 3}, "top_k"), ({"top_p": 0.9}, "top_p"), ({"min_p": 0.1}, "min_p")],
+    [
+        ({"temperature": 0.0}, "temperature"),
+        ({"top_k": 3}, "top_k"),
+        ({"top_p": 0.9}, "top_p"),
+        ({"min_p": 0.1}, "min_p"),
+    ],
 )
 def test_what_leaves_no_weights_is_refused(options: dict[str, Any], where: str) -> None:
     """Greedy and truncated laws, by name."""
@@ -130,5 +139,5 @@ def test_budgets_and_checks_that_cannot_be_met() -> None:
         generate(MODEL, [2] * 254, long, method=SMC(2))
     with pytest.raises(NoOutput, match="SMC"):
         generate(MODEL, PROMPT, long, method=SMC(2, check=Check(lambda text: False)))  # noqa: ARG005 - refuses all
-    assert WIDTH > VOCAB.size
+    assert VOCAB.size < WIDTH
     assert long.open_scopes == {0}
