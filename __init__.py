@@ -15,10 +15,12 @@ from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine import residuals  # noqa: E402
+from .engine.adaptive import CARS, ASAp  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
+from .engine.mcmc import MCMC  # noqa: E402
 from .engine.residuals import Checked  # noqa: E402
 from .engine.sampler import AWRS, AutoSampler, CheckFirst, MaskSampler  # noqa: E402
 from .engine.smc import SMC  # noqa: E402
@@ -47,8 +49,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AWRS",
+    "CARS",
     "HOLE",
+    "MCMC",
     "SMC",
+    "ASAp",
     "AnyText",
     "AutoSampler",
     "BudgetTooSmall",

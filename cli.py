@@ -138,8 +138,9 @@ def generate(
         ),
     ] = MethodName.masked,
     particles: Annotated[
-        int, typer.Option("--particles", min=1, help="Texts that are grown side by side.", rich_help_panel=_WEIGHED)
-    ] = 5,
+        int | None,
+        typer.Option("--particles", min=1, help="Texts that are grown side by side: 5.", rich_help_panel=_WEIGHED),
+    ] = None,
     check: Annotated[
         Path | None,
         typer.Option(

@@ -73,7 +73,8 @@ class _Trie:
 
     def walk(self, rng: np.random.Generator, *, fails: bool) -> tuple[Run | None, float]:
         """One walk from the root; the output, if it came to one, and the log of its probability over that of its being drawn."""
-        node, run = self.root, ()
+        node = self.root
+        run: Run = ()
         path: list[_Node] = []
         log_weight = 0.0
         output: Run | None = None

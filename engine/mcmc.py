@@ -111,7 +111,8 @@ class MCMC:
         """The probability of each cut, float64[n]."""
         n = len(text.tokens)
         if self.cut == "restart":
-            return np.eye(1, n)[0]
+            first: Reals = np.eye(1, n)[0]
+            return first
         if self.cut == "priority" and text.entropy.sum() > 0:
             shares: Reals = text.entropy / text.entropy.sum()
             return shares

@@ -18,6 +18,9 @@ CHECK = "check"
 """What a file of ``--check`` defines."""
 
 
+DEFAULT_PARTICLES = 5
+
+
 class MethodName(StrEnum):
     """How outputs are found."""
 
@@ -52,11 +55,11 @@ def read_check(path: Path) -> Residual:
     return residual
 
 
-def read_method(name: MethodName, particles: int, check: Path | None) -> Method | None:
+def read_method(name: MethodName, particles: int | None, check: Path | None) -> Method | None:
     """The method that the options ask for; ``None`` for plain masked decoding.
 
     Raises:
-        InvalidSource: a check without a method that weighs outputs.
+        InvalidSource: an option of the methods that weigh outputs, without such a method.
 
     """
     from ..engine.sampler import AWRS
@@ -67,7 +70,9 @@ def read_method(name: MethodName, particles: int, check: Path | None) -> Method 
             raise InvalidSource(
                 "plain masks have no way back from a dead end", where="--check", hint="pass --method smc"
             )
+        if particles is not None:
+            raise InvalidSource("plain masks grow one text", where="--particles", hint="pass --method smc")
         return None
     residual = None if check is None else read_check(check)
     sampler = partial(AWRS, form="geometric", accepts=3) if name is MethodName.awrs_smc else weighted_sampler
-    return SMC(particles, check=residual, sampler=sampler)
+    return SMC(DEFAULT_PARTICLES if particles is None else particles, check=residual, sampler=sampler)

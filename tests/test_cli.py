@@ -108,6 +108,7 @@ def test_files_that_hold_no_check(
     status, _, error = run(*options, "--method", "smc")
     assert (status, message in error) == (2, True), error
     assert "--method smc" in run(*options)[2]
+    assert "--particles" in run(*options[:-2], "--particles", 3)[2]
 
 
 def test_version(run: Any) -> None:
