@@ -32,6 +32,7 @@ PAGES = (
     "docs/regex.md",
     "docs/grammars.md",
     "docs/composition.md",
+    "docs/sampling.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -150,6 +151,17 @@ def test_the_page_on_composition_does_what_it_says() -> None:
 
 @pytest.mark.model
 @pytest.mark.usefixtures("loaded")
+def test_the_page_on_sampling_does_what_it_says() -> None:
+    """Its examples show what comes out, and its table has every built-in residual."""
+    run_examples("docs/sampling.md", {})
+    page = (ROOT / "docs/sampling.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)\(", page, re.MULTILINE))
+    parts = {"Checked", "CheckedSession", "Closed", "JsonResidual", "Residual", "TextCheck"}
+    assert listed == set(sg.residuals.__all__) - parts
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("loaded")
 def test_the_three_lines_of_the_readme_extract() -> None:
     """With a type called Person they give an instance of it, whose fields were read from the sentence."""
     pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
@@ -204,10 +216,11 @@ def check_pip(arguments: list[str], _: pytest.FixtureRequest) -> None:
 
 
 def check_syntagma(arguments: list[str], request: pytest.FixtureRequest) -> None:
-    if arguments[0] == "extract":
+    if arguments[0] in {"extract", "generate"}:
         request.getfixturevalue("loaded")
     Path("schema.json").write_text(json.dumps(PERSON), encoding="utf-8")
     Path("documents.jsonl").write_text('{"text": "Maria Lopez is 34 years old."}\n', encoding="utf-8")
+    Path("check.py").write_text("def check(text):\n    return True\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert not caught.value.code

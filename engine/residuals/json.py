@@ -189,7 +189,7 @@ class UniqueItems(JsonResidual):
     """No two equal items in an array, containers included, compared as JSON values: 1 equals 1.0 and not true.
 
     Attributes:
-        at: a JSON pointer to the arrays, ``*`` for any key or index; by default every array.
+        at: a JSON pointer to the arrays, ``*`` for any key or index, empty for the document; by default every array.
         key: what of an item has to differ, such as ``lambda item: item["id"]``; by default the item itself.
 
     """
