@@ -16,10 +16,12 @@ from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine import residuals  # noqa: E402
 from .engine.adaptive import CARS, ASAp  # noqa: E402
+from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
+from .engine.lookahead import Lookahead  # noqa: E402
 from .engine.mcmc import MCMC  # noqa: E402
 from .engine.residuals import Checked  # noqa: E402
 from .engine.sampler import AWRS, AutoSampler, CheckFirst, MaskSampler  # noqa: E402
@@ -56,6 +58,7 @@ __all__ = [
     "ASAp",
     "AnyText",
     "AutoSampler",
+    "Beam",
     "BudgetTooSmall",
     "CheckFirst",
     "Checked",
@@ -71,6 +74,7 @@ __all__ = [
     "Lattice",
     "Law",
     "LimitExceeded",
+    "Lookahead",
     "MaskSampler",
     "NoOutput",
     "Regex",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,11 +34,13 @@ class Posterior:
     """Outputs with weights.
 
     Attributes:
-        outputs: different ones, the most probable first; empty if none was found.
+        outputs: different ones, the most probable first, or the best first if they are ranked; empty if none was found.
         log_evidence: log of an estimate of the probability that the model, left alone, would keep the constraint; ``None`` where the method
             has none.
         effective_sizes: effective number of particles after each step, before resampling.
         n_checks: verdicts of rejection samplers and residuals.
+        ranked: whether the first output is what was searched for, so that it is taken rather than a draw.  Then probabilities are
+            the model's own, shared out among the outputs that were found.
 
     """
 
@@ -46,6 +48,7 @@ class Posterior:
     log_evidence: float | None = None
     effective_sizes: tuple[float, ...] = field(default=(), repr=False)
     n_checks: int = 0
+    ranked: bool = False
 
     @classmethod
     def of(cls, runs: Iterable[tuple[Run, float]], **more: float | tuple[float, ...] | None) -> Posterior:
@@ -58,6 +61,12 @@ class Posterior:
         total = sum(weight.values())
         outputs = [Output(run, w / total) for run, w in weight.items()]
         return cls(tuple(sorted(outputs, key=lambda o: (-o.probability, o.tokens))), **more)  # type: ignore[arg-type]
+
+    @classmethod
+    def of_ranking(cls, runs: Sequence[tuple[Run, float]]) -> Posterior:
+        """Different runs, best first, with their log probabilities."""
+        shares = {output.tokens: output for output in cls.of(runs).outputs}
+        return cls(tuple(shares[run] for run, _ in runs if run in shares), ranked=True)
 
     @property
     def best(self) -> Output:

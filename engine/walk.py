@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from .contract import DEAD, States, Vocab
@@ -40,3 +44,72 @@ def follow(states: States, vocab: Vocab, state: int, token: int, remaining: int)
 def index_of(urn: Urn, token: int) -> int:
     """The index of a token that is in an urn."""
     return token if urn.ids is None else int(np.searchsorted(urn.ids, token))
+
+
+HEAD = 64
+"""Tokens that are sorted before all others are, if more are wanted."""
+
+
+def best_first(urn: Urn) -> Iterator[int]:
+    """Indices of positive weight, heaviest first, lower ones first among equals; few are cheap."""
+    weights = urn.weights
+    if len(weights) > HEAD:
+        edge = np.partition(weights, len(weights) - HEAD)[len(weights) - HEAD]
+        head = np.flatnonzero(weights > edge)
+        yield from head[np.argsort(-weights[head], kind="stable")].tolist()
+        rest = np.flatnonzero((weights <= edge) & (weights > 0))
+    else:
+        rest = np.flatnonzero(weights > 0)
+    yield from rest[np.argsort(-weights[rest], kind="stable")].tolist()
+
+
+class Candidate(NamedTuple):
+    """A token that may come.
+
+    Attributes:
+        token: its id.
+        log_p: log of the model's probability, not renormalised.
+        state: after it.
+
+    """
+
+    token: int
+    log_p: float
+    state: int
+
+
+class Situation:
+    """A prefix whose next token is to be found."""
+
+    def __init__(self, law: Law, vocab: Vocab, row: Row, state: int, remaining: int) -> None:
+        self._states, self._vocab, self._state, self._remaining = law.constraint, vocab, state, remaining
+        found = law_at(law, row, state, remaining)
+        self._urn, self._log_valid = (None, -math.inf) if found is None else found
+
+    @property
+    def n_allowed(self) -> int:
+        """Tokens of positive probability; 1 where nothing is to be decided."""
+        return 0 if self._urn is None else int(np.count_nonzero(self._urn.weights))
+
+    def entropy(self) -> float:
+        """Of the masked law, in nats."""
+        if self._urn is None:
+            return 0.0
+        shares = self._urn.weights[self._urn.weights > 0].astype(np.float64) / self._urn.total
+        return float(-(shares * np.log(shares)).sum())
+
+    def log_p(self, index: int) -> float:
+        """Log of the model's probability of the token at an index of the urn."""
+        if self._urn is None:
+            raise AssertionError("there is no token")
+        return self._log_valid + math.log(float(self._urn.weights[index]) / self._urn.total)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """All tokens that may come, most likely first."""
+        if self._urn is None:
+            return
+        for index in best_first(self._urn):
+            token = self._urn.token(index)
+            state = follow(self._states, self._vocab, self._state, token, self._remaining)
+            if state:
+                yield Candidate(token, self.log_p(index), state)

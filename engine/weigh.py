@@ -46,7 +46,7 @@ def weigh_many(  # noqa: PLR0913 - the options by name
     """Complete prompts one after the other; the arguments are those of ``generate``.
 
     Yields:
-        One generation a prompt, drawn from the posterior that it holds.
+        One generation a prompt, drawn from the posterior that it holds, or the best of it if that is ranked.
 
     Raises:
         NoOutput: the method has found none.
@@ -92,7 +92,7 @@ def _weigh(
                 f"{type(method).__name__} has found no output that passes its check",
                 hint="use more particles or samples, a longer budget, or say in the prompt what is wanted",
             )
-        tokens = list(posterior.sample(rng).tokens)
+        tokens = list((posterior.best if posterior.ranked else posterior.sample(rng)).tokens)
         reason = _why(states, tokens, budget)
     data = b"".join(vocab.tokens[t] or b"" for t in tokens)
     return Generation(
