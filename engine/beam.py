@@ -11,6 +11,7 @@ cost nothing.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ class Beam:
             yield -late[0], beam, late[2]
 
     def _final(self, beam: _Beam) -> float:
-        return beam.score / (len(beam.tokens) + 1) ** self.length_penalty
+        return beam.score / math.pow(len(beam.tokens) + 1, self.length_penalty)
 
     def _ranked(self, beams: list[_Beam]) -> list[_Beam]:
         return sorted(beams, key=lambda beam: (-self._final(beam), beam.tokens))
@@ -140,4 +141,4 @@ class Beam:
         """Whether nothing that goes on can come among the ended ones: scores only fall, and length divides them at most so far."""
         if len(done) < self.width // self.groups or not grown:
             return not grown
-        return grown[0].score / (max_tokens + 1) ** self.length_penalty <= self._final(done[-1])
+        return grown[0].score / math.pow(max_tokens + 1, self.length_penalty) <= self._final(done[-1])

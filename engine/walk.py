@@ -84,7 +84,8 @@ class Situation:
     def __init__(self, law: Law, vocab: Vocab, row: Row, state: int, remaining: int) -> None:
         self._states, self._vocab, self._state, self._remaining = law.constraint, vocab, state, remaining
         found = law_at(law, row, state, remaining)
-        self._urn, self._log_valid = (None, -math.inf) if found is None else found
+        self._urn: Urn | None = None if found is None else found[0]
+        self._log_valid = -math.inf if found is None else found[1]
 
     @property
     def n_allowed(self) -> int:
