@@ -265,7 +265,10 @@ class Law:
         if ids is not None:
             return urn, min(0.0, log_allowed - log_sum_exp(row, self.temperature))
         # The whole is the allowed part and the rest, a sum: no difference of two large numbers, and one pass instead of two.
-        rest = log_sum_exp(row[forbidden_ids(mask, len(row))].astype(np.float64), self.temperature)
+        others = row[forbidden_ids(mask, len(row))]
+        if len(others) * SPARSE <= len(row):
+            others = others.astype(np.float64)
+        rest = log_sum_exp(others, self.temperature)
         if math.isnan(rest):
             _checked_top(row)
         return urn, -float(np.logaddexp(0.0, rest - log_allowed))
