@@ -21,7 +21,7 @@ BLOCK = 256
 def sum_of(weights, block):
     """The float64 sum of one block, in four running sums: one alone waits for the last addition before each next one."""
     start, stop = block * BLOCK, min((block + 1) * BLOCK, len(weights))
-    a = b = c = d = 0.0
+    a = b = c = d = np.float64(0)  # a Python float would take on the weights' own type without the compiler
     for i in range(start, stop - 3, 4):
         a += weights[i]
         b += weights[i + 1]

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
-LUMP = 1e-13
-"""Alternatives of less probability are left out; what they would add is below any tolerance."""
+MOST = 6
+"""More trials than any procedure here tells from each other: all give up before."""
 
 
 class Script:
@@ -31,14 +31,10 @@ class Script:
         self.probability *= probabilities[possible[which]]
         return possible[which]
 
-    def geometric(self, p: float, limit: int = 400) -> int:
-        """A number of trials from 1; those of no account in sum are left out."""
-        shares = []
-        left = 1.0
-        while left > LUMP and len(shares) < limit:
-            shares.append(left * p)
-            left *= 1 - p
-        return 1 + self.choose(shares)
+    def geometric(self, p: float) -> int:
+        """A number of trials from 1; ``MOST`` stands for all from there on."""
+        shares = [p * (1 - p) ** i for i in range(MOST - 1)]
+        return 1 + self.choose([*shares, (1 - p) ** (MOST - 1)])
 
 
 def outcomes(procedure: Callable[[Any], Any]) -> Iterator[tuple[float, Any]]:

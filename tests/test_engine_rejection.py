@@ -59,7 +59,7 @@ def distance(form: Sampler, weights: list[int], valid: list[bool]) -> float:
 @given(LAWS)
 def test_weights_are_unbiased_for_every_token(name: str, law: tuple[list[int], list[bool]]) -> None:
     """Enumerated over all draws, the weight of each token is its probability if it is valid, and nothing if it is not."""
-    size = {"geometric-2-4": 3, "geometric-3-3": 3}.get(name, 5)
+    size = 3 if name in {"geometric-2-4", "geometric-3-3"} else 5
     law = (law[0][:size], law[1][:size])
     assert distance(FORMS[name], *law) < 1e-11
 
