@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 
-from ..grammar.errors import InvalidSource
+from ..grammar.errors import InvalidSource, NoOutput
 from .contract import Constraint
 from .generation import (
     DEFAULT_MAX_NEW_TOKENS,
@@ -135,6 +135,11 @@ class _Row:
             budget = self.remaining if self.under_budget else None
             self.mask = states.mask(self.state, out=self.mask, budget=budget)  # tells what is certain or ended as well
             token = only_bit(self.mask)
+            if not self.mask.any():
+                raise NoOutput(
+                    "the text has come into a dead end: no token passes the residual",
+                    hint="use a method that weighs whole outputs, such as SMC(check=...)",
+                )
             if token in self.eos_ids or (token is None and not (self.mask & ~self.ends).any()):
                 self.finish_reason = "final" if states.is_final(self.state) else "budget"
                 break
@@ -348,7 +353,7 @@ def generate(
         BudgetTooSmall: before anything is generated, with a number of tokens that is enough.
         LimitExceeded: the prompt leaves too little of the model's context.
         InvalidSource: an option or a prompt is wrong, or the vocabulary is not the model's.
-        NoOutput: a method has found none that passes its check.
+        NoOutput: a method has found none that passes its check, or a residual (``Checked``) has led plain decoding into a dead end.
 
     """
     one = _is_one(prompts)

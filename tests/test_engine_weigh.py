@@ -16,7 +16,7 @@ from tiny_models import WIDTH, tiny_model, torch
 
 from syntagma.engine.generate import generate
 from syntagma.engine.prefixes import PrefixRows
-from syntagma.engine.residuals import Check
+from syntagma.engine.residuals import Check, Checked
 from syntagma.engine.sampler import AWRS
 from syntagma.engine.smc import SMC
 from syntagma.grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded, NoOutput
@@ -128,6 +128,17 @@ def test_what_leaves_no_weights_is_refused(options: dict[str, Any], where: str) 
     with pytest.raises(InvalidSource) as caught:
         generate(MODEL, PROMPT, CONSTRAINT, method=SMC(2), **options)
     assert caught.value.where == where
+
+
+def test_plain_decoding_of_a_pairing() -> None:
+    """Masks of a pairing steer it to texts that pass; a dead end is an error and never an incomplete text."""
+    words = [b"abc", b"abd", b"ca", b"cab", b"dddd"]
+    passing = Checked(ReferenceConstraint(words, VOCAB), Check(lambda text, _: "d" not in text))
+    for seed in range(8):
+        assert generate(MODEL, PROMPT, passing, temperature=4.0, seed=seed).data in words[:1] + words[2:4]
+    late = Checked(ReferenceConstraint([b"dddd"], VOCAB), Check(lambda text, _: len(text) < 3))
+    with pytest.raises(NoOutput, match="dead end"):
+        generate(MODEL, PROMPT, late)
 
 
 def test_budgets_and_checks_that_cannot_be_met() -> None:
