@@ -351,6 +351,9 @@ class AutoSampler:
     SMOOTHING = 0.1
     """Share of the newest measurement in a running mean: some ten steps of memory."""
 
+    OUTLIER = 10.0
+    """A measurement counts at most as so many means: a first call may compile kernels, and a process may be put to sleep."""
+
     def __init__(
         self,
         constraint: States,
@@ -415,7 +418,8 @@ class AutoSampler:
 
     def _measure(self, which: int, seconds: float) -> None:
         if not self._fixed:
-            self._costs[which] += self.SMOOTHING * (seconds - self._costs[which])
+            cost = self._costs[which]
+            self._costs[which] += self.SMOOTHING * (min(seconds, self.OUTLIER * cost) - cost)
 
     def _remember(self, state: int) -> None:
         self._known[state] = None

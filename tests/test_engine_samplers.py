@@ -225,6 +225,9 @@ def test_what_auto_chooses() -> None:
     assert measured.costs.mask != before.mask
     measured.sample(LOGITS, CONSTRAINT.start, rng)
     assert measured.costs.known_mask != before.known_mask
+    mask = measured.costs.mask
+    measured._measure(1, 60.0)
+    assert measured.costs.mask < 2 * mask, "one call that compiles something says little of masks"
 
 
 def test_fixed_costs_make_runs_equal() -> None:
