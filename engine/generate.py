@@ -70,7 +70,7 @@ class GenerateOptions(TypedDict, total=False):
         batch_size: prompts decoded together (default 8).
         method: grow several outputs of a prompt and weigh them, such as ``SMC()``; the generation is a draw from its
             ``posterior``.  The temperature is then 1 by default, greedy is refused, and so is truncation, for
-            it leaves no weights.  Prompts are done one by one.
+            it leaves no weights.  Prompts are done one by one, without ``batch_size``.
 
     """
 

@@ -41,7 +41,7 @@ def weigh_many(  # noqa: PLR0913 - the options by name
     min_p: float | None = None,
     seed: int = 0,
     tokenizer: Tokenizer = None,
-    batch_size: int = 1,  # noqa: ARG001 - a method has a batch of its own: its hypotheses
+    batch_size: int | None = None,
 ) -> Iterator[Generation]:
     """Complete prompts one after the other; the arguments are those of ``generate``.
 
@@ -50,9 +50,11 @@ def weigh_many(  # noqa: PLR0913 - the options by name
 
     Raises:
         NoOutput: the method has found none.
-        InvalidSource: the law is greedy or truncated; see ``generate`` for the rest.
+        InvalidSource: the law is greedy or truncated, or a batch size is given; see ``generate`` for the rest.
 
     """
+    if batch_size is not None:
+        raise InvalidSource("a method's batch are its own hypotheses", where="batch_size", hint="leave it out")
     for name, value in (("top_k", top_k), ("top_p", top_p), ("min_p", min_p)):
         if value is not None:
             raise InvalidSource("a truncated law leaves no weights", where=name, hint="use temperature alone")
