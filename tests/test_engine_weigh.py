@@ -121,10 +121,11 @@ def test_one_prompt_gives_one_generation() -> None:
         ({"top_k": 3}, "top_k"),
         ({"top_p": 0.9}, "top_p"),
         ({"min_p": 0.1}, "min_p"),
+        ({"batch_size": 4}, "batch_size"),
     ],
 )
 def test_what_leaves_no_weights_is_refused(options: dict[str, Any], where: str) -> None:
-    """Greedy and truncated laws, by name."""
+    """Greedy and truncated laws, and a batch size, by name."""
     with pytest.raises(InvalidSource) as caught:
         generate(MODEL, PROMPT, CONSTRAINT, method=SMC(2), **options)
     assert caught.value.where == where
