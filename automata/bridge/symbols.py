@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 BLOCK_COST: Final = 8 * BYTE
 """What an indent costs; a block on lines of its own is mostly longer than one behind its colon."""
 
-NOTHING_READ: Final = -2
-
 
 class Completion(NamedTuple):
     """The rest of a rule that a state of the table has seen the beginning of.
@@ -62,7 +60,8 @@ class Symbols:
         self.begin = parser.scanner.begin.tolist()
         self.may_end = parser.scanner.may_end.tolist()
         self.begins = {local for row in self.begin for local in row if local >= 0}
-        self._after: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._after: dict[tuple[int, tuple[int, ...], int], int] = {}
+        self._left: dict[tuple[int, int], int] = {}
         self._ignored: dict[int, list[Ignored]] = {}
         self.costs, self._part_of = self._terminals()
         self._rule_of, self._least = self._derivations()
@@ -71,19 +70,17 @@ class Symbols:
         self._derived: dict[int, tuple[int, ...]] = {}
 
     def begins_after(self, state: int, symbols: tuple[int, ...], local: int) -> int:
-        """Where the next lexeme begins after a shortest text of some symbols, read above a state; ``local`` if that is empty, -1 if none begins.
+        """Where the next lexeme begins after a shortest text of some symbols, read above a state from ``local`` on; -1 if none begins.
 
         When it begins, the parser has not reduced what it does not know to be over.
         """
-        key = (state, symbols)
+        key = (state, symbols, local)
         found = self._after.get(key)
         if found is None:
-            terminals = [t for symbol in symbols for t in self.derived(symbol)]
-            found = self._after[key] = self._run(state, terminals) if terminals else NOTHING_READ
-        return local if found == NOTHING_READ else found
+            found = self._after[key] = self._run(state, [t for x in symbols for t in self.derived(x)], local)
+        return found
 
-    def _run(self, state: int, terminals: list[int]) -> int:
-        """Where a lexeme begins after some terminals that are read above a state; -1 if the table does not take them."""
+    def _run(self, state: int, terminals: list[int], local: int) -> int:
         stack = [state]
         for t in terminals:
             while (action := self.action[stack[-1]][t]) < 0:
@@ -98,8 +95,28 @@ class Symbols:
             if action == 0:
                 return -1
             stack.append(action - 1)
-        lexer = self.lexer[stack[-1]]
-        return self.begin[self._part_of[terminals[-1]]][lexer] if lexer >= 0 else -1
+            lexer = self.lexer[stack[-1]]
+            if lexer >= 0:
+                local = self.begin[self._left_by(t, local)][lexer]
+        return local
+
+    def _left_by(self, terminal: int, local: int) -> int:
+        """The part that a shortest lexeme of a type leaves, if it begins in a scanner's state; any such part if it cannot begin there."""
+        key = (terminal, local)
+        found = self._left.get(key)
+        if found is None:
+            begins = [local, *(x.after for x in self.ignored(local))] if local >= 0 else []
+            found = self._left[key] = next(
+                (
+                    part
+                    for begin in begins
+                    for spelled in self.reader.spelled(begin, -1)
+                    for kind, part in self.reader.exits[spelled.local]
+                    if kind == terminal
+                ),
+                self._part_of[terminal],
+            )
+        return found
 
     def ignored(self, local: int) -> list[Ignored]:
         """Shortest ignored lexemes from where one begins."""
@@ -145,7 +162,7 @@ class Symbols:
         return found
 
     def _terminals(self) -> tuple[list[int], list[int]]:
-        """Of each terminal: the bytes of its shortest lexeme, wherever it may begin, and the part that it leaves."""
+        """Of each terminal: the cost of its cheapest lexeme, wherever it may begin, and of the parts that one may leave the one that least may follow."""
         reader = self.reader
         costs, parts = [FAR] * (self.end + 1), [-1] * (self.end + 1)
         heap = [(0, local) for local in sorted(self.begins)]
@@ -156,8 +173,10 @@ class Symbols:
                 continue
             met.add(here)
             for kind, part in reader.exits[here]:
-                if kind >= 0 and parts[kind] < 0:
-                    costs[kind], parts[kind] = cost, part
+                if kind >= 0:
+                    costs[kind] = min(costs[kind], cost)
+                    if parts[kind] < 0 or sum(reader.follow[part]) < sum(reader.follow[parts[kind]]):
+                        parts[kind] = part
             for low, high, target in reader.edges[here]:
                 heapq.heappush(heap, (cost + byte_cost(spelling(low, high)), target))
         if self.layout is not None:
