@@ -17,6 +17,7 @@ from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
+from .engine.infill import infill  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.sampler import MaskSampler  # noqa: E402
 from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
@@ -79,5 +80,6 @@ __all__ = [
     "compile",
     "extract",
     "generate",
+    "infill",
     "testing",
 ]

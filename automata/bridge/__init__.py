@@ -29,6 +29,9 @@ MAX_LOOKED_AT: Final = 200_000
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
 
+STRIDE: Final = 256
+"""Bytes of a text between two states that are remembered."""
+
 _TABLES: WeakKeyDictionary[Constraint, Symbols] = WeakKeyDictionary()
 
 
@@ -59,6 +62,7 @@ class Bridge:
         self.constraint = constraint
         self.texts = tuple(texts)
         self.max_looked_at = max_looked_at
+        self._good: set[tuple[int, int, int, tuple[bytes, ...]]] = set()
         store = constraint.store
         a = store.arena.a
         parser = int(a[lay.LS + constraint.rule_start * lay.LS_WIDTH + lay.L_PARSER]) - 1
@@ -70,6 +74,7 @@ class Bridge:
         tables = _TABLES.get(constraint)
         if tables is None:
             tables = _TABLES[constraint] = Symbols(store.parsers[parser])
+        self._reach = store.parsers[parser].scanner.reach
         self._system = ParserSystem(tables, texts)
         self._first = int(a[lay.PT + parser + lay.PT_STATES]) - store.parsers[parser].scanner.n_locals
 
@@ -98,11 +103,40 @@ class Bridge:
         return None
 
     def leads_through(self, state: int, fills: Sequence[bytes]) -> bool:
-        """Whether everything is accepted that follows a state if the gaps are filled so."""
-        with self.constraint.session() as session:
-            for fill, text in zip(fills, self.texts, strict=True):
-                state = session.advance_bytes(state, fill + text)
-            return session.is_accepting(state)
+        """Whether everything is accepted that follows a state if the gaps are filled so.
+
+        States met on the way are remembered, so that a text is read again only as far as it makes a difference.  The state must be of one session as
+        long as the bridge is used.
+        """
+        met: list[tuple[int, int, int, tuple[bytes, ...]]] = []
+        for index, (fill, text) in enumerate(zip(fills, self.texts, strict=True)):
+            state = self.constraint.advance_bytes(state, fill)
+            rest = tuple(fills[index + 1 :])
+            for at in range(0, len(text), STRIDE):
+                key = (index, at, state, rest)
+                if state == 0 or key in self._good:
+                    self._good.update(met if state else ())
+                    return state != 0
+                met.append(key)
+                state = self.constraint.advance_bytes(state, text[at : at + STRIDE])
+        if state and self.constraint.is_accepting(state):
+            self._good.update(met)
+            return True
+        return False
+
+    def hides(self, state: int) -> bool:
+        """Whether what is open in a state can only become something ignored or a newline, as a comment does, and would take in what text 0 begins with."""
+        line = self.texts[0].split(b"\n", 1)[0].strip()
+        if state == 0 or not line:
+            return False
+        newline = self._system.newline
+        with self.constraint.store.lock:
+            locals_ = [control[2] for control, _ in self._configurations(state)]
+        for local in locals_:
+            kinds = self._reach[local].nonzero()[0].tolist()
+            if not kinds or any(kind not in {newline, len(self._reach[local]) - 1} for kind in kinds):
+                return False
+        return True
 
     def _configurations(self, state: int) -> Iterator[tuple[tuple[str, int, int, int], tuple[Top, ...]]]:
         """The runs of a state: a control, and the stack of the parser from the top."""
@@ -136,11 +170,15 @@ class Bridge:
                 continue
             at = lay.HP + here
             for i in range(int(n_links(a, here))):
-                symbol, _, _, _, below = a[at + lay.HEADER + i * lay.LINK : at + lay.HEADER + (i + 1) * lay.LINK].tolist()
+                symbol, _, _, _, below = a[
+                    at + lay.HEADER + i * lay.LINK : at + lay.HEADER + (i + 1) * lay.LINK
+                ].tolist()
                 if symbol < 0:
                     yield marks[::-1]
                 elif int(a[lay.LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_PARSER]) != self._parser + 1:
-                    raise Unsupported("there is other text around the grammar's", hint="let the grammar be the whole constraint")
+                    raise Unsupported(
+                        "there is other text around the grammar's", hint="let the grammar be the whole constraint"
+                    )
                 else:
                     work.append((below, [*marks, symbol >> 1]))
 

@@ -218,9 +218,7 @@ class ParserSystem:
         elif target >= 0:
             yield Move(("base", gap, local), (Top(target, top.context), top), 0, None)
 
-    def _gap_options(
-        self, context: Context, gap: int, local: int, column: int, *, crossing: bool
-    ) -> list[_Option]:
+    def _gap_options(self, context: Context, gap: int, local: int, column: int, *, crossing: bool) -> list[_Option]:
         """What the lexeme that is open can become, whatever the parser takes; ``crossing``: only where it ends in the fixed text."""
         if self.layout is None:
             context = Context()

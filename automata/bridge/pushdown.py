@@ -60,9 +60,7 @@ class _Reason(NamedTuple):
     label: object
 
 
-def cheapest(
-    system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...]]], limit: int
-) -> list[object] | None:
+def cheapest(system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...]]], limit: int) -> list[object] | None:
     """Labels of the moves of a cheapest way from one of some configurations to ``END``.
 
     Args:

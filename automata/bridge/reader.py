@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
@@ -37,7 +38,7 @@ class Reader:
             self.edges[source].append((low, high, target))
         starts = scanner.exit_start.tolist()
         kinds, parts = scanner.exit_type.tolist(), scanner.exit_part.tolist()
-        self.exits = [list(zip(kinds[i:j], parts[i:j], strict=True)) for i, j in zip(starts, starts[1:], strict=False)]
+        self.exits = [list(zip(kinds[i:j], parts[i:j], strict=True)) for i, j in pairwise(starts)]
         self.follow = scanner.follow.tolist()
         self.tab = layout.tab if layout is not None else 0
         self.newline = layout.newline if layout is not None else IGNORED - 1

@@ -65,7 +65,7 @@ class Symbols:
         self._ignored: dict[int, list[Ignored]] = {}
         self.costs, self._part_of = self._terminals()
         self._rule_of, self._least = self._derivations()
-        self.completions = [self._completions(state, kernel) for state, kernel in enumerate(kernels(parser))]
+        self.completions = [self._completions(kernel) for kernel in kernels(parser)]
         self._pushes: dict[int, list[tuple[int, int, int]]] = {}
         self._derived: dict[int, tuple[int, ...]] = {}
 
@@ -199,7 +199,7 @@ class Symbols:
                     changed = True
         return rule_of, least
 
-    def _completions(self, state: int, kernel: set[tuple[int, int]]) -> list[Completion]:
+    def _completions(self, kernel: set[tuple[int, int]]) -> list[Completion]:
         """How the rules go on that a state has seen the beginning of.
 
         A dedent needs a newline before it, and the statement before has one that is over; so another statement comes in between, by a rule that
