@@ -20,6 +20,7 @@ from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
+from .engine.infill import infill  # noqa: E402
 from .engine.law import Law  # noqa: E402
 from .engine.lookahead import Lookahead  # noqa: E402
 from .engine.mcmc import MCMC  # noqa: E402
@@ -98,6 +99,7 @@ __all__ = [
     "compile",
     "extract",
     "generate",
+    "infill",
     "residuals",
     "testing",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``syntagma generate | extract | check | explain | warmup | demo``."""
+"""The command line: ``syntagma generate | extract | infill | check | explain | warmup | demo``."""
 
 from __future__ import annotations
 
@@ -300,6 +300,59 @@ _STYLE: dict[Status, str] = {
     "residual": "yellow",
     "refused": "bold red",
 }
+
+
+@app.command()
+def infill(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Text with a mark for each hole.")],
+    grammar: Annotated[
+        str, typer.Option("--grammar", "-g", help='"python", or a file with a Lark grammar that is LALR(1).')
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="Where to write; standard output if absent.")
+    ] = None,
+    hole: Annotated[str, typer.Option("--hole", help="What stands for a hole.")] = "<HOLE>",
+    model: ModelOption = "smollm2",
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=0, help="Of each hole; never exceeded.")] = 48,
+    temperature: TemperatureOption = 0.0,
+    seed: SeedOption = 0,
+    start: Annotated[str | None, typer.Option("--start", help="The rule that texts are made of.")] = None,
+) -> None:
+    """Fill the holes of a text, so that the whole is accepted by a grammar: what stands on the right counts as well.
+
+    Holes are filled from left to right by the model. The text always parses, whatever the model would like to
+    write: at every step a way to the text on the right is known.
+
+    [bold]Examples[/bold]
+
+      syntagma infill --grammar python draft.py
+
+      syntagma infill -g python draft.py -o done.py --max-tokens 24 --temperature 0.7
+
+      syntagma infill -g query.lark query.txt --hole "???"
+    """
+    from .engine.compile import compile as compile_source
+    from .engine.infill import infill as fill
+    from .engine.infill import split_holes
+    from .integrations.languages import language
+    from .integrations.options import read_text
+
+    parts = split_holes(read_text(file), hole)
+    source = language(grammar, start=start)
+    language_model = _load_model(model)
+    with err.status("compiling the grammar"):
+        constraint = compile_source(source, language_model.vocab)
+    with err.status(f"filling {len(parts) - 1} holes"):
+        done = fill(language_model, parts, constraint, max_new_tokens=max_tokens, temperature=temperature, seed=seed)
+    if output is None:
+        sys.stdout.write(done.text)
+    else:
+        output.write_text(done.text, encoding="utf-8")
+    err.print(
+        f"{len(done.fills)} holes, {sum(map(len, done.tokens))} tokens, {done.n_forward} calls of the model in "
+        f"{done.model_seconds:.1f} s; constraint {done.constraint_seconds:.1f} s, {done.n_searches} searches"
+    )
 
 
 @app.command()

@@ -442,7 +442,7 @@ class _Lexemes:
         self._lexer_of = parser.lalr.lexer_of
         self._left = _left(parser)
         self.worst = self._at_worst()
-        self.kernels = _kernels(parser)
+        self.kernels = kernels(parser)
         layout = parser.indentation
         self.newline: list[tuple[bool, int]] = []
         self.newline_parts: list[list[int]] = [[] for _ in range(n)]
@@ -552,7 +552,7 @@ def _left(parser: Parser) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _kernels(parser: Parser) -> list[set[tuple[int, int]]]:
+def kernels(parser: Parser) -> list[set[tuple[int, int]]]:
     """The kernel items (rule, symbols seen) of every state of the table (LR(0): Knuth 1965), from the table's own transitions."""
     lalr = parser.lalr
     by_lhs: dict[int, list[int]] = {}

@@ -1,0 +1,202 @@
+"""What a gap between fixed texts can be filled with: a *bridge*, the shortest text after which all that stands on its right is accepted.
+
+A state says what may come next; it does not say whether a given text, with gaps in it, can still be reached.  That is a question of reachability in the
+machine's pushdown system with the fixed text as its input, and is answered for every stack by one search (``pushdown``).
+"""
+
+from __future__ import annotations
+
+from itertools import islice, product
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from ...grammar.errors import InvalidSource, StaleState, Unsupported
+from .. import layout as lay
+from ..heap import n_links, state_offset
+from .parser import Context, ParserSystem, Top
+from .pushdown import cheapest
+from .spelling import spell
+from .symbols import Symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..constraint import Constraint
+
+MAX_LOOKED_AT: Final = 200_000
+"""Transitions that one search looks at, some microseconds each."""
+
+MAX_SPELLINGS: Final = 256
+"""Spellings of one way that are tried."""
+
+STRIDE: Final = 256
+"""Bytes of a text between two states that are remembered."""
+
+_TABLES: WeakKeyDictionary[Constraint, Symbols] = WeakKeyDictionary()
+
+
+class Bridge:
+    """Fixed texts on the right of a place, with a gap before each, under a constraint.
+
+    Attributes:
+        constraint: what the whole text must satisfy.
+        texts: the fixed texts; gap i lies before text i, and the last text ends the whole.
+
+    """
+
+    def __init__(self, constraint: Constraint, texts: Sequence[bytes], *, max_looked_at: int = MAX_LOOKED_AT) -> None:
+        """Prepare the search.
+
+        Args:
+            constraint: a constraint of a grammar with a lexer (``sg.Lark``).
+            texts: at least one.
+            max_looked_at: the most that one search looks at before it gives up.
+
+        Raises:
+            InvalidSource: there is no text.
+            Unsupported: the constraint is of another kind.
+
+        """
+        if not texts:
+            raise InvalidSource("a bridge leads to a text", hint="give b'' where nothing follows the gap")
+        self.constraint = constraint
+        self.texts = tuple(texts)
+        self.max_looked_at = max_looked_at
+        self._good: set[tuple[int, int, int, tuple[bytes, ...]]] = set()
+        store = constraint.store
+        a = store.arena.a
+        parser = int(a[lay.LS + constraint.rule_start * lay.LS_WIDTH + lay.L_PARSER]) - 1
+        if parser < 0:
+            raise Unsupported(
+                "only a grammar with a lexer can be read backwards from fixed text as yet", hint="compile sg.Lark(...)"
+            )
+        self._parser = parser
+        tables = _TABLES.get(constraint)
+        if tables is None:
+            tables = _TABLES[constraint] = Symbols(store.parsers[parser])
+        self._reach = store.parsers[parser].scanner.reach
+        self._system = ParserSystem(tables, texts)
+        self._first = int(a[lay.PT + parser + lay.PT_STATES]) - store.parsers[parser].scanner.n_locals
+
+    def fills(self, state: int) -> list[bytes] | None:
+        """Shortest texts for the gaps, in sum, with which everything is accepted that follows a state.
+
+        Args:
+            state: a state of the constraint, or of a session of it.
+
+        Returns:
+            One text a gap; None if there are none, or the search gave up.  They have been read by the constraint.
+
+        """
+        if state == 0:
+            return None
+        with self.constraint.store.lock:
+            starts = list(self._configurations(state))
+        for control, stack in starts:
+            labels = cheapest(self._system, [(control, stack)], self.max_looked_at)
+            if labels is None:
+                continue
+            texts = spell(self._system, stack[::-1], control[2], labels)
+            for fills in islice(product(*texts), MAX_SPELLINGS) if texts is not None else ():
+                if self.leads_through(state, fills):
+                    return list(fills)
+        return None
+
+    def leads_through(self, state: int, fills: Sequence[bytes]) -> bool:
+        """Whether everything is accepted that follows a state if the gaps are filled so.
+
+        States met on the way are remembered, so that a text is read again only as far as it makes a difference.  The state must be of one session as
+        long as the bridge is used.
+        """
+        met: list[tuple[int, int, int, tuple[bytes, ...]]] = []
+        for index, (fill, text) in enumerate(zip(fills, self.texts, strict=True)):
+            state = self.constraint.advance_bytes(state, fill)
+            rest = tuple(fills[index + 1 :])
+            for at in range(0, len(text), STRIDE):
+                key = (index, at, state, rest)
+                if state == 0 or key in self._good:
+                    self._good.update(met if state else ())
+                    return state != 0
+                met.append(key)
+                state = self.constraint.advance_bytes(state, text[at : at + STRIDE])
+        if state and self.constraint.is_accepting(state):
+            self._good.update(met)
+            return True
+        return False
+
+    def hides(self, state: int) -> bool:
+        """Whether what is open in a state can only become something ignored or a newline, as a comment does, and would take in what text 0 begins with."""
+        line = self.texts[0].split(b"\n", 1)[0].strip()
+        if state == 0 or not line:
+            return False
+        newline = self._system.newline
+        with self.constraint.store.lock:
+            locals_ = [control[2] for control, _ in self._configurations(state)]
+        for local in locals_:
+            kinds = self._reach[local].nonzero()[0].tolist()
+            if not kinds or any(kind not in {newline, len(self._reach[local]) - 1} for kind in kinds):
+                return False
+        return True
+
+    def _configurations(self, state: int) -> Iterator[tuple[tuple[str, int, int, int], tuple[Top, ...]]]:
+        """The runs of a state: a control, and the stack of the parser from the top."""
+        a = self.constraint.store.arena.a
+        at = int(state_offset(a, state))
+        if at < 0:
+            raise StaleState("the state belongs to a scope that was closed", hint="use states of a living session")
+        words = (int(a[lay.HP + at]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
+        begin = lay.HP + at + lay.STATE_ENTRIES
+        for local, _, room, _, frame in a[begin : begin + words].reshape(-1, lay.ENTRY).tolist():
+            above: list[int] = []
+            while a[lay.LS + local * lay.LS_WIDTH + lay.L_FLAGS] & lay.FLAG_PUSH:
+                callee = int(a[lay.CL + int(a[lay.LS + local * lay.LS_WIDTH + lay.L_CALLS])])
+                above.append((callee >> 32) - 1)
+                local = callee & 0xFFFFFFFF
+            column = lay.COLUMN_BASE - room if room <= lay.COLUMN_BASE else -1
+            for below in self._stacks(frame):
+                yield (
+                    ParserSystem.opened(local - self._first, column),
+                    self._tops([*below, *(symbol >> 1 for symbol in above)]),
+                )
+
+    def _stacks(self, frame: int) -> Iterator[list[int]]:
+        """The marks of every stack that a frame stands for, from the bottom."""
+        a = self.constraint.store.arena.a
+        work: list[tuple[int, list[int]]] = [(frame, [])]
+        while work:
+            here, marks = work.pop()
+            if here <= lay.FRAME_UNKNOWN:
+                yield marks[::-1]
+                continue
+            at = lay.HP + here
+            for i in range(int(n_links(a, here))):
+                symbol, _, _, _, below = a[
+                    at + lay.HEADER + i * lay.LINK : at + lay.HEADER + (i + 1) * lay.LINK
+                ].tolist()
+                if symbol < 0:
+                    yield marks[::-1]
+                elif int(a[lay.LS + (symbol >> 1) * lay.LS_WIDTH + lay.L_PARSER]) != self._parser + 1:
+                    raise Unsupported(
+                        "there is other text around the grammar's", hint="let the grammar be the whole constraint"
+                    )
+                else:
+                    work.append((below, [*marks, symbol >> 1]))
+
+    def _tops(self, marks: list[int]) -> tuple[Top, ...]:
+        """A stack of marks from the bottom as symbols of the system, from the top."""
+        a = self.constraint.store.arena.a
+        context = Context()
+        tops: list[Top] = []
+        for mark in marks:
+            record = a[lay.LS + mark * lay.LS_WIDTH : lay.LS + (mark + 1) * lay.LS_WIDTH].tolist()
+            kind = record[lay.L_KIND]
+            if kind == lay.MARK_INDENT:
+                context = Context((*context.columns, record[lay.L_COLUMN]), context.brackets)
+            elif kind == lay.MARK_DEDENT:
+                context = Context(context.columns[:-1], context.brackets)
+            elif kind == lay.MARK_OPEN:
+                context = context.opened()
+            elif kind == lay.MARK_CLOSE:
+                context = context.closed()
+            tops.append(Top(record[lay.L_EXITS], context))
+        return tuple(reversed(tops))

@@ -1,0 +1,415 @@
+"""A grammar with a lexer as a pushdown system: gaps are filled symbol by symbol, fixed text is read lexeme by lexeme.
+
+What a parser's stack can become is spelled by symbols of the grammar: terminals, and nonterminals that are over.  So a gap need not be explored terminal by
+terminal: a move pushes the state that a whole symbol leads to, at the cost of the symbol's shortest text, or completes a rule whose beginning lies on the stack.
+Only in fixed text are lexemes read and is the table run.
+
+An indenter needs the open columns, which lie deep in the stack.  Rules are balanced in indents and brackets (``grammar.lark.indentation``), so whatever is reduced
+leaves the columns as they were: each symbol carries the columns and brackets that are open above it, its *context*, and a newline is settled by the
+symbol on top.
+
+Controls:
+
+* ``("open", gap, local, column)``: at the beginning of a gap, within the lexeme that the text before it left open;
+* ``("base", gap, local)``: in a gap, between lexemes, above symbols that were there before; the next lexeme begins in ``local``, -1 if none can;
+* ``("filled", gap, local)``: the same above a symbol that the gap itself pushed;
+* ``("complete", gap, left, lhs, local)``: a rule is over, and so many of its symbols are still to be popped;
+* ``("text", index, at, local)``: in a fixed text, where a lexeme begins;
+* ``("pop", left, lhs, options)``: the same as *complete*, for options that wait to be fed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ...grammar.parsing import IGNORED
+from .pushdown import END, Move
+from .reader import BYTE
+
+if TYPE_CHECKING:
+    from .symbols import Symbols
+
+INDENT_STEP: Final = 4
+"""Columns by which a block is indented that the text on the right says nothing about."""
+
+
+SWALLOWED_COST: Final = 4 * BYTE
+"""What it costs for each byte of a fixed text to become part of a lexeme that a gap has part in, as of a comment or a string."""
+
+SWALLOWED_AT_MOST: Final = 16 * BYTE
+"""The most that it costs: a text may begin within what was a long string."""
+
+
+class Context(NamedTuple):
+    """What is open above the bottom of a stack.
+
+    Attributes:
+        columns: of the open blocks, innermost last.
+        brackets: how many are open; 2 for more as well, since only a rule with three nested ones could tell.
+
+    """
+
+    columns: tuple[int, ...] = ()
+    brackets: int = 0
+
+    @property
+    def innermost(self) -> int:
+        """The column at which a statement stands."""
+        return self.columns[-1] if self.columns else 0
+
+    def opened(self) -> Context:
+        """Within one more bracket."""
+        return Context(self.columns, min(self.brackets + 1, 2))
+
+    def closed(self) -> Context:
+        """Behind a bracket."""
+        return Context(self.columns, max(self.brackets - 1, 0))
+
+
+class Top(NamedTuple):
+    """A symbol of the stack: a state of the parse table, and what is open with it."""
+
+    state: int
+    context: Context
+
+
+Feeds = tuple[tuple[int, int], ...]
+"""Terminals to feed, each with the column that it opens or -1."""
+
+
+class Read(NamedTuple):
+    """A label: a lexeme was read.
+
+    Attributes:
+        gap: the gap that it began in, -1 if in none.
+        text: what the gap holds of it.
+        feeds: what was fed to the parser.
+        part: what it left for the next one.
+
+    """
+
+    gap: int
+    text: bytes
+    feeds: Feeds
+    part: int
+
+
+class Skipped(NamedTuple):
+    """A label: a lexeme goes on over a whole fixed text into the next gap; ``text`` is what the gap before holds of it."""
+
+    gap: int
+    text: bytes
+
+
+class Filled(NamedTuple):
+    """A label: a gap holds a text of some symbols; an indent as the pair (column of the table, column that it opens)."""
+
+    gap: int
+    symbols: tuple[int | tuple[int, int], ...]
+
+
+class _Lexeme(NamedTuple):
+    """The end of a lexeme: its type, what is left for the next one, the column of a newline or -1; where in the fixed text it ends."""
+
+    kind: int
+    part: int
+    column: int
+    at: int
+
+
+class _Option(NamedTuple):
+    """One thing to do at a place: terminals to feed, and the control that it leads to, the part always last."""
+
+    feeds: Feeds
+    where: tuple[Any, ...] | None
+    cost: int
+    label: object
+
+
+class ParserSystem:
+    """The moves of a parser over gaps and fixed text: gap 0, text 0, gap 1, text 1, and so on to the end of the last text."""
+
+    def __init__(self, tables: Symbols, texts: Sequence[bytes]) -> None:
+        """Lay out the texts."""
+        self.tables = tables
+        self.layout = tables.layout
+        self.texts = list(texts)
+        self.newline = tables.reader.newline
+        self._indents = [sorted(_indents(text)) for text in self.texts]
+        self._leads = [len(text) - len(text.lstrip(b" ")) for text in self.texts]
+        self._moves: dict[Any, list[Move]] = {}
+        self._ends: dict[Any, tuple[list[_Lexeme], tuple[int, int] | None]] = {}
+        self._options: dict[Any, list[_Option]] = {}
+        self._groups: list[tuple[_Option, ...]] = []
+        self._group_of: dict[tuple[_Option, ...], int] = {}
+
+    @staticmethod
+    def opened(local: int, column: int, gap: int = 0) -> tuple[str, int, int, int]:
+        """The control at the beginning of a gap; ``column`` is that of an open newline, else -1."""
+        return ("open", gap, local, column)
+
+    def moves(self, control: Any, symbol: Any) -> Iterable[Move]:  # noqa: ANN401 - of this system
+        """The moves of a control with a symbol on top; see ``pushdown``."""
+        key = (control, symbol)
+        found = self._moves.get(key)
+        if found is None:
+            found = self._moves[key] = list(getattr(self, f"_{control[0]}")(symbol, *control[1:]))
+        return found
+
+    # --- gaps -----------------------------------------------------------------------------------------------------
+
+    def _open(self, top: Top, gap: int, local: int, column: int) -> Iterable[Move]:
+        """End the lexeme that is open, in the gap or in the text behind it."""
+        if local in self.tables.begins:
+            yield from self._base(top, gap, local)
+        yield from self._feed([top], self._gap_options(top.context, gap, local, column, crossing=False))
+        if gap + 1 < len(self.texts):
+            for spelled in self.tables.reader.spelled(local, column):
+                _, rest = self._ends_of(gap, 0, spelled.local, spelled.column)
+                if rest is not None:
+                    label = Skipped(gap, spelled.text)
+                    yield Move(self.opened(*rest, gap + 1), (top,), spelled.cost, label)
+        elif not self.texts[gap]:
+            yield from self._at_end(top, gap, local)
+
+    def _base(self, top: Top, gap: int, local: int) -> Iterable[Move]:
+        """Between two lexemes, above symbols that the gap did not push."""
+        yield from self._between(top, gap, local, "base")
+        for found in self.tables.completions[top.state]:
+            after = self.tables.begins_after(top.state, found.rest, local)
+            label = Filled(gap, found.rest) if found.rest else None
+            yield Move(("complete", gap, found.pops - 1, found.lhs, after), (), found.cost, label)
+
+    def _filled(self, top: Top, gap: int, local: int) -> Iterable[Move]:
+        """Between two lexemes, above a symbol that the gap pushed: a rule that it completes is as well pushed whole."""
+        yield from self._between(top, gap, local, "filled")
+
+    def _between(self, top: Top, gap: int, local: int, kind: str) -> Iterable[Move]:
+        """Push a symbol, put something ignored, or enter the fixed text."""
+        tables, layout = self.tables, self.layout
+        if local >= 0:
+            yield from self._feed([top], self._gap_options(top.context, gap, local, -1, crossing=True))
+            if not self.texts[gap]:
+                yield from self._at_end(top, gap, local)
+            for ignored in tables.ignored(local):
+                label = Read(gap, ignored.text, (), ignored.part)
+                yield Move((kind, gap, ignored.after), (top,), ignored.cost, label)
+        for symbol, state, cost in tables.pushes(top.state):
+            control = ("filled", gap, tables.begins_after(top.state, (symbol,), local))
+            if layout is not None and symbol in {layout.indent, layout.dedent}:
+                for column in self._columns(top.context, gap, 0) if symbol == layout.indent else ():
+                    if column > top.context.innermost:
+                        opened = Top(state, self.context_above(top.context, symbol, column))
+                        yield Move(control, (opened, top), cost, Filled(gap, ((symbol, column),)))
+            else:
+                context = self.context_above(top.context, symbol, -1)
+                yield Move(control, (Top(state, context), top), cost, Filled(gap, (symbol,)))
+
+    def _complete(self, top: Top, gap: int, left: int, lhs: int, local: int) -> Iterable[Move]:
+        """Pop the symbols of a rule that is over."""
+        if left:
+            yield Move(("complete", gap, left - 1, lhs, local), (), 0, None)
+            return
+        target = self.tables.goto[top.state][lhs]
+        if target == self.tables.lalr.accept and top.state == self.tables.lalr.start:
+            if gap + 1 == len(self.texts) and not self.texts[gap]:
+                yield Move(END, (), 0, None)
+        elif target >= 0:
+            yield Move(("base", gap, local), (Top(target, top.context), top), 0, None)
+
+    def _gap_options(self, context: Context, gap: int, local: int, column: int, *, crossing: bool) -> list[_Option]:
+        """What the lexeme that is open can become, whatever the parser takes; ``crossing``: only where it ends in the fixed text."""
+        if self.layout is None:
+            context = Context()
+        key = (context, gap, local, column, crossing)
+        found = self._options.get(key)
+        if found is not None:
+            return found
+        reader = self.tables.reader
+        best: dict[tuple[_Lexeme, tuple[Any, ...]], tuple[int, bytes]] = {}
+        for spelled in reader.spelled(local, column):
+            for wanted in self._columns(context, gap, spelled.column):
+                more = wanted - spelled.column
+                state = reader.blanks(spelled.local, more)
+                if state < 0:
+                    continue
+                text = spelled.text + b" " * more
+                spent = spelled.cost + BYTE * more
+                for kind, part in () if crossing else reader.exits[state]:
+                    lexeme = _Lexeme(kind, part, wanted if kind == self.newline else -1, 0)
+                    _keep_least(best, (lexeme, ("base", gap, part)), spent, text)
+                for lexeme in self._ends_of(gap, 0, state, wanted)[0]:
+                    swallowed = len(self.texts[gap][: lexeme.at].strip()) if text.strip() else 0
+                    cost = spent + min(SWALLOWED_COST * swallowed, SWALLOWED_AT_MOST)
+                    _keep_least(best, (lexeme, ("text", gap, lexeme.at, lexeme.part)), cost, text)
+        options = (self._option(context, x, where, text, gap, cost) for (x, where), (cost, text) in best.items())
+        found = self._options[key] = [x for x in options if x is not None]
+        return found
+
+    def _columns(self, context: Context, gap: int, least: int) -> list[int]:
+        """Columns that are worth a newline's blanks in a gap: those open, those that the text on the right has, and a deeper one."""
+        if least < 0 or context.brackets:
+            return [least]
+        columns = {0, context.innermost + INDENT_STEP, *context.columns}
+        columns.update(x for x in self._indents[gap] if x > context.innermost)
+        lead = self._leads[gap]  # blanks that the text itself adds
+        return sorted({least} | {x for column in columns for x in (column, column - lead) if x >= least})
+
+    # --- fixed text -----------------------------------------------------------------------------------------------
+
+    def _text(self, top: Top, index: int, at: int, local: int) -> Iterable[Move]:
+        """Read a lexeme of a fixed text."""
+        lexemes, rest = self._ends_of(index, at, local, -1)
+        found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", index) for x in lexemes]
+        yield from self._feed([top], [x for x in found if x is not None])
+        if rest is not None and index + 1 < len(self.texts):
+            yield Move(self.opened(*rest, index + 1), (top,), 0, None)
+        if at == len(self.texts[index]):
+            yield from self._at_end(top, index, local)
+
+    def _at_end(self, top: Top, index: int, local: int) -> Iterable[Move]:
+        """The end of the whole text, where a lexeme would begin."""
+        if index + 1 == len(self.texts) and self.tables.may_end[local]:
+            feeds: Feeds = ((self.tables.end, -1),)
+            if self.layout is not None:
+                feeds = ((self.layout.dedent, -1),) * len(top.context.columns) + feeds
+            yield from self._feed([top], [_Option(feeds, None, 0, None)])
+
+    def _ends_of(self, index: int, at: int, local: int, column: int) -> tuple[list[_Lexeme], tuple[int, int] | None]:
+        """Where a lexeme that is open at a place of a text may end in it, and the (state, column) at the text's end if it may go on."""
+        key = (index, at, local, column)
+        found = self._ends.get(key)
+        if found is None:
+            reader, text = self.tables.reader, self.texts[index]
+            lexemes: list[_Lexeme] = []
+            while at < len(text):
+                byte = text[at]
+                local = reader.row(local)[byte]
+                if local < 0:
+                    break
+                at += 1
+                column = reader.column(column, byte, local)
+                for kind, part in reader.exits[local]:
+                    if at == len(text) or reader.follow[part][text[at]]:
+                        lexemes.append(_Lexeme(kind, part, column, at))
+            found = self._ends[key] = (lexemes, (local, column) if local >= 0 else None)
+        return found
+
+    # --- the table ------------------------------------------------------------------------------------------------
+
+    def _option(
+        self, context: Context, lexeme: _Lexeme, where: tuple[Any, ...], text: bytes, gap: int, cost: int = 0
+    ) -> _Option | None:
+        """A lexeme with what is fed for it."""
+        feeds: Feeds = () if lexeme.kind == IGNORED else ((lexeme.kind, -1),)
+        if lexeme.kind == self.newline:
+            settled = self._settle(context, lexeme.column)
+            if settled is None:
+                return None
+            feeds = settled
+        return _Option(feeds, where, cost, Read(gap if text else -1, text, feeds, lexeme.part))
+
+    def _settle(self, context: Context, column: int) -> Feeds | None:
+        """What an indenter feeds for a newline; None where it rejects the text."""
+        if context.brackets:
+            return ()
+        if column < 0 or self.layout is None:
+            return None
+        dedents = sum(open_ > column for open_ in context.columns)
+        innermost = context.columns[-1 - dedents] if dedents < len(context.columns) else 0
+        newline = ((self.layout.newline, -1),)
+        if column == innermost:
+            return newline + ((self.layout.dedent, -1),) * dedents
+        return None if dedents else (*newline, (self.layout.indent, column))
+
+    def _feed(self, stack: list[Top], options: Sequence[_Option]) -> Iterable[Move]:
+        """Run the parser on what is known of its stack, for all options whose terminals lead to the same reductions at once.
+
+        The first symbol of the stack has been popped from the search's.
+        """
+        tables = self.tables
+        work: list[tuple[list[Top], Sequence[_Option]]] = [(stack, options)]
+        while work:
+            stack, options = work.pop()
+            row = tables.action[stack[-1].state]
+            reduced: dict[int, list[_Option]] = {}
+            for option in options:
+                if not option.feeds:
+                    yield from self._land(stack, option)
+                    continue
+                kind, opens = option.feeds[0]
+                action = row[kind]
+                if action < 0:
+                    reduced.setdefault(action, []).append(option)
+                elif action > 0:
+                    top = Top(action - 1, self.context_above(stack[-1].context, kind, opens))
+                    work.append(([*stack, top], [option._replace(feeds=option.feeds[1:])]))
+            for action, group in reduced.items():
+                length, lhs = tables.length[-1 - action], tables.lhs[-1 - action]
+                if length >= len(stack):
+                    yield Move(("pop", length - len(stack), lhs, self._group(group)), (), 0, None)
+                else:
+                    yield from self._goto(stack[: len(stack) - length], lhs, group, work)
+
+    def _goto(
+        self, stack: list[Top], lhs: int, options: Sequence[_Option], work: list[tuple[list[Top], Sequence[_Option]]]
+    ) -> Iterable[Move]:
+        """The end of a reduction: push what the table says, and let the options be fed again."""
+        target = self.tables.goto[stack[-1].state][lhs]
+        if target == self.tables.lalr.accept and options[0].feeds[0][0] == self.tables.end:
+            yield Move(END, (), 0, None)
+        elif target >= 0:
+            work.append(([*stack, Top(target, stack[-1].context)], options))
+
+    def _land(self, stack: list[Top], option: _Option) -> Iterable[Move]:
+        """All is fed: the next lexeme begins."""
+        where = option.where
+        if where is not None:
+            local = self.tables.begin[where[-1]][self.tables.lexer[stack[-1].state]]
+            if local >= 0:
+                yield Move((*where[:-1], local), tuple(reversed(stack)), option.cost, option.label)
+
+    def _pop(self, top: Top, left: int, lhs: int, group: int) -> Iterable[Move]:
+        """Go on with a reduction."""
+        if left:
+            yield Move(("pop", left - 1, lhs, group), (), 0, None)
+            return
+        work: list[tuple[list[Top], Sequence[_Option]]] = []
+        yield from self._goto([top], lhs, self._groups[group], work)
+        for stack, options in work:
+            yield from self._feed(stack, options)
+
+    def _group(self, options: list[_Option]) -> int:
+        """The number of a set of options."""
+        key = tuple(options)
+        found = self._group_of.get(key)
+        if found is None:
+            found = self._group_of[key] = len(self._groups)
+            self._groups.append(key)
+        return found
+
+    def context_above(self, context: Context, kind: int, column: int) -> Context:
+        """The context above a symbol."""
+        layout = self.layout
+        if layout is None:
+            return context
+        if kind == layout.indent:
+            return Context((*context.columns, column), context.brackets)
+        if kind == layout.dedent:
+            return Context(context.columns[:-1], context.brackets)
+        if kind in layout.opening:
+            return context.opened()
+        if kind in layout.closing:
+            return context.closed()
+        return context
+
+
+def _keep_least(best: dict[Any, tuple[int, bytes]], key: Any, cost: int, text: bytes) -> None:  # noqa: ANN401 - any key
+    if key not in best or cost < best[key][0]:
+        best[key] = (cost, text)
+
+
+def _indents(text: bytes) -> set[int]:
+    """Blanks at the beginnings of the lines of a text."""
+    return {len(line) - len(line.lstrip(b" ")) for line in text.split(b"\n")[1:] if line.strip()}

@@ -1,0 +1,45 @@
+"""Programming languages by name, or by the file of a grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..grammar.errors import InvalidSource
+
+if TYPE_CHECKING:
+    from ..grammar.lark import Lark
+
+NAMES = ("python",)
+"""Languages whose grammar and indenter come with the ``lark`` package."""
+
+
+def language(name: str, *, start: str | None = None) -> Lark:
+    """The source of a language.
+
+    Args:
+        name: one of ``NAMES``, or the path of a Lark grammar.
+        start: the rule that texts are made of; by default a whole file's (``file_input`` of Python, ``start`` of a grammar).
+
+    Raises:
+        InvalidSource: it is neither.
+
+    """
+    from ..grammar.lark import Lark
+
+    if name == "python":
+        import lark
+        from lark.indenter import PythonIndenter
+
+        built = lark.Lark.open_from_package(
+            "lark", "python.lark", ["grammars"], parser="lalr", start=start or "file_input", postlex=PythonIndenter()
+        )
+        return Lark(built)
+    path = Path(name)
+    if not path.is_file():
+        raise InvalidSource(
+            f"{name!r} is neither a language ({', '.join(NAMES)}) nor the file of a grammar",
+            where="--grammar",
+            hint="write the path of a .lark file",
+        )
+    return Lark(path, start=start)

@@ -1,0 +1,199 @@
+"""Bridges: texts for gaps between fixed texts, under grammars with a lexer, judged by Lark."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+
+import lark
+import pytest
+
+import syntagma as sg
+from syntagma.automata.bridge import Bridge
+from syntagma.automata.constraint import Constraint
+from syntagma.integrations.languages import language
+
+LIBRARY = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+
+SUMS = """
+start: (line ";")*
+line: NAME "=" sum
+sum: product | sum "+" product
+product: atom | product "*" atom
+atom: NAME | NUMBER | "(" sum ")" | "[" [sum ("," sum)*] "]"
+NAME: /[a-z]+/
+NUMBER: /[0-9]+(\\.[0-9]+)?/
+%ignore /[ \\n]+/
+"""
+
+
+@lru_cache(maxsize=1)
+def byte_vocabulary() -> sg.Vocabulary:
+    """A token for every byte."""
+    return sg.Vocabulary([*(bytes([b]) for b in range(256)), None], eos_ids=[256])
+
+
+@lru_cache(maxsize=2)
+def compiled(which: str) -> tuple[lark.Lark, Constraint]:
+    """Lark's parser, and the constraint."""
+    if which == "python":
+        built = language("python").grammar
+        assert isinstance(built, lark.Lark)
+    else:
+        built = lark.Lark(SUMS, parser="lalr")
+    return built, sg.compile(sg.Lark(built), byte_vocabulary())
+
+
+def parses(built: lark.Lark, text: str) -> bool:
+    """Whether Lark takes a text."""
+    try:
+        built.parse(text)
+    except Exception:  # noqa: BLE001 - whatever it raises is a rejection
+        return False
+    return True
+
+
+def filled(which: str, parts: list[str]) -> str | None:
+    """The text with its gaps filled, None if nothing fills them."""
+    _, constraint = compiled(which)
+    with constraint.session() as session:
+        state = session.advance_bytes(session.start, parts[0].encode())
+        fills = Bridge(constraint, [part.encode() for part in parts[1:]]).fills(state)
+    if fills is None:
+        return None
+    return parts[0] + "".join(fill.decode() + part for fill, part in zip(fills, parts[1:], strict=True))
+
+
+def shortest(parts: list[str]) -> int | None:
+    """How many letters fill a gap at least, up to four, found by trying; a few letters stand for all."""
+    built, _ = compiled("sums")
+    for n in range(5):
+        for letters in itertools.product("x1=+()[],;.", repeat=n):
+            if parses(built, parts[0] + "".join(letters) + parts[1]):
+                return n
+    return None
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["x=", ";"],
+        ["x=a", "b;"],
+        ["x=(a+[b", "c);"],
+        ["x=1", "2;"],
+        ["x=1.", "5;"],
+        ["x=1.", ";"],
+        ["x=1;", "=2;"],
+        ["x=(", ")*2;"],
+        ["x=1", ")*2;"],
+        ["", ""],
+        ["x=[1", "],(2)];"],
+        ["x=1", ";;"],
+        ["x=.", ";"],
+        ["x=1;", "+"],
+        ["x=1;", "!"],
+    ],
+)
+def test_fills_are_shortest(parts: list[str]) -> None:
+    """Fills close what is open on the left and open what is closed on the right, names and numbers go on across the gap, in as few letters as by trial."""
+    built, _ = compiled("sums")
+    found = filled("sums", parts)
+    least = shortest(parts)
+    assert (found is None) == (least is None)
+    if found is not None:
+        assert parses(built, found)
+        assert len(found) == len("".join(parts)) + (least or 0)
+
+
+def cut(draw: random.Random, text: str, holes: int) -> list[str]:
+    """The text with random pieces cut out."""
+    while True:
+        cuts = []
+        for _ in range(holes):
+            length = draw.choice([1, 3, 8, 20])
+            begin = draw.randrange(max(1, len(text) - length))
+            cuts.append((begin, min(len(text), begin + length)))
+        cuts.sort()
+        if all(a[1] < b[0] for a, b in itertools.pairwise(cuts)):
+            break
+    parts, at = [], 0
+    for begin, end in cuts:
+        parts.append(text[at:begin])
+        at = end
+    return [*parts, text[at:]]
+
+
+def test_every_text_with_pieces_cut_out_is_filled_again() -> None:
+    """A member of the language with random holes is filled, and Lark accepts the result."""
+    built, _ = compiled("sums")
+    draw = random.Random(5)
+    for _ in range(60):
+        lines = []
+        for _ in range(draw.randrange(1, 4)):
+            terms = [draw.choice(["a", "bc", "12", "3.5", "(a + b)", "[a, (c), 1]", "[]"]) for _ in range(3)]
+            lines.append(f"{draw.choice(['x', 'yz'])} = {draw.choice([' + ', ' * ', '+']).join(terms)};")
+        parts = cut(draw, "\n".join(lines), draw.randrange(1, 3))
+        found = filled("sums", parts)
+        assert found is not None, parts
+        assert parses(built, found), (parts, found)
+
+
+PYTHON = '''
+def area(radius, units="m"):
+    """The area of a circle."""
+    if radius < 0:
+        raise ValueError(f"negative: {radius}")
+    elif not radius:
+        return [0, (1, 2)][0]
+    for i in range(3):
+        while i:  # a comment
+            i -= 1
+        else:
+            continue
+    return {
+        "value": 3.14 * radius ** 2,
+        "units": units,
+    }
+
+
+class Point(object):
+    x = 1
+
+    def move(self, dx):
+        self.x += dx
+        return lambda y: y + dx
+'''
+
+
+def test_python_with_holes() -> None:
+    """Holes of Python source, indentation and brackets across them, are filled so that Lark accepts the whole."""
+    built, _ = compiled("python")
+    draw = random.Random(11)
+    for holes in [1, 1, 1, 1, 1, 1, 2, 2]:
+        parts = cut(draw, PYTHON, holes)
+        found = filled("python", parts)
+        assert found is not None, parts
+        assert parses(built, found), (parts, found)
+
+
+@pytest.mark.slow
+def test_library_files_with_holes() -> None:
+    """Forty files of the standard library with one to three holes each are filled so that Lark accepts them."""
+    built, constraint = compiled("python")
+    draw = random.Random(1)
+    files = [path for path in LIBRARY if path.stat().st_size < 40_000]
+    draw.shuffle(files)
+    done = 0
+    for path in files:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if done == 40 or not text.isascii() or not constraint.accepts(text):
+            continue
+        done += 1
+        parts = cut(draw, text, 1 + done % 3)
+        found = filled("python", parts)
+        assert found is not None, (path.name, [part[-30:] for part in parts])
+        assert parses(built, found), path.name
+    assert done == 40
