@@ -14,7 +14,9 @@ from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
+from .engine import diffusion  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
+from .engine.diffusion import diffuse  # noqa: E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.law import Law  # noqa: E402
@@ -77,6 +79,8 @@ __all__ = [
     "Unsupported",
     "Vocabulary",
     "compile",
+    "diffuse",
+    "diffusion",
     "extract",
     "generate",
     "testing",

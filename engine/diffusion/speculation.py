@@ -40,8 +40,9 @@ def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Track:
             if not np.array_equal(truth.canvas.ids, chain[row + 1].canvas.ids):
                 truth.canvas.close()
                 break
-            truth.canvas.close()
+            chain[row + 1].canvas.close()
             row += 1
+            chain[row] = truth  # the same canvas, with a schedule that no draft has touched
             steps += 1
             if chain[row].done:
                 break
@@ -62,10 +63,12 @@ def _chain(decoder: Decoder, track: Track, scores: Scores, row: int, drafts: int
     while len(chain) < drafts:
         following = current.copy()
         decoder.step(following, scores, row)
-        block = following.block
         decoder.enter_block(following)
+        if chain and decoder.beyond == "gap" and following.block != chain[0].block and not following.done:
+            following.canvas.close()  # the model reads up to a block's end, and a batch has one length
+            break
         chain.append(following)
-        if following.done or (block != following.block and decoder.beyond == "gap"):
+        if following.done:
             break
         current = following
     return chain
