@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional
 
@@ -80,7 +81,9 @@ STEPS = 1500  # about five minutes of one core
 END, MASK, JSON_TEXT, PYTHON_TEXT = "<end>", "<mask>", "<json>", "<python>"
 FORMAT = "1"  # part of the folder's name: raise it when data, vocabulary or architecture change
 
-FIRST = "Ada Alan Barbara Claude Donald Edsger Frances Grace John Katherine Leslie Margaret Niklaus Radia Tim Vint".split()
+FIRST = (
+    "Ada Alan Barbara Claude Donald Edsger Frances Grace John Katherine Leslie Margaret Niklaus Radia Tim Vint".split()
+)
 LAST = "Allen Backus Cerf Dijkstra Hamilton Hopper Johnson Knuth Lamport Liskov Lovelace Perlman Shannon Turing Wirth".split()
 STREETS = "Oak Elm Mill Lake Hill Park River Church Station Garden Market Bridge".split()
 KINDS = "Street Road Lane Avenue".split()
@@ -196,8 +199,6 @@ def python_source(limit: int = 3_000_000) -> list[str]:
 
 def train_tokenizer(records: list[str], sources: list[str]) -> Any:  # noqa: ANN401 - tokenizers has no types
     """Byte-level BPE of ``VOCABULARY`` tokens."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -284,8 +285,6 @@ def load(steps: int = STEPS, seed: int = 0) -> Trained:
         FileNotFoundError: it was not trained yet.
 
     """
-    from tokenizers import Tokenizer
-
     torch.set_num_threads(1)
     place = folder(steps, seed)
     weights = torch.load(place / "weights.pt", weights_only=True)

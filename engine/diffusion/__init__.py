@@ -8,6 +8,7 @@ from __future__ import annotations
 from .beliefs import Beliefs, Decided
 from .canvas import Canvas
 from .diffuse import diffuse
+from .dream_hooks import DreamHooks
 from .model import Denoiser, MaskedModel, Scores, as_denoiser, dream, llada
 from .policies import (
     AdaBlock,
@@ -38,6 +39,7 @@ __all__ = [
     "Decision",
     "Denoiser",
     "Denoising",
+    "DreamHooks",
     "EntropyBound",
     "EntropyThreshold",
     "Factor",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...automata.lattice import Gap, Hole, Lattice
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
-from ..law import only_bit
+from ..law import allowed_ids, only_bit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,26 +195,37 @@ class Canvas:
         self.n_rejected += int((~flags).sum())
         return flags
 
-    def fill(self, log_probs: Reals) -> Ids | None:
-        """Complete the canvas with the jointly most probable tokens.
+    def fill(self, log_probs: Reals) -> Ids:
+        """Complete the canvas, or its window, with the jointly most probable tokens.
+
+        Where the lattice cannot weigh a canvas of this size, by joint commits of the most likely possible tokens until all is full.
 
         Args:
             log_probs: float64[open slots, V].
 
         Returns:
-            The slots that were filled; ``None``, and nothing is changed, where the lattice cannot weigh a canvas of this size.
+            The slots that were filled.
 
         """
         slots = self.open_slots()
         tokens = self.best(log_probs)
-        if tokens is None:
-            return None
-        every = np.arange(len(slots))
-        self._put(slots, tokens, np.exp(log_probs[every, tokens]))
+        if tokens is not None:
+            self._put(slots, tokens, np.exp(log_probs[np.arange(len(slots)), tokens]))
+            return slots
+        row_of = {int(slot): row for slot, row in zip(slots, log_probs, strict=True)}
+        while len(left := self.open_slots()):
+            masks = self.masks()
+            choices = [allowed_ids(mask, log_probs.shape[1]) for mask in masks]
+            best = np.array(
+                [ids[np.argmax(row_of[int(i)][ids])] for i, ids in zip(left, choices, strict=True)], np.int64
+            )
+            worth = np.exp(np.array([row_of[int(i)][t] for i, t in zip(left, best, strict=True)]))
+            if not self.commit(left, best, worth).any():
+                raise AssertionError("no possible token was kept")
         return slots
 
     def best(self, log_probs: Reals) -> Ids | None:
-        """int64[open slots]: the jointly most probable tokens of the open slots; ``None`` as in ``fill``.
+        """int64[open slots]: the jointly most probable tokens; ``None`` where the lattice cannot weigh a canvas of this size, or with a gap.
 
         A completion that the model rules out altogether has no probability, but is one: tokens are kept from minus infinity.
         """

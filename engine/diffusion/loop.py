@@ -153,10 +153,7 @@ class Decoder:
         open_slots = int(track.canvas.open[start:stop].sum())
         track.block_steps = max(1, round(self.steps * open_slots / self.total))
 
-    def _find_block_end(self, track: Track, scores: Scores, row: int) -> None:
-        rule = self.block
-        if not isinstance(rule, AdaBlock):
-            raise AssertionError("a fixed block has an end")
+    def _find_block_end(self, track: Track, rule: AdaBlock, scores: Scores, row: int) -> None:
         start, length = track.block[0], len(track.canvas)
         track.block = (start, rule.reach(start, length))
         beliefs = self.beliefs(track, scores, row, beyond=False)
@@ -167,8 +164,8 @@ class Decoder:
 
     def step(self, track: Track, scores: Scores, row: int, *, post: bool = False) -> bool:
         """Decide, commit, and commit what has become certain; whether anything changed."""
-        if track.block_step < 0:
-            self._find_block_end(track, scores, row)
+        if track.block_step < 0 and isinstance(self.block, AdaBlock):
+            self._find_block_end(track, self.block, scores, row)
         beliefs = self.beliefs(track, scores, row, beyond=getattr(self.policy, "looks_beyond", False))
         with self._timed("sampling"):
             decision = self.policy.decide(beliefs)
@@ -237,9 +234,7 @@ class Decoder:
             track.canvas.reopen(decision.remask)
             _note(events, "remask", decision.remask)
 
-    def _edit(
-        self, track: Track, decision: Decision, decided: Decided | None, events: dict[Event, list[int]]
-    ) -> None:
+    def _edit(self, track: Track, decision: Decision, decided: Decided | None, events: dict[Event, list[int]]) -> None:
         """Open the slots, propose the new tokens, then the old ones where a new one was refused; what neither suits stays open."""
         slots = np.setdiff1d(decision.edits, decision.remask)
         if not len(slots) or decided is None:
@@ -266,26 +261,23 @@ class Decoder:
     ) -> None:
         canvas = track.canvas
         if decision.fill:
-            filled = canvas.fill(self._log_probabilities(track, scores, row))
-            if filled is not None:
-                _note(events, "fill", filled)
-                return
-        allowed = np.ones(len(beliefs), np.bool_) if decision.fill else beliefs.in_block
-        reveal = decision.reveal & allowed
+            _note(events, "fill", canvas.fill(self._log_probabilities(track, scores, row)))
+            return
+        reveal = decision.reveal & beliefs.in_block
         if not reveal.any():
             reveal = highest(beliefs.confidence, 1, beliefs.in_block)
         if decision.end is not None:
             end = int(np.searchsorted(beliefs.slots, decision.end))
-            kept = canvas.commit(beliefs.slots[end : end + 1], beliefs.tokens[end : end + 1], beliefs.confidence[end : end + 1])
+            kept = canvas.commit(
+                beliefs.slots[end : end + 1], beliefs.tokens[end : end + 1], beliefs.confidence[end : end + 1]
+            )
             _note(events, "reveal", beliefs.slots[end : end + 1][kept])
             reveal &= beliefs.slots < decision.end
         chosen = np.flatnonzero(reveal)
         kept = canvas.commit(beliefs.slots[chosen], beliefs.tokens[chosen], beliefs.confidence[chosen])
         _note(events, "reveal", beliefs.slots[chosen[kept]])
 
-    def _rescue(
-        self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]], scores: Scores, row: int
-    ) -> None:
+    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]], scores: Scores, row: int) -> None:
         """Where masks are a relaxation, all proposals may be refused: the best slot of a completion that is verified goes in."""
         with self._timed("constraint"):
             tokens = track.canvas.best(self._log_probabilities(track, scores, row))
@@ -295,10 +287,8 @@ class Decoder:
             best = int(np.argmax(np.where(beliefs.in_block, beliefs.confidence, -1)))
             at = slots == beliefs.slots[best]
             kept = track.canvas.commit(slots[at], tokens[at], beliefs.confidence[best : best + 1])
-            if not kept.all():
-                slots = track.canvas.fill(self._log_probabilities(track, scores, row))
-                at = np.ones(len(slots), np.bool_)
-        _note(events, "reveal", slots[at])
+            filled = slots[at] if kept.all() else track.canvas.fill(self._log_probabilities(track, scores, row))
+        _note(events, "reveal" if kept.all() else "fill", filled)
         self._settle(track, events)
 
     def _log_probabilities(self, track: Track, scores: Scores, row: int) -> Any:  # noqa: ANN401 - float64 [open slots, V]
