@@ -118,7 +118,9 @@ def test_prophet_fills_when_the_mean_gap_passes_its_phase() -> None:
     assert policy.decide(beliefs(logit_gap=[4.0, 8.0], step=4, steps=10)).fill
     assert not policy.decide(beliefs(logit_gap=[2.0, 2.0], step=6, steps=10)).fill
     assert policy.decide(beliefs(logit_gap=[2.0, 3.1], step=7, steps=10)).fill
-    assert policy.decide(beliefs(logit_gap=[math.inf, 0.0], step=0, steps=10)).fill  # a certain slot has no second token
+    assert policy.decide(
+        beliefs(logit_gap=[math.inf, 0.0], step=0, steps=10)
+    ).fill  # a certain slot has no second token
 
 
 def test_prophet_looks_at_the_answer_alone() -> None:
@@ -134,7 +136,11 @@ def test_entropy_bound_takes_the_longest_prefix_within_the_bound() -> None:
     assert picks(d.EntropyBound(0.1), **fields) == [0, 1, 2, 3]
     assert picks(d.EntropyBound(0.06), **fields) == [1, 2, 3]
     assert picks(d.EntropyBound(0.01), **fields) == [1]
-    assert picks(d.EntropyBound(0.0), entropy=[0.0, 0.0, 0.7, 0.8]) == [0, 1, 2]  # the first that is not certain is free
+    assert picks(d.EntropyBound(0.0), entropy=[0.0, 0.0, 0.7, 0.8]) == [
+        0,
+        1,
+        2,
+    ]  # the first that is not certain is free
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=12), st.floats(0, 2))
@@ -287,7 +293,12 @@ def test_every_policy_picks_slots_of_its_block(
     in_block = data.draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(any))
     stop = max(i for i in range(n) if in_block[i]) + 1
     given = beliefs(
-        confidence=confidence[:n], entropy=entropy[:n], margin=confidence[:n], in_block=in_block, block=(0, stop), quota=quota
+        confidence=confidence[:n],
+        entropy=entropy[:n],
+        margin=confidence[:n],
+        in_block=in_block,
+        block=(0, stop),
+        quota=quota,
     )
     for policy in (
         d.LowConfidence(),

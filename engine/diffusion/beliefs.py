@@ -168,9 +168,13 @@ def _ids_of(mask: Mask, width: int, known: dict[bytes, Ids]) -> Ids:
 
 
 def log_probabilities(rows: Rows, size: int) -> Reals:
-    """float64[k, size]: the unconstrained log law of each row; tokens that the model lacks are impossible."""
+    """float64[k, size]: the unconstrained log law of each row; tokens that the model lacks are impossible.
+
+    A row that rules everything out says nothing: its tokens are equally likely.
+    """
     wide = np.full((len(rows), size), -np.inf)
-    row = np.asarray(rows, np.float64)
+    row = np.array(rows, np.float64)
+    row[(row == -np.inf).all(axis=1)] = 0.0
     top = row.max(axis=1, keepdims=True)
     if np.isnan(top).any() or (top == np.inf).any():
         raise InvalidSource("the model's logits hold NaN or infinity", hint="load the model in a wider dtype")

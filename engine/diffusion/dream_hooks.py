@@ -123,7 +123,7 @@ class DreamHooks:
 
     def _take(self, canvas: Canvas, ids: Ids, logits: Any, *, last: bool) -> None:  # noqa: ANN401 - a tensor
         size = canvas.constraint.vocab.size
-        log_probs = log_probabilities(logits.float().cpu().numpy(), size)
+        log_probs = log_probabilities(logits.detach().float().cpu().numpy(), size)
         slots = np.flatnonzero(canvas.open & (ids != self._mask_id)).astype(np.int64)
         if len(slots):
             canvas.commit(slots, ids[slots].astype(np.int64), np.exp(log_probs[slots, ids[slots]]))

@@ -64,11 +64,12 @@ def _chain(decoder: Decoder, track: Track, scores: Scores, row: int, drafts: int
         following = current.copy()
         decoder.step(following, scores, row)
         decoder.enter_block(following)
-        if chain and decoder.beyond == "gap" and following.block != chain[0].block and not following.done:
-            following.canvas.close()  # the model reads up to a block's end, and a batch has one length
+        moved = decoder.beyond == "gap" and following.block != track.block and not following.done
+        if moved and chain:  # the model reads up to a block's end, and a batch has one length
+            following.canvas.close()
             break
         chain.append(following)
-        if following.done:
+        if following.done or moved:  # the logits at hand know nothing of the next block
             break
         current = following
     return chain
