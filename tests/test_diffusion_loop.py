@@ -139,7 +139,7 @@ def test_proposals_that_do_not_go_together_are_kept_in_part() -> None:
     even = sg.compile(sg.Regex("(a*ba*b)*a*"), vocab)
     logits = np.zeros((3, 4))
     logits[:, 1] = [3.0, 2.0, 2.5]
-    double = d.MaskedModel(lambda ids: logits[None], mask_id=3)
+    double = d.MaskedModel(lambda _: logits[None], mask_id=3)
     canvas = Canvas(even, [sg.Hole([0, 1])] * 3, mask_id=3, tail_id=2)
     kept = canvas.commit(np.arange(3), np.array([1, 1, 1]), np.array([0.95, 0.88, 0.92]))
     assert kept.tolist() == [True, False, True]
@@ -155,7 +155,7 @@ def test_prophet_fills_with_the_jointly_most_probable_text() -> None:
     even = sg.compile(sg.Regex("(a*ba*b)*a*"), vocab)
     logits = np.zeros((3, 4))
     logits[:, 1] = [3.0, 2.0, 2.5]
-    double = d.MaskedModel(lambda ids: logits[None], mask_id=3)
+    double = d.MaskedModel(lambda _: logits[None], mask_id=3)
     result = d.diffuse(double, [], even, canvas=[sg.Hole([0, 1])] * 3, policy=d.Prophet(thresholds=(1.0, 1.0, 1.0)))
     assert (result.text, result.n_forward) == ("bab", 1)
     assert result.history[-1].events == {"fill": [0, 1, 2]}
@@ -315,7 +315,7 @@ def test_an_edit_that_fits_nothing_is_undone() -> None:
     twins = sg.compile(["aa", "bb"], vocab)
     logits = np.zeros((1, 2, 4))
     logits[..., 1] = 8.0
-    double = d.MaskedModel(lambda ids: logits, 3)
+    double = d.MaskedModel(lambda _: logits, 3)
     result = d.diffuse(double, [], twins, canvas=[0, sg.Hole([0, 1])], policy=d.JointThreshold())
     assert result.text == "aa"
 
@@ -326,7 +326,7 @@ def test_end_of_text_is_cut_where_the_grammar_allows_it() -> None:
     never = d.policies.learn2pd.Filter(np.zeros((width, 1)), np.zeros(1), np.zeros((1, width)), np.full(width, -9.0))
     logits = np.zeros((1, width, len(TOKENS) + 3))
     logits[0, 2, END] = 7.0
-    double = d.MaskedModel(lambda ids: logits, MASK, END)
+    double = d.MaskedModel(lambda _: logits, MASK, END)
     result = d.diffuse(double, [], constraint("choices"), length=width, policy=d.Learn2PD(never), block=width)
     assert result.ids[2:].tolist() == [END] * 6
     assert result.text in SOURCES["choices"]

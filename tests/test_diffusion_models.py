@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from denoising_doubles import END, MASK, TOKENS, WIDTH, RandomModel, vocabulary
+from denoising_doubles import END, MASK, TOKENS, TURN, WIDTH, RandomModel, vocabulary
 
 import syntagma as sg
 from syntagma import diffusion as d
@@ -117,7 +117,7 @@ def test_reading_a_shifted_model_unshifted_gives_another_canvas() -> None:
 def test_the_first_position_of_a_shifted_model_is_its_own() -> None:
     """With an empty prompt, the logits of position 0 are those that stand at 0, as Dream's sampler has it."""
     logits = np.arange(2 * 3 * 4, dtype=np.float64).reshape(2, 3, 4)
-    scores = d.MaskedModel(lambda ids: logits, mask_id=0, shift=True)(np.zeros((2, 3), np.int64))
+    scores = d.MaskedModel(lambda _: logits, mask_id=0, shift=True)(np.zeros((2, 3), np.int64))
     assert scores.rows(1, np.array([0, 1, 2])).tolist() == [logits[1, 0].tolist(), *logits[1, :2].tolist()]
 
 
@@ -144,9 +144,9 @@ def test_dreams_own_sampler_with_hooks_completes_every_row(steps: int, rows: int
     x = DreamStandIn().diffusion_generate(prompt, max_new_tokens=LENGTH, steps=steps, **hooks.options())
     assert x[:, :2].tolist() == prompt.tolist()
     for row in x[:, 2:].tolist():
-        ended = row.index(END)
+        ended = next(i for i, token in enumerate(row) if token in {END, TURN})
         assert CONSTRAINT.accepts(b"".join(TOKENS[t] or b"" for t in row[:ended]))
-        assert set(row[ended:]) == {END}
+        assert set(row[ended + 1 :]) <= {END, TURN}
 
 
 def test_hooks_keep_given_tokens() -> None:

@@ -96,7 +96,7 @@ def test_threshold_takes_the_sure_and_the_best() -> None:
 
 
 def test_factor_takes_the_longest_prefix_above_its_rising_threshold() -> None:
-    """f = 1: thresholds 1/2, 2/3, 3/4, 4/5 in order of confidence: .9 .7 .76 pass as .9 .76 .7 only twice."""
+    """Thresholds 1/2, 2/3, 3/4 for f = 1: of .9, .76, .7 the first two pass, of .9, .76, .75 all three."""
     assert picks(d.Factor(1.0), confidence=[0.7, 0.9, 0.76]) == [1, 2]
     assert picks(d.Factor(1.0), confidence=[0.75, 0.9, 0.76]) == [0, 1, 2]
     assert picks(d.Factor(1.0), confidence=[0.1, 0.2]) == [1]

@@ -65,7 +65,9 @@ class _Scores:
             logits = chosen.cpu().numpy()
         else:
             logits = np.asarray(logits)[where]
-        return logits if logits.dtype in {np.dtype(np.float32), np.dtype(np.float64)} else logits.astype(np.float32)
+        exact = logits.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
+        found: Rows = logits if exact else logits.astype(np.float32)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

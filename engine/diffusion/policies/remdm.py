@@ -52,8 +52,8 @@ class ReMDM(Defaults):
         if not self.by_confidence:
             return np.full(len(decided.slots), sigma)
         doubt = np.exp(-decided.confidence)
-        share = doubt / doubt.sum()
-        return share * sigma
+        shares: Reals = doubt / doubt.sum() * sigma
+        return shares
 
     def decide(self, beliefs: Beliefs) -> Decision:
         """What the base reveals, and what is opened."""
