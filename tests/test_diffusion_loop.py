@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sizes import size
 import syntagma as sg
 from syntagma import diffusion as d
 from syntagma.engine.diffusion.canvas import Canvas
+from syntagma.engine.diffusion.picture import svg
 
 pytestmark = pytest.mark.kernel
 
@@ -395,7 +397,7 @@ def test_models_that_do_not_fit_the_vocabulary_are_refused() -> None:
     with pytest.raises(sg.InvalidSource, match="ends no text"):
         d.diffuse(d.MaskedModel(RandomModel(), MASK, tail_id=1), [3], array, length=9)
     with pytest.raises(sg.InvalidSource, match="logits of shape"):
-        d.diffuse(d.MaskedModel(lambda ids: np.zeros((1, 2, 3)), MASK), [3], array, length=9)
+        d.diffuse(d.MaskedModel(lambda _: np.zeros((1, 2, 3)), MASK), [3], array, length=9)
     with pytest.raises(sg.InvalidSource, match="no token among the 2"):
         d.diffuse(d.MaskedModel(lambda ids: np.zeros((*ids.shape, 2)), MASK), [3], array, length=9)
     with pytest.raises(sg.InvalidSource, match="NaN"):
@@ -406,13 +408,9 @@ def test_models_that_do_not_fit_the_vocabulary_are_refused() -> None:
 
 def test_a_picture_shows_every_step() -> None:
     """One row of cells for each frame, and each token's text in the last one."""
-    from xml.etree import ElementTree
-
-    from syntagma.engine.diffusion.picture import svg
-
     result = d.diffuse(model(1), [3], constraint("object"), length=14, policy=d.Threshold(0.3))
     assert json.loads(result.text)
-    root = ElementTree.fromstring(svg(result, VOCAB))  # noqa: S314 - our own document
+    root = ET.fromstring(svg(result, VOCAB))  # noqa: S314 - our own document
     rects = root.findall(".//{http://www.w3.org/2000/svg}rect")
     shown = len(result.tokens) + 1 if len(result.tokens) < 14 else 14
     assert len(rects) > shown * len(result.history)

@@ -54,6 +54,7 @@ class LladaStandIn(StandIn):
         super().__init__("llada", dtype)
 
     def forward(self, input_ids: Any, attention_mask: Any = None) -> Any:
+        """As LLaDA's."""
         assert attention_mask is None
         return SimpleNamespace(logits=self.scores(input_ids))
 
@@ -65,6 +66,7 @@ class DreamStandIn(StandIn):
         super().__init__("Dream")
 
     def forward(self, input_ids: Any, attention_mask: Any = "full", position_ids: Any = None) -> Any:
+        """As Dream's."""
         assert isinstance(attention_mask, str)
         assert attention_mask == "full"
         assert position_ids is None
