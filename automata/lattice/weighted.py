@@ -1,0 +1,388 @@
+"""The weighted questions on a canvas: most probable filling, joint commit, fewest slots, exact sums, marginals and samples.
+
+One table (``inside.py``) in three semirings, on the machine that the Boolean kernels run (``machine.py``):
+
+* max-plus with log probabilities: the best filling; with a bonus for proposed tokens: the compatible proposals of greatest weight;
+  with -1 for each token: the fewest tokens, gaps being steps that may be left out;
+* log-sum-exp: the mass of all accepted fillings, the exact posterior of each token in each hole, exact samples.  A filling has to be
+  one run for that, so the machine must be deterministic.
+
+The table is cubic in the open slots, so it serves windows; ``max_cells`` is the limit, in doubles.  Fixed tokens outside the holes cost
+little: they form runs, each one step.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...grammar.errors import LimitExceeded, Unsupported
+from .class_weights import NO_TOKEN, TokenWeights
+from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
+from .machine import BOTTOM, DEAD, POP, PUSH
+from .outside import outside, value, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .machine import CanvasMachine
+    from .slots import Step
+
+MAX_CELLS: Final = 1 << 26
+"""512 MiB of doubles: 64 open slots of full JSON take a sixth of it."""
+
+
+class Run(NamedTuple):
+    """Fixed tokens as one step: what they do from each control, as edges to nodes that may be new.
+
+    Attributes:
+        sources: int32[k], the controls that have an edge.
+        nodes: int32[k], where each leads; new nodes are numbered on from those that the machine has.
+
+    """
+
+    sources: npt.NDArray[np.int32]
+    nodes: npt.NDArray[np.int32]
+
+
+class Nodes(NamedTuple):
+    """Nodes that runs add to a machine, in its numbering: see ``CanvasMachine``."""
+
+    kind: npt.NDArray[np.int8]
+    inner: npt.NDArray[np.int32]
+    symbol: npt.NDArray[np.int32]
+
+
+NO_NODES: Final = Nodes(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
+def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES) -> Pushdown:
+    """The machine as the kernels take it, with further nodes; it starts with the push of the bottom in any case."""
+    kind = np.concatenate((machine.kind, added.kind))
+    inner = np.concatenate((machine.inner, added.inner))
+    symbol = np.concatenate((machine.symbol, added.symbol))
+    start = machine.start
+    if kind[start] != PUSH or symbol[start] != BOTTOM:
+        kind = np.append(kind, np.int8(PUSH))
+        inner = np.append(inner, np.int32(start))
+        symbol = np.append(symbol, np.int32(BOTTOM))
+        start = len(kind) - 1
+    pops = np.flatnonzero(kind == POP)
+    return Pushdown(
+        kind,
+        inner,
+        symbol,
+        machine.edge_start,
+        machine.edge_node,
+        machine.edge_classes,
+        machine.accepting,
+        pops[np.argsort(symbol[pops], kind="stable")].astype(np.int32),
+        machine.n_symbols,
+        int(start),
+    )
+
+
+class Table(NamedTuple):
+    """A filled table: the numbers, how many cells they took, and the weight of the whole canvas."""
+
+    inside: Inside
+    used: int
+    weight: float
+
+
+def fill(p: Pushdown, s: Steps, *, summing: bool, max_cells: int = MAX_CELLS) -> Table:
+    """Run the backward pass.
+
+    Raises:
+        LimitExceeded: the table would be larger than ``max_cells``.
+
+    """
+    live = possible(p, s)
+    n_pops = live[:, p.pops].sum(axis=1)
+    n_columns = 1 + int(n_pops.sum())
+    later = n_columns - np.cumsum(n_pops)  # columns of the rows of a layer
+    n_rows = live.sum(axis=1) - n_pops
+    n_cells = min(int((n_rows * later).sum()), max_cells)
+    shape = (len(s.skippable) + 1, len(p.kind))
+    table = Inside(
+        np.empty(n_cells, np.float64),
+        np.full(shape, NONE, np.int64),
+        np.full(shape, NONE, np.int32),
+        np.zeros(shape[0] + 1, np.int32),
+        np.zeros((shape[0], p.n_symbols + 1), np.int32),
+        np.zeros(n_columns, np.int32),
+    )
+    used = int(inside(p, s, table, live, summing))
+    if used < 0:
+        raise LimitExceeded(
+            f"the canvas has {int(np.count_nonzero(~s.run))} open steps: too many for weights on this constraint",
+            limit="max_cells",
+            value=max_cells,
+            hint="ask for a window of fewer holes, the rest being fixed",
+        )
+    return Table(table, used, float(value(table, 0, p.start, END)))
+
+
+class WeightedEngine:
+    """A canvas on a machine, weighted.
+
+    Attributes:
+        steps: the canvas, one step for each token.
+
+    """
+
+    def __init__(
+        self,
+        machine: CanvasMachine,
+        steps: Sequence[Step],
+        *,
+        compose: Callable[[CanvasMachine, Sequence[Sequence[int]]], tuple[list[Run], Nodes]] | None = None,
+        max_cells: int = MAX_CELLS,
+    ) -> None:
+        """Lay out the canvas; nothing is computed before the first question.
+
+        Args:
+            machine: the machine of the constraint.
+            steps: the canvas.
+            compose: makes each of several runs of fixed classes one step; without it each token is a step.
+            max_cells: the most numbers that a table may hold.
+
+        """
+        self.machine = machine
+        self.steps = list(steps)
+        self._spellable = np.unique(machine.class_of)
+        self._compose = compose
+        self._max_cells = max_cells
+        self._lay_out()
+
+    def fix(self, steps: Sequence[Step]) -> None:
+        """Go on with a canvas of the same steps, some of them fixed or opened."""
+        self.steps = list(steps)
+        self._lay_out()
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def best_fill(self, log_probs: npt.ArrayLike) -> tuple[list[int], float] | None:
+        """The tokens of the best filling, fixed ones included, and the summed log probability of the holes'; None if there is none.
+
+        Args:
+            log_probs: float[holes, V], a row for each hole.
+
+        Raises:
+            InvalidSource: the shape is wrong, or a number is NaN or infinity.
+            Unsupported: the canvas has gaps.
+            LimitExceeded: the canvas has too many open steps.
+
+        """
+        tokens = self._token_weights(log_probs)
+        found = self._heaviest(*self._with_holes(tokens.best))
+        if found is None:
+            return None
+        classes, weight = found
+        chosen = tokens.best_token[np.arange(len(self._holes)), classes[self._holes]]
+        return self._spelled(chosen), weight
+
+    def best_commit(self, bonus: Mapping[int, Mapping[int, float]]) -> dict[int, int] | None:
+        """Which proposals to keep, step -> token: those of greatest total weight that go together with some filling; None if none has.
+
+        Within a class one token is as good as another, so a class is worth what its best proposal is.
+
+        Args:
+            bonus: step -> token -> weight, positive.
+
+        """
+        weights, lengths = self._unweighted()
+        token_of: dict[tuple[int, int], int] = {}
+        for i, of_token in bonus.items():
+            unit, allowed = self._unit_of[i], self.steps[i].allowed
+            for token, weight in of_token.items():
+                c = int(self.machine.class_of[token])
+                if self._fixed[i] == token:  # it stands already
+                    token_of[i, c] = token
+                elif self._fixed[i] == NO_TOKEN and (allowed is None or token in allowed) and weight > weights[unit, c] > -inf:
+                    weights[unit, c] = weight
+                    token_of[i, c] = token
+        found = self._heaviest(weights, np.zeros_like(lengths))
+        if found is None:
+            return None
+        classes = found[0].tolist()
+        return {i: token_of[i, classes[i]] for i in bonus if (i, classes[i]) in token_of}
+
+    def min_slots(self) -> int | None:
+        """The fewest tokens that the whole canvas can have; None if it cannot be filled."""
+        weights, lengths = self._unweighted()
+        found = self._heaviest(weights - 1.0, -lengths)
+        return None if found is None else -int(found[1])
+
+    def log_mass(self, log_probs: npt.ArrayLike) -> float:
+        """The log of the summed probability of all accepted fillings; -inf if there are none.
+
+        Raises:
+            Unsupported: the machine is ambiguous, or the canvas has gaps.
+
+        """
+        return self._sums(self._token_weights(log_probs))[2].weight
+
+    def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """float64[holes, V]: the log probability of each token in each hole among accepted fillings; -inf throughout if there are none.
+
+        Raises:
+            Unsupported: the machine is ambiguous, or the canvas has gaps.
+
+        """
+        tokens = self._token_weights(log_probs)
+        p, s, table = self._sums(tokens)
+        if table.weight == -inf:
+            return np.full(tokens.rows.shape, -inf)
+        of_class = outside(p, s, table.inside, table.used)
+        return tokens.expand(of_class[self._unit_of[self._holes]])
+
+    def sample(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> list[int] | None:
+        """The tokens of an accepted filling, drawn with probability proportional to the product of its tokens'; None if there is none.
+
+        Raises:
+            Unsupported: the machine is ambiguous, or the canvas has gaps.
+
+        """
+        found = self.samples(log_probs, rng, 1)
+        return found[0] if found else None
+
+    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator, count: int) -> list[list[int]]:
+        """Several independent samples from one table; none if there is no accepted filling."""
+        tokens = self._token_weights(log_probs)
+        p, s, table = self._sums(tokens)
+        drawn: list[list[int]] = []
+        classes = np.empty(len(s.skippable), np.int32)
+        for _ in range(count if table.weight > -inf else 0):
+            walk(p, s, table.inside, rng, True, classes)
+            drawn.append(self._spelled(tokens.draw(classes[self._unit_of[self._holes]], rng)))
+        return drawn
+
+    # --- the canvas as arrays -----------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Split the canvas into single steps and runs."""
+        self._holes = np.array([i for i, step in enumerate(self.steps) if step.hole], np.int64)
+        self._fixed = np.array([NO_TOKEN if step.token is None else step.token for step in self.steps], np.int32)
+        self._unit_start: list[int] = []  # a unit is what is one step to the kernels: a step, or a run
+        run_units: list[int] = []
+        i = 0
+        while i < len(self.steps):
+            end = i + 1
+            if self._compose is not None and self._fixed[i] != NO_TOKEN:
+                while end < len(self.steps) and self._fixed[end] != NO_TOKEN:
+                    end += 1
+            if end - i > 1:
+                run_units.append(len(self._unit_start))
+            self._unit_start.append(i)
+            i = end
+        n = len(self._unit_start)
+        self._unit_start.append(len(self.steps))
+        self._unit_of = np.repeat(np.arange(n), np.diff(self._unit_start))
+        self._is_run = np.zeros(n, np.bool_)
+        self._is_run[run_units] = True
+        added = NO_NODES
+        runs: list[Run] = []
+        if self._compose is not None and run_units:
+            texts = [self._fixed[self._unit_start[u] : self._unit_start[u + 1]] for u in run_units]
+            runs, added = self._compose(self.machine, [self.machine.class_of[text].tolist() for text in texts])
+        self._pushdown = pushdown(self.machine, added)
+        self._run_start = np.zeros(n + 1, np.int32)
+        sizes = np.zeros(n, np.int32)
+        sizes[run_units] = [len(run.sources) for run in runs]
+        np.cumsum(sizes, out=self._run_start[1:])
+        self._run_source = np.concatenate([run.sources for run in runs] or [np.zeros(0, np.int32)])
+        self._run_node = np.concatenate([run.nodes for run in runs] or [np.zeros(0, np.int32)])
+
+    def _token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
+        if any(step.token is None and not step.hole for step in self.steps):
+            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
+        allowed = [self.steps[i].allowed for i in self._holes]
+        return TokenWeights(log_probs, self.machine.class_of, self.machine.n_classes, allowed)
+
+    def _unweighted(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """float64[units, C], 0 for every class that may stand at each unit, and float64[units], how many tokens each has."""
+        weights = np.full((len(self._is_run), self.machine.n_classes), -inf)
+        weights[:, self._spellable] = 0.0
+        for unit, i in enumerate(self._unit_start[:-1]):
+            step = self.steps[i]
+            ids = [step.token] if step.token is not None else step.allowed
+            if ids is not None:
+                weights[unit] = -inf
+                weights[unit, self.machine.class_of[sorted(ids)]] = 0.0
+        weights[:, DEAD] = -inf
+        return weights, np.diff(self._unit_start).astype(np.float64)
+
+    def _with_holes(self, rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The weights of units when those of holes are given, and those of runs: none."""
+        weights, lengths = self._unweighted()
+        weights[self._unit_of[self._holes]] = rows
+        return weights, np.zeros_like(lengths)
+
+    def _as_steps(self, weights: npt.NDArray[np.float64], run_weights: npt.NDArray[np.float64]) -> Steps:
+        return Steps(
+            weights,
+            np.array([self.steps[i].skippable for i in self._unit_start[:-1]], np.bool_),
+            self._is_run,
+            self._run_start,
+            self._run_source,
+            self._run_node,
+            run_weights,
+        )
+
+    def _heaviest(
+        self, weights: npt.NDArray[np.float64], run_weights: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.int32], float] | None:
+        """The class of each step of the heaviest filling, and its weight."""
+        s = self._as_steps(weights, run_weights)
+        table = fill(self._pushdown, s, summing=False, max_cells=self._max_cells)
+        if table.weight == -inf:
+            return None
+        classes = np.empty(len(s.skippable), np.int32)
+        walk(self._pushdown, s, table.inside, np.random.default_rng(0), False, classes)
+        spread = classes[self._unit_of]
+        fixed = self._fixed != NO_TOKEN
+        spread[fixed] = self.machine.class_of[self._fixed[fixed]]
+        return spread, table.weight
+
+    def _sums(self, tokens: TokenWeights) -> tuple[Pushdown, Steps, Table]:
+        if not self.machine.deterministic:
+            raise Unsupported(
+                "sums over the fillings of an ambiguous constraint: some text has several runs and would count several times",
+                hint="best_fill and masks serve it; or state the grammar without ambiguity",
+            )
+        s = self._as_steps(*self._with_holes(tokens.sums))
+        return self._pushdown, s, fill(self._pushdown, s, summing=True, max_cells=self._max_cells)
+
+    def _spelled(self, chosen: npt.NDArray[np.int32]) -> list[int]:
+        """The whole canvas, with tokens in its holes."""
+        tokens = self._fixed.copy()
+        tokens[self._holes] = chosen
+        return [int(t) for t in tokens]
+
+
+def greedy(order: Sequence[int], compatible: Callable[[list[int]], bool]) -> list[int]:
+    """The proposals that are kept if each is taken in turn unless it spoils what was taken before.
+
+    Halves the list rather than asking for one at a time: what goes together as a whole goes together in parts, so a half that fits
+    needs one question, and k proposals of which a few do not fit need about log(k) questions for each of these.
+
+    Args:
+        order: the proposals, the most wanted first.
+        compatible: whether some filling has all of these.
+
+    """
+    kept: list[int] = []
+    todo = [list(order)]
+    while todo:
+        part = todo.pop()
+        if not part:
+            continue
+        if compatible(kept + part):
+            kept += part
+        elif len(part) > 1:
+            todo += [part[len(part) // 2 :], part[: len(part) // 2]]
+    return kept
