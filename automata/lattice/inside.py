@@ -9,8 +9,10 @@ run (max-plus), that start in n at layer j with nothing known of the stack below
 * One more exit is the end: the canvas is used up in an accepting control with nothing but the bottom on the stack.  So the end
   passes through a push of the bottom and through no other.
 
-Exits are numbered from the end of the canvas backwards, and only those whose landing can still complete anything; a row holds the
-exits numbered when its layer is begun.  So rows are short near the end, a row is a straight array, and the row of a landing is a prefix.
+A run moves among the nodes of one *frame* until it leaves by an exit: an object's controls never become an array's, except over a pop or
+below a push.  So nodes fall into frames, each with exits of its own, and a row holds those of its frame alone.  Exits are numbered from
+the end of the canvas backwards, and only those whose landing can still complete anything; a row holds the ones numbered when its layer
+is begun.  So rows are short near the end, a row is a straight array, and the row of a landing is as long as its beginning.
 Tokens that are fixed in a run count as one step, whose edges and further nodes come with the canvas (``Steps``).
 
 In log-sum-exp each number is found in two passes, the greatest term first: then most terms are seen to be too small to matter without
@@ -49,9 +51,11 @@ class Pushdown(NamedTuple):
         kind: int8[N], inner: int32[N], symbol: int32[N]: the nodes, those of runs last.
         edge_start: int32[Q + 1], edge_node: int32[E], edge_classes: uint64[E, W]: the edges of controls.
         accepting: bool[Q].
-        pops: int32[P]: the pop nodes by symbol.
-        n_symbols: stack symbols.
         start: the node before the first token, a push of the bottom.
+        frame_of: int32[N], the frame of each node but pops.
+        exit_node: int32[X], the pop node of each exit, by frame, symbol and node.
+        exit_first: int32[F, G + 1], the exits of frame f that pop symbol g are those from ``[f, g]`` to ``[f, g + 1]``.
+        exit_of: int32[F, N], the exit that a pop node is to a frame, NONE if it is none.
 
     """
 
@@ -62,9 +66,11 @@ class Pushdown(NamedTuple):
     edge_node: npt.NDArray[np.int32]
     edge_classes: npt.NDArray[np.uint64]
     accepting: npt.NDArray[np.bool_]
-    pops: npt.NDArray[np.int32]
-    n_symbols: int
     start: int
+    frame_of: npt.NDArray[np.int32]
+    exit_node: npt.NDArray[np.int32]
+    exit_first: npt.NDArray[np.int32]
+    exit_of: npt.NDArray[np.int32]
 
 
 class Steps(NamedTuple):
@@ -94,10 +100,8 @@ class Inside(NamedTuple):
     Attributes:
         cells: float64[], rows one after another; cell (row, column) is ``cells[row + column]``.
         row_of: int64[S + 1, N], where a node's row starts, NONE if it has none.
-        column_of: int32[S + 1, N], the column of a pop node at a layer, NONE if nothing can be completed from there.
-        width: int32[S + 2], how many columns the rows of each layer have.
-        by_symbol: int32[S + 1, G + 1], the columns of a layer that pop symbol g are those from ``[j, g]`` to ``[j, g + 1]``.
-        landing: int32[columns], the node that an exit becomes.
+        column_of: int32[S + 1, X], the column of an exit at a layer, NONE if nothing can be completed from there.
+        width: int32[S + 1, F], how many columns the rows of a frame have at each layer.
 
     """
 
@@ -105,8 +109,6 @@ class Inside(NamedTuple):
     row_of: npt.NDArray[np.int64]
     column_of: npt.NDArray[np.int32]
     width: npt.NDArray[np.int32]
-    by_symbol: npt.NDArray[np.int32]
-    landing: npt.NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
@@ -118,8 +120,8 @@ def possible(p: Pushdown, s: Steps) -> npt.NDArray[np.bool_]:
     n_steps = len(s.skippable)
     n_nodes = len(p.kind)
     live = np.zeros((n_steps + 1, n_nodes), np.bool_)
-    below = np.zeros(p.n_symbols, np.bool_)
-    pushed = np.zeros(p.n_symbols, np.bool_)
+    below = np.zeros(p.exit_first.shape[1] - 1, np.bool_)
+    pushed = np.zeros(p.exit_first.shape[1] - 1, np.bool_)
     usable = np.empty(p.edge_classes.shape[1], np.uint64)
     live[0, p.start] = True
     for j in range(n_steps + 1):
@@ -208,7 +210,9 @@ def _fold(
 
 @njit(cache=True, nogil=True)
 def _reach(
+    p: Pushdown,
     t: Inside,
+    frame: int,
     j: int,
     n: int,
     weight: float,
@@ -216,16 +220,19 @@ def _reach(
     total: npt.NDArray[np.float64],
     summing: bool,
 ) -> None:
-    """Take what follows from node n at layer j: the exit itself if it is a pop, else the node's row."""
-    row = t.row_of[j, n]
-    if row >= 0:
-        _fold(best, total, t.cells[row : row + t.width[j]], weight, summing)
-    c = t.column_of[j, n]
-    if c >= 0:
-        if not summing:
-            best[c] = max(best[c], weight)
-        elif weight > best[c] - NEGLIGIBLE:
-            total[c] += exp(weight - best[c])
+    """Take what follows from node n at layer j in a frame: the exit itself if it is a pop, else the node's row."""
+    if p.kind[n] != POP:
+        row = t.row_of[j, n]
+        if row >= 0:
+            _fold(best, total, t.cells[row : row + t.width[j, frame]], weight, summing)
+        return
+    c = t.column_of[j, p.exit_of[frame, n]]
+    if c < 0:
+        return
+    if not summing:
+        best[c] = max(best[c], weight)
+    elif weight > best[c] - NEGLIGIBLE:
+        total[c] += exp(weight - best[c])
 
 
 @njit(cache=True, nogil=True)
@@ -247,16 +254,17 @@ def _control(
             else:
                 best[END] = 0.0
         return
+    frame = p.frame_of[q]
     if s.skippable[j]:
-        _reach(t, j + 1, q, 0.0, best, total, summing)
+        _reach(p, t, frame, j + 1, q, 0.0, best, total, summing)
     if s.run[j]:
         for e in range(s.run_start[j], s.run_start[j + 1]):
             if s.run_source[e] == q:
-                _reach(t, j + 1, s.run_node[e], s.run_weights[j], best, total, summing)
+                _reach(p, t, frame, j + 1, s.run_node[e], s.run_weights[j], best, total, summing)
         return
     for e in range(p.edge_start[q], p.edge_start[q + 1]):
         if edges[e] > -inf:
-            _reach(t, j + 1, p.edge_node[e], edges[e], best, total, summing)
+            _reach(p, t, frame, j + 1, p.edge_node[e], edges[e], best, total, summing)
 
 
 @njit(cache=True, nogil=True)
@@ -269,16 +277,17 @@ def _push(
     total: npt.NDArray[np.float64],
     summing: bool,
 ) -> None:
-    inner = t.row_of[j, p.inner[n]]
-    if inner < 0:
+    row = t.row_of[j, p.inner[n]]
+    if row < 0:
         return
     g = p.symbol[n]
+    frame, inner = p.frame_of[n], p.frame_of[p.inner[n]]
     for k in range(j + 1, t.row_of.shape[0]):
-        for c in range(t.by_symbol[k, g], t.by_symbol[k, g + 1]):
-            weight = t.cells[inner + c]
-            if weight > -inf:
-                _reach(t, k, t.landing[c], weight, best, total, summing)
-    weight = t.cells[inner + END]
+        for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
+            c = t.column_of[k, x]
+            if c >= 0 and t.cells[row + c] > -inf:
+                _reach(p, t, frame, k, p.inner[p.exit_node[x]], t.cells[row + c], best, total, summing)
+    weight = t.cells[row + END]
     if g == BOTTOM and weight > -inf:
         if summing:
             total[END] += exp(weight - best[END])
@@ -287,27 +296,26 @@ def _push(
 
 
 @njit(cache=True, nogil=True)
-def _number_exits(p: Pushdown, t: Inside, live: npt.NDArray[np.bool_], j: int, n_columns: int) -> int:
-    """Number the exits of layer j, symbol by symbol, and return how many columns there are now."""
+def _number_exits(
+    p: Pushdown, t: Inside, live: npt.NDArray[np.bool_], j: int, n_columns: npt.NDArray[np.int32]
+) -> None:
+    """Number the exits of layer j, going on from how many columns each frame has."""
     alive = np.zeros(len(p.kind), np.bool_)
     for n in range(len(p.kind)):
         if live[j, n] and p.kind[n] == POP:
             m = p.inner[n]
             alive[n] = alive[m] if p.kind[m] == POP else t.row_of[j, m] >= 0
-    g = 0
-    t.by_symbol[j, 0] = n_columns
-    for n in p.pops:
-        while g < p.symbol[n]:
-            g += 1
-            t.by_symbol[j, g] = n_columns
-        if alive[n]:
-            t.column_of[j, n] = n_columns
-            t.landing[n_columns] = p.inner[n]
-            n_columns += 1
-    while g < p.n_symbols:
-        g += 1
-        t.by_symbol[j, g] = n_columns
-    return n_columns
+    for frame in range(len(n_columns)):
+        for x in range(p.exit_first[frame, 0], p.exit_first[frame, -1]):
+            if alive[p.exit_node[x]]:
+                t.column_of[j, x] = n_columns[frame]
+                n_columns[frame] += 1
+
+
+@njit(cache=True, nogil=True)
+def _leads_on(p: Pushdown, t: Inside, frame: int, j: int, n: int) -> bool:
+    """Whether anything can be completed from node n at layer j."""
+    return t.column_of[j, p.exit_of[frame, n]] >= 0 if p.kind[n] == POP else t.row_of[j, n] >= 0
 
 
 @njit(cache=True, nogil=True)
@@ -323,50 +331,52 @@ def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summin
 
     """
     n_steps = len(s.skippable)
-    n_controls = len(p.accepting)
+    n_columns = np.ones(p.exit_first.shape[0], np.int32)
+    most = 1
+    for x in range(len(p.exit_node)):
+        for j in range(n_steps + 1):
+            most += live[j, p.exit_node[x]]
     edges = np.empty(len(p.edge_node), np.float64)
-    best = np.empty(len(t.landing), np.float64)
-    total = np.empty(len(t.landing), np.float64)
+    best = np.empty(most, np.float64)
+    total = np.empty(most, np.float64)
     used = 0
-    n_columns = 1
-    t.width[n_steps + 1] = 1
     for j in range(n_steps, -1, -1):
         t.width[j] = n_columns
         if j < n_steps and not s.run[j]:
-            for q in range(n_controls):
+            for q in range(len(p.accepting)):
                 if live[j, q]:
                     for e in range(p.edge_start[q], p.edge_start[q + 1]):
-                        m = p.edge_node[e]
-                        ahead = t.row_of[j + 1, m] >= 0 or t.column_of[j + 1, m] >= 0
+                        ahead = _leads_on(p, t, p.frame_of[q], j + 1, p.edge_node[e])
                         edges[e] = edge_weight(p, s.weights, j, e, summing) if ahead else -inf
         for n in range(len(p.kind)):
             if not live[j, n] or p.kind[n] == POP:
                 continue
-            best[:n_columns] = -inf
+            width = n_columns[p.frame_of[n]]
+            best[:width] = -inf
             if p.kind[n] == CONTROL:
                 _control(p, s, t, j, n, edges, best, total, False)
             else:
                 _push(p, t, j, n, best, total, False)
             some = False
-            for c in range(n_columns):
+            for c in range(width):
                 if best[c] > -inf:
                     some = True
                     break
             if not some:
                 continue
-            if used + n_columns > len(t.cells):
+            if used + width > len(t.cells):
                 return -1
             if summing:
-                total[:n_columns] = 0.0
+                total[:width] = 0.0
                 if p.kind[n] == CONTROL:
                     _control(p, s, t, j, n, edges, best, total, True)
                 else:
                     _push(p, t, j, n, best, total, True)
-                for c in range(n_columns):
+                for c in range(width):
                     if best[c] > -inf:
                         best[c] += log(total[c])
             t.row_of[j, n] = used
-            t.cells[used : used + n_columns] = best[:n_columns]
-            used += n_columns
-        n_columns = _number_exits(p, t, live, j, n_columns)
+            t.cells[used : used + width] = best[:width]
+            used += width
+        _number_exits(p, t, live, j, n_columns)
     return used

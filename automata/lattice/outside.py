@@ -19,12 +19,12 @@ from .machine import BOTTOM, CONTROL, POP
 
 
 @njit(cache=True, nogil=True)
-def value(t: Inside, j: int, n: int, column: int) -> float:
-    """The weight of node n at layer j up to an exit."""
+def value(p: Pushdown, t: Inside, frame: int, j: int, n: int, column: int) -> float:
+    """The weight of node n at layer j of a frame up to an exit."""
+    if p.kind[n] == POP:
+        return 0.0 if column != END and t.column_of[j, p.exit_of[frame, n]] == column else -inf
     row = t.row_of[j, n]
-    if row >= 0:
-        return t.cells[row + column] if column < t.width[j] else -inf
-    return 0.0 if column != END and t.column_of[j, n] == column else -inf
+    return t.cells[row + column] if row >= 0 and column < t.width[j, frame] else -inf
 
 
 @njit(cache=True, nogil=True)
@@ -71,7 +71,8 @@ def walk(
         j, n, column = goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2]
         if p.kind[n] == POP:
             continue  # the exit itself
-        whole = value(t, j, n, column)
+        frame = p.frame_of[n]
+        whole = value(p, t, frame, j, n, column)
         left = rng.random() if drawing else 0.0
         to_layer, to_node, edge, through = NONE, NONE, NONE, NONE
         if p.kind[n] == CONTROL:
@@ -91,10 +92,10 @@ def walk(
                     m, weight = s.run_node[e], s.run_weights[j]
                 else:
                     m = p.edge_node[e]
-                    if value(t, j + 1, m, column) == -inf:
+                    if value(p, t, frame, j + 1, m, column) == -inf:
                         continue
                     weight = edge_weight(p, s.weights, j, e, drawing)
-                weight += value(t, j + 1, m, column)
+                weight += value(p, t, frame, j + 1, m, column)
                 if weight == -inf:
                     continue
                 if drawing or weight == whole:
@@ -109,25 +110,27 @@ def walk(
                 weight = edge_weight(p, s.weights, j, edge, drawing)
                 classes[j] = _class_of_edge(p, s.weights, j, edge, weight, rng, drawing)
         else:
-            inner = t.row_of[j, p.inner[n]]
+            row = t.row_of[j, p.inner[n]]
+            inner = p.frame_of[p.inner[n]]
             g = p.symbol[n]
-            if g == BOTTOM and column == END and t.cells[inner + END] > -inf:
-                if drawing or t.cells[inner + END] == whole:
-                    to_layer, to_node, through = n_steps, NONE, END
-                left -= exp(t.cells[inner + END] - whole)
+            if g == BOTTOM and column == END and t.cells[row + END] > -inf:
+                if drawing or t.cells[row + END] == whole:
+                    to_layer, through = n_steps, END
+                left -= exp(t.cells[row + END] - whole)
             searching = left >= 0 if drawing else to_layer == NONE
             for k in range(j + 1, n_steps + 1):
                 if not searching:
                     break
-                for c in range(t.by_symbol[k, g], t.by_symbol[k, g + 1]):
-                    weight = t.cells[inner + c]
-                    if weight == -inf:
+                for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
+                    c = t.column_of[k, x]
+                    if c < 0 or t.cells[row + c] == -inf:
                         continue
-                    weight += value(t, k, t.landing[c], column)
+                    m = p.inner[p.exit_node[x]]
+                    weight = t.cells[row + c] + value(p, t, frame, k, m, column)
                     if weight == -inf:
                         continue
                     if drawing or weight == whole:
-                        to_layer, to_node, through = k, t.landing[c], c
+                        to_layer, to_node, through = k, m, c
                     if drawing:
                         left -= exp(weight - whole)
                     searching = left >= 0 if drawing else to_layer == NONE
@@ -144,51 +147,51 @@ def walk(
 
 
 @njit(cache=True, nogil=True)
-def _add(cells: npt.NDArray[np.float64], at: int, term: float) -> None:
-    """The log of one more summand."""
-    held = cells[at]
+def _added(held: float, term: float) -> float:
+    """log(exp(held) + exp(term))."""
     if term > held:
-        cells[at] = term if term > held + NEGLIGIBLE else term + log1p(exp(held - term))
-    elif term > held - NEGLIGIBLE:
-        cells[at] = held + log1p(exp(term - held))
+        return term if term > held + NEGLIGIBLE else term + log1p(exp(held - term))
+    return held + log1p(exp(term - held)) if term > held - NEGLIGIBLE else held
 
 
 @njit(cache=True, nogil=True)
 def _hand_on(
+    p: Pushdown,
     t: Inside,
     posteriors: npt.NDArray[np.float64],
     share: npt.NDArray[np.float64],
     columns: npt.NDArray[np.int32],
+    frame: int,
     j: int,
     m: int,
     weight: float,
-    rest: npt.NDArray[np.float64],
-) -> None:
-    """One term's part of the posteriors of a row: onto the row that it leads to, and in sum onto ``rest[0]``.
+) -> float:
+    """Hand one term's part of the posteriors of a row on to the row that it leads to; return the posterior of the term.
 
     Args:
+        p: the machine.
         t: the table.
         posteriors: float64[cells].
         share: per column, the posterior of the cell less its value.
         columns: those where the share is finite.
+        frame: the row's frame.
         j: the layer that the term leads to.
         m: the node there.
         weight: what the term weighs apart from what follows.
-        rest: float64[1], the posterior of the term.
 
     """
-    rest[0] = -inf
+    if p.kind[m] == POP:
+        c = t.column_of[j, p.exit_of[frame, m]]
+        return share[c] + weight if c >= 0 else -inf
     row = t.row_of[j, m]
+    whole = -inf
     if row >= 0:
         for c in columns:
-            if c < t.width[j] and t.cells[row + c] > -inf:
+            if c < t.width[j, frame] and t.cells[row + c] > -inf:
                 term = share[c] + weight + t.cells[row + c]
-                _add(posteriors, row + c, term)
-                _add(rest, 0, term)
-        return
-    c = t.column_of[j, m]
-    if c >= 0 and share[c] > -inf:
-        rest[0] = share[c] + weight
+                posteriors[row + c] = _added(posteriors[row + c], term)
+                whole = _added(whole, term)
+    return whole
 
 
 @njit(cache=True, nogil=True)
@@ -206,17 +209,16 @@ def outside(p: Pushdown, s: Steps, t: Inside, used: int) -> npt.NDArray[np.float
     found = np.full(s.weights.shape, -inf)
     posteriors = np.full(used, -inf)
     posteriors[t.row_of[0, p.start] + END] = 0.0
-    share = np.empty(len(t.landing), np.float64)
-    columns = np.empty(len(t.landing), np.int32)
-    rest = np.empty(1, np.float64)
+    share = np.empty(t.width.max(), np.float64)
+    columns = np.empty(len(share), np.int32)
     for j in range(n_steps + 1):
-        share[: t.width[j]] = -inf
         for n in range(len(p.kind) - 1, -1, -1):
             row = t.row_of[j, n]
-            if row < 0:
+            if row < 0 or (j == n_steps and p.kind[n] == CONTROL):
                 continue
+            frame = p.frame_of[n]
             n_finite = 0
-            for c in range(t.width[j]):
+            for c in range(t.width[j, frame]):
                 share[c] = -inf
                 if posteriors[row + c] > -inf:
                     share[c] = posteriors[row + c] - t.cells[row + c]
@@ -225,41 +227,32 @@ def outside(p: Pushdown, s: Steps, t: Inside, used: int) -> npt.NDArray[np.float
             if n_finite == 0:
                 continue
             finite = columns[:n_finite]
-            if p.kind[n] == CONTROL:
-                if j == n_steps:
-                    continue
-                if s.run[j]:
-                    for e in range(s.run_start[j], s.run_start[j + 1]):
-                        if s.run_source[e] == n:
-                            _hand_on(t, posteriors, share, finite, j + 1, s.run_node[e], s.run_weights[j], rest)
-                    continue
+            if p.kind[n] != CONTROL:
+                row = t.row_of[j, p.inner[n]]
+                inner = p.frame_of[p.inner[n]]
+                g = p.symbol[n]
+                for k in range(j + 1, n_steps + 1):
+                    for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
+                        c = t.column_of[k, x]
+                        if c >= 0 and t.cells[row + c] > -inf:
+                            m = p.inner[p.exit_node[x]]
+                            term = _hand_on(p, t, posteriors, share, finite, frame, k, m, t.cells[row + c])
+                            posteriors[row + c] = _added(posteriors[row + c], term)
+                if g == BOTTOM and share[END] > -inf and t.cells[row + END] > -inf:
+                    posteriors[row + END] = _added(posteriors[row + END], share[END] + t.cells[row + END])
+            elif s.run[j]:
+                for e in range(s.run_start[j], s.run_start[j + 1]):
+                    if s.run_source[e] == n:
+                        _hand_on(p, t, posteriors, share, finite, frame, j + 1, s.run_node[e], s.run_weights[j])
+            else:
                 for e in range(p.edge_start[n], p.edge_start[n + 1]):
-                    m = p.edge_node[e]
-                    if t.row_of[j + 1, m] < 0 and t.column_of[j + 1, m] < 0:
-                        continue
                     weight = edge_weight(p, s.weights, j, e, True)
                     if weight == -inf:
                         continue
-                    _hand_on(t, posteriors, share, finite, j + 1, m, weight, rest)
-                    if rest[0] == -inf:
-                        continue
-                    for word in range(p.edge_classes.shape[1]):
-                        bits = p.edge_classes[e, word]
-                        cls = word << 6
-                        while bits:
-                            if bits & np.uint64(1) and s.weights[j, cls] > -inf:
-                                _add(found[j], cls, rest[0] + s.weights[j, cls] - weight)
-                            bits >>= np.uint64(1)
-                            cls += 1
-                continue
-            inner = t.row_of[j, p.inner[n]]
-            g = p.symbol[n]
-            for k in range(j + 1, n_steps + 1):
-                for c in range(t.by_symbol[k, g], t.by_symbol[k, g + 1]):
-                    weight = t.cells[inner + c]
-                    if weight > -inf:
-                        _hand_on(t, posteriors, share, finite, k, t.landing[c], weight, rest)
-                        _add(posteriors, inner + c, rest[0])
-            if g == BOTTOM and share[END] > -inf and t.cells[inner + END] > -inf:
-                _add(posteriors, inner + END, share[END] + t.cells[inner + END])
+                    term = _hand_on(p, t, posteriors, share, finite, frame, j + 1, p.edge_node[e], weight)
+                    if term > -inf:
+                        for cls in range(s.weights.shape[1]):
+                            has = p.edge_classes[e, cls >> 6] >> np.uint64(cls & 63) & np.uint64(1)
+                            if has and s.weights[j, cls] > -inf:
+                                found[j, cls] = _added(found[j, cls], term + s.weights[j, cls] - weight)
     return found

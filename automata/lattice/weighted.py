@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded, Unsupported
 from .class_weights import NO_TOKEN, TokenWeights
+from .frames import with_frames
 from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
-from .machine import BOTTOM, DEAD, POP, PUSH
+from .machine import BOTTOM, DEAD, PUSH
 from .outside import outside, value, walk
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Nodes(NamedTuple):
 NO_NODES: Final = Nodes(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
-def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES) -> Pushdown:
-    """The machine as the kernels take it, with further nodes; it starts with the push of the bottom in any case."""
+def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES, runs: Sequence[Run] = ()) -> Pushdown:
+    """The machine as the kernels take it, with further nodes and edges; it starts with the push of the bottom in any case."""
     kind = np.concatenate((machine.kind, added.kind))
     inner = np.concatenate((machine.inner, added.inner))
     symbol = np.concatenate((machine.symbol, added.symbol))
@@ -70,19 +71,13 @@ def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES) -> Pushdown:
         inner = np.append(inner, np.int32(start))
         symbol = np.append(symbol, np.int32(BOTTOM))
         start = len(kind) - 1
-    pops = np.flatnonzero(kind == POP)
-    return Pushdown(
-        kind,
-        inner,
-        symbol,
-        machine.edge_start,
-        machine.edge_node,
-        machine.edge_classes,
-        machine.accepting,
-        pops[np.argsort(symbol[pops], kind="stable")].astype(np.int32),
-        machine.n_symbols,
-        int(start),
-    )
+    edges = (machine.edge_start, machine.edge_node, machine.edge_classes)
+    run_edges = _joined([run.sources for run in runs]), _joined([run.nodes for run in runs])
+    return with_frames(kind, inner, symbol, edges, machine.accepting, start, machine.n_symbols, run_edges)
+
+
+def _joined(parts: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    return np.concatenate([*parts, np.zeros(0, np.int32)])
 
 
 class Table(NamedTuple):
@@ -101,19 +96,18 @@ def fill(p: Pushdown, s: Steps, *, summing: bool, max_cells: int = MAX_CELLS) ->
 
     """
     live = possible(p, s)
-    n_pops = live[:, p.pops].sum(axis=1)
-    n_columns = 1 + int(n_pops.sum())
-    later = n_columns - np.cumsum(n_pops)  # columns of the rows of a layer
-    n_rows = live.sum(axis=1) - n_pops
-    n_cells = min(int((n_rows * later).sum()), max_cells)
-    shape = (len(s.skippable) + 1, len(p.kind))
+    n_frames = len(p.exit_first)
+    counted = np.zeros((len(live), n_frames), np.int64)  # columns that each layer can add to each frame
+    for frame in range(n_frames):
+        counted[:, frame] = live[:, p.exit_node[p.exit_first[frame, 0] : p.exit_first[frame, -1]]].sum(axis=1)
+    later = 1 + counted.sum(axis=0) - counted.cumsum(axis=0)
+    rows = np.where(p.frame_of != NONE, live, False)
+    n_cells = min(int((rows * later[:, p.frame_of]).sum()), max_cells)
     table = Inside(
         np.empty(n_cells, np.float64),
-        np.full(shape, NONE, np.int64),
-        np.full(shape, NONE, np.int32),
-        np.zeros(shape[0] + 1, np.int32),
-        np.zeros((shape[0], p.n_symbols + 1), np.int32),
-        np.zeros(n_columns, np.int32),
+        np.full(live.shape, NONE, np.int64),
+        np.full((len(live), len(p.exit_node)), NONE, np.int32),
+        np.zeros((len(live), n_frames), np.int32),
     )
     used = int(inside(p, s, table, live, summing))
     if used < 0:
@@ -123,7 +117,7 @@ def fill(p: Pushdown, s: Steps, *, summing: bool, max_cells: int = MAX_CELLS) ->
             value=max_cells,
             hint="ask for a window of fewer holes, the rest being fixed",
         )
-    return Table(table, used, float(value(table, 0, p.start, END)))
+    return Table(table, used, float(value(p, table, int(p.frame_of[p.start]), 0, p.start, END)))
 
 
 class WeightedEngine:
@@ -289,13 +283,13 @@ class WeightedEngine:
         if self._compose is not None and run_units:
             texts = [self._fixed[self._unit_start[u] : self._unit_start[u + 1]] for u in run_units]
             runs, added = self._compose(self.machine, [self.machine.class_of[text].tolist() for text in texts])
-        self._pushdown = pushdown(self.machine, added)
+        self._pushdown = pushdown(self.machine, added, runs)
         self._run_start = np.zeros(n + 1, np.int32)
         sizes = np.zeros(n, np.int32)
         sizes[run_units] = [len(run.sources) for run in runs]
         np.cumsum(sizes, out=self._run_start[1:])
-        self._run_source = np.concatenate([run.sources for run in runs] or [np.zeros(0, np.int32)])
-        self._run_node = np.concatenate([run.nodes for run in runs] or [np.zeros(0, np.int32)])
+        self._run_source = _joined([run.sources for run in runs])
+        self._run_node = _joined([run.nodes for run in runs])
 
     def _token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
         if any(step.token is None and not step.hole for step in self.steps):
