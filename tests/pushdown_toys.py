@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from syntagma.automata.lattice.machine import BOTTOM, CONTROL, POP, PUSH, CanvasMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from syntagma.automata.lattice.slots import Step
 
@@ -85,34 +84,41 @@ class Toy:
             deterministic=deterministic,
         )
 
+    def read(self, here: dict[Configuration, int], token: int) -> dict[Configuration, int]:
+        """The configurations after one more token, and by how many runs each is reached."""
+        there: dict[Configuration, int] = {}
+        distinct = set(self.effects)
+        for (q, stack), count in here.items():
+            for source, cls, pops, target, pushes in distinct:
+                rest = len(stack) - len(pops)
+                if source == q and cls == self.class_of[token] and stack[rest:] == tuple(reversed(pops)) and rest >= 0:
+                    to = (target, stack[:rest] + pushes)
+                    there[to] = there.get(to, 0) + count
+        return there
+
+    def ways(self, here: dict[Configuration, int]) -> int:
+        """How many of the runs may end here."""
+        return sum(n for (q, stack), n in here.items() if q in self.accepting and stack in {(), (BOTTOM,)})
+
     def runs(self, text: Sequence[int]) -> int:
         """How many runs accept a text of tokens."""
         here: dict[Configuration, int] = {(0, (BOTTOM,)): 1}
-        distinct = set(self.effects)
         for token in text:
-            there: dict[Configuration, int] = {}
-            for (q, stack), count in here.items():
-                for source, cls, pops, target, pushes in distinct:
-                    top = tuple(reversed(pops))
-                    if source == q and cls == self.class_of[token] and stack[len(stack) - len(pops) :] == top:
-                        to = (target, stack[: len(stack) - len(pops)] + pushes)
-                        there[to] = there.get(to, 0) + count
-            here = there
-        return sum(n for (q, stack), n in here.items() if q in self.accepting and stack in {(), (BOTTOM,)})
+            here = self.read(here, token)
+        return self.ways(here)
 
-    def fillings(self, steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
+    def fillings(self, steps: Sequence[Step]) -> list[tuple[int, ...]]:
         """Every accepted filling of a canvas; -1 stands for a step that is left out."""
-        tokens = range(len(self.class_of))
-        choices = [
-            [step.token] if step.token is not None else [t for t in tokens if step.allowed is None or t in step.allowed]
-            for step in steps
-        ]
-        for step, options in zip(steps, choices, strict=True):
+        partial: list[tuple[tuple[int, ...], dict[Configuration, int]]] = [((), {(0, (BOTTOM,)): 1})]
+        for step in steps:
+            options = [t for t in range(len(self.class_of)) if step.allowed is None or t in step.allowed]
+            if step.token is not None:
+                options = [step.token]
+            longer = [((*text, t), there) for text, here in partial for t in options if (there := self.read(here, t))]
             if step.skippable:
-                options.append(-1)
-        for text in product(*choices):
-            if self.runs([t for t in text if t >= 0]):
-                yield tuple(t for t in text if t is not None)
+                longer += [((*text, -1), here) for text, here in partial]
+            partial = longer
+        return [text for text, here in partial if self.ways(here)]
 
 
 DYCK = Toy(

@@ -23,19 +23,25 @@ SLOTS = size(5, plain=3)
 
 @st.composite
 def canvases(draw: st.DrawFn, toy: Toy, *, gaps: bool = False, least: int = 0) -> list[Step]:
-    """Holes, fixed tokens, holes that allow some tokens, and with ``gaps`` steps that may be left out."""
+    """Holes, fixed tokens, holes that allow some tokens, and with ``gaps`` steps that may be left out.
+
+    Most are laid over an accepted text, since random ones can hardly ever be filled.
+    """
+    n = draw(st.integers(least, SLOTS))
+    texts = toy.fillings([Step(i) for i in range(n)])
     token = st.integers(0, len(toy.class_of) - 1)
-    hole = st.just((None, None, False))
-    some = st.tuples(st.none(), st.frozensets(token, min_size=1), st.just(False))
-    fixed = st.tuples(token, st.none(), st.just(False))
-    kinds = [hole, hole, hole, some, fixed]
-    if gaps:
-        kinds.append(st.tuples(st.none(), st.none(), st.booleans()))
-    drawn = draw(st.lists(st.one_of(kinds), min_size=least, max_size=SLOTS))
-    return [
-        Step(i, token=t, allowed=allowed, skippable=skippable, hole=t is None and not skippable)
-        for i, (t, allowed, skippable) in enumerate(drawn)
-    ]
+    text = draw(st.sampled_from(texts)) if texts else tuple(draw(st.lists(token, min_size=n, max_size=n)))
+    steps = []
+    for i, t in enumerate(text):
+        spoilt = draw(st.integers(0, 6)) == 0
+        kind = draw(st.sampled_from(["hole", "hole", "some", "fixed", "fixed"] + ["gap"] * gaps))
+        if kind == "fixed":
+            steps.append(Step(i, token=draw(token) if spoilt else t))
+        elif kind == "some":
+            steps.append(Step(i, allowed=draw(st.frozensets(token)) | (frozenset() if spoilt else {t}), hole=True))
+        else:
+            steps.append(Step(i, skippable=kind == "gap" and draw(st.booleans()), hole=kind == "hole"))
+    return steps
 
 
 def drawn_weights(draw: st.DrawFn, toy: Toy, steps: list[Step]) -> npt.NDArray[np.float64]:
@@ -127,6 +133,39 @@ def test_the_fewest_slots_are_the_fewest(data: st.DataObject, toy: Toy) -> None:
     steps = data.draw(canvases(toy, gaps=True))
     lengths = [sum(t >= 0 for t in f) for f in toy.fillings(steps)]
     assert WeightedEngine(toy.machine(), steps).min_slots() == (min(lengths) if lengths else None)
+
+
+@given(st.data(), MACHINES)
+def test_runs_of_fixed_tokens_change_nothing(data: st.DataObject, toy: Toy) -> None:
+    """With runs as one step each, every answer is that of the canvas token by token."""
+    steps = data.draw(canvases(toy, gaps=True))
+    one, many = (WeightedEngine(toy.machine(), steps, compose=compose) for compose in (True, False))
+    assert one.min_slots() == many.min_slots()
+    bonus = {i: {data.draw(st.integers(0, len(toy.class_of) - 1)): 1.0} for i, s in enumerate(steps) if s.hole}
+    kept = [engine.best_commit(bonus) for engine in (one, many)]
+    assert (kept[0] is None) == (kept[1] is None)
+    assert len(kept[0] or ()) == len(kept[1] or ())
+
+
+@pytest.mark.parametrize("name", ["dyck", "json", "chains"])
+def test_long_texts_around_holes(name: str) -> None:
+    """Three holes in hundreds of fixed tokens, deep in brackets, have the best filling that enumeration finds."""
+    toy = TOYS[name]
+    opened = np.random.default_rng(3).integers(0, 2, 60).tolist()
+    text: list[int] = {
+        "dyck": opened + [7, 8] + [t + 2 for t in reversed(opened)],
+        "json": [2] * 50 + [0, 4, 2, 0, 4, 1, 3] + [4, 0, 3] * 49 + [3],
+        "chains": [0, 1] + [0, 0, 1] * 30 + [1] * 30,
+    }[name]
+    holes = [len(text) // 3, len(text) // 2, 2 * len(text) // 3]
+    steps = [Step(i, hole=True) if i in holes else Step(i, token=t) for i, t in enumerate(text)]
+    fillings = toy.fillings(steps)
+    rows = np.random.default_rng(5).normal(0, 1, (3, len(toy.class_of)))
+    found = WeightedEngine(toy.machine(), steps).best_fill(rows)
+    best = max(weight(steps, rows, f) for f in fillings)
+    assert found is not None
+    assert found[1] == pytest.approx(best, abs=1e-12)
+    assert weight(steps, rows, tuple(found[0])) == pytest.approx(best, abs=1e-12)
 
 
 @pytest.mark.parametrize(("name", "first"), [("dyck", 0), ("json", 2), ("regular", 0)])

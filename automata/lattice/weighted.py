@@ -25,6 +25,7 @@ from .frames import with_frames
 from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
 from .machine import BOTTOM, DEAD, PUSH
 from .outside import outside, value, walk
+from .runs import Composer, Nodes, Run, controls_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,35 +37,9 @@ MAX_CELLS: Final = 1 << 26
 """512 MiB of doubles: 64 open slots of full JSON take a sixth of it."""
 
 
-class Run(NamedTuple):
-    """Fixed tokens as one step: what they do from each control, as edges to nodes that may be new.
-
-    Attributes:
-        sources: int32[k], the controls that have an edge.
-        nodes: int32[k], where each leads; new nodes are numbered on from those that the machine has.
-
-    """
-
-    sources: npt.NDArray[np.int32]
-    nodes: npt.NDArray[np.int32]
-
-
-class Nodes(NamedTuple):
-    """Nodes that runs add to a machine, in its numbering: see ``CanvasMachine``."""
-
-    kind: npt.NDArray[np.int8]
-    inner: npt.NDArray[np.int32]
-    symbol: npt.NDArray[np.int32]
-
-
-NO_NODES: Final = Nodes(np.zeros(0, np.int8), np.zeros(0, np.int32), np.zeros(0, np.int32))
-
-
-def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES, runs: Sequence[Run] = ()) -> Pushdown:
-    """The machine as the kernels take it, with further nodes and edges; it starts with the push of the bottom in any case."""
-    kind = np.concatenate((machine.kind, added.kind))
-    inner = np.concatenate((machine.inner, added.inner))
-    symbol = np.concatenate((machine.symbol, added.symbol))
+def pushdown(machine: CanvasMachine, nodes: Nodes, runs: Sequence[Run] = ()) -> Pushdown:
+    """The machine as the kernels take it, with the nodes and edges of runs; it starts with the push of the bottom in any case."""
+    kind, inner, symbol = nodes
     start = machine.start
     if kind[start] != PUSH or symbol[start] != BOTTOM:
         kind = np.append(kind, np.int8(PUSH))
@@ -76,8 +51,11 @@ def pushdown(machine: CanvasMachine, added: Nodes = NO_NODES, runs: Sequence[Run
     return with_frames(kind, inner, symbol, edges, machine.accepting, start, machine.n_symbols, run_edges)
 
 
+_NOTHING: Final = np.zeros(0, np.int32)
+
+
 def _joined(parts: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
-    return np.concatenate([*parts, np.zeros(0, np.int32)])
+    return np.concatenate([*parts, _NOTHING])
 
 
 class Table(NamedTuple):
@@ -133,7 +111,7 @@ class WeightedEngine:
         machine: CanvasMachine,
         steps: Sequence[Step],
         *,
-        compose: Callable[[CanvasMachine, Sequence[Sequence[int]]], tuple[list[Run], Nodes]] | None = None,
+        compose: bool = True,
         max_cells: int = MAX_CELLS,
     ) -> None:
         """Lay out the canvas; nothing is computed before the first question.
@@ -141,7 +119,7 @@ class WeightedEngine:
         Args:
             machine: the machine of the constraint.
             steps: the canvas.
-            compose: makes each of several runs of fixed classes one step; without it each token is a step.
+            compose: make each run of fixed tokens one step; else each token is a step.
             max_cells: the most numbers that a table may hold.
 
         """
@@ -258,38 +236,60 @@ class WeightedEngine:
     # --- the canvas as arrays -----------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        """Split the canvas into single steps and runs."""
+        """Split the canvas into units, which are one step each to the kernels: single tokens, and runs."""
         self._holes = np.array([i for i, step in enumerate(self.steps) if step.hole], np.int64)
         self._fixed = np.array([NO_TOKEN if step.token is None else step.token for step in self.steps], np.int32)
-        self._unit_start: list[int] = []  # a unit is what is one step to the kernels: a step, or a run
-        run_units: list[int] = []
-        i = 0
-        while i < len(self.steps):
-            end = i + 1
-            if self._compose is not None and self._fixed[i] != NO_TOKEN:
-                while end < len(self.steps) and self._fixed[end] != NO_TOKEN:
-                    end += 1
-            if end - i > 1:
-                run_units.append(len(self._unit_start))
-            self._unit_start.append(i)
-            i = end
-        n = len(self._unit_start)
-        self._unit_start.append(len(self.steps))
+        runs = {}
+        composer = Composer(self.machine)
+        try:
+            self._unit_start = self._units(runs_too=self._compose)
+            if self._compose:
+                runs = self._composed(composer)
+        except LimitExceeded:  # then the table may be small enough all the same
+            composer = Composer(self.machine)
+            self._unit_start = self._units(runs_too=False)
+        n = len(self._unit_start) - 1
         self._unit_of = np.repeat(np.arange(n), np.diff(self._unit_start))
-        self._is_run = np.zeros(n, np.bool_)
-        self._is_run[run_units] = True
-        added = NO_NODES
-        runs: list[Run] = []
-        if self._compose is not None and run_units:
-            texts = [self._fixed[self._unit_start[u] : self._unit_start[u + 1]] for u in run_units]
-            runs, added = self._compose(self.machine, [self.machine.class_of[text].tolist() for text in texts])
-        self._pushdown = pushdown(self.machine, added, runs)
+        self._is_run = np.isin(np.arange(n), list(runs))
         self._run_start = np.zeros(n + 1, np.int32)
-        sizes = np.zeros(n, np.int32)
-        sizes[run_units] = [len(run.sources) for run in runs]
-        np.cumsum(sizes, out=self._run_start[1:])
-        self._run_source = _joined([run.sources for run in runs])
-        self._run_node = _joined([run.nodes for run in runs])
+        np.cumsum([len(runs[u].sources) if u in runs else 0 for u in range(n)], out=self._run_start[1:])
+        self._run_source = _joined([run.sources for run in runs.values()])
+        self._run_node = _joined([run.nodes for run in runs.values()])
+        self._pushdown = pushdown(self.machine, composer.nodes, list(runs.values()))
+
+    def _units(self, *, runs_too: bool) -> npt.NDArray[np.int64]:
+        """Where each unit starts, and last the number of steps."""
+        fixed = self._fixed != NO_TOKEN
+        inside_run = np.zeros(len(fixed) + 1, np.bool_)
+        if runs_too:
+            inside_run[1:-1] = fixed[1:] & fixed[:-1]
+        return np.flatnonzero(~inside_run)
+
+    def _composed(self, composer: Composer) -> dict[int, Run]:
+        """The runs by unit, each from the controls that may come before it."""
+        runs: dict[int, Run] = {}
+        sizes = np.diff(self._unit_start)
+        if (sizes < 2).all():
+            return runs
+        m = self.machine
+        usable = self._classes_at_units()
+        here = controls_after(m, composer.nodes, np.zeros(0, np.int32), Run(_NOTHING, np.array([m.start], np.int32)))
+        for unit, size in enumerate(sizes.tolist()):
+            first = int(self._unit_start[unit])
+            if size > 1:
+                text = self._fixed[first : first + size]
+                runs[unit] = composer.run(m.class_of[text], here)
+                here = controls_after(m, composer.nodes, here, runs[unit])
+            else:
+                following = controls_after(m, composer.nodes, here, usable[unit])
+                here = np.union1d(here, following) if self.steps[first].skippable else following
+        return runs
+
+    def _classes_at_units(self) -> npt.NDArray[np.uint64]:
+        """uint64[units, W]: which classes may be read at each unit that is no run."""
+        possible_there = np.zeros((len(self._unit_start) - 1, 64 * self.machine.edge_classes.shape[1]), np.bool_)
+        possible_there[:, : self.machine.n_classes] = self._unweighted()[0] > -inf
+        return np.packbits(possible_there, axis=1, bitorder="little").view(np.uint64)
 
     def _token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
         if any(step.token is None and not step.hole for step in self.steps):
@@ -299,9 +299,9 @@ class WeightedEngine:
 
     def _unweighted(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """float64[units, C], 0 for every class that may stand at each unit, and float64[units], how many tokens each has."""
-        weights = np.full((len(self._is_run), self.machine.n_classes), -inf)
+        weights = np.full((len(self._unit_start) - 1, self.machine.n_classes), -inf)
         weights[:, self._spellable] = 0.0
-        for unit, i in enumerate(self._unit_start[:-1]):
+        for unit, i in enumerate(self._unit_start[:-1].tolist()):
             step = self.steps[i]
             ids = [step.token] if step.token is not None else step.allowed
             if ids is not None:
@@ -319,7 +319,7 @@ class WeightedEngine:
     def _as_steps(self, weights: npt.NDArray[np.float64], run_weights: npt.NDArray[np.float64]) -> Steps:
         return Steps(
             weights,
-            np.array([self.steps[i].skippable for i in self._unit_start[:-1]], np.bool_),
+            np.array([self.steps[i].skippable for i in self._unit_start[:-1].tolist()], np.bool_),
             self._is_run,
             self._run_start,
             self._run_source,
