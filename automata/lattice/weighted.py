@@ -111,6 +111,7 @@ class WeightedEngine:
         machine: CanvasMachine,
         steps: Sequence[Step],
         *,
+        end_class: int | None = None,
         compose: bool = True,
         max_cells: int = MAX_CELLS,
     ) -> None:
@@ -119,13 +120,17 @@ class WeightedEngine:
         Args:
             machine: the machine of the constraint.
             steps: the canvas.
+            end_class: the class that the end of the canvas reads, None where accepting controls alone say what may end.
             compose: make each run of fixed tokens one step; else each token is a step.
             max_cells: the most numbers that a table may hold.
 
         """
         self.machine = machine
         self.steps = list(steps)
-        self._spellable = np.unique(machine.class_of)
+        self._spellable, first = np.unique(machine.class_of, return_index=True)
+        self._first_token = np.full(machine.n_classes, NO_TOKEN)
+        self._first_token[self._spellable] = first
+        self._end_class = end_class
         self._compose = compose
         self._max_cells = max_cells
         self._lay_out()
@@ -157,8 +162,10 @@ class WeightedEngine:
         chosen = tokens.best_token[np.arange(len(self._holes)), classes[self._holes]]
         return self._spelled(chosen), weight
 
-    def best_commit(self, bonus: Mapping[int, Mapping[int, float]]) -> dict[int, int] | None:
-        """Which proposals to keep, step -> token: those of greatest total weight that go together with some filling; None if none has.
+    def best_commit(self, bonus: Mapping[int, Mapping[int, float]]) -> tuple[dict[int, int], list[int]] | None:
+        """Which proposals to keep, step -> token: those of greatest total weight that go together with some filling, and such a filling.
+
+        None if the canvas cannot be filled.  In the filling, ``NO_TOKEN`` stands where a step is left out.
 
         Within a class one token is as good as another, so a class is worth what its best proposal is.
 
@@ -181,13 +188,17 @@ class WeightedEngine:
         if found is None:
             return None
         classes = found[0].tolist()
-        return {i: token_of[i, classes[i]] for i in bonus if (i, classes[i]) in token_of}
+        kept = {i: token_of[i, classes[i]] for i in bonus if (i, classes[i]) in token_of}
+        filling = self._any_tokens(found[0])
+        for i, token in kept.items():
+            filling[i] = token
+        return kept, filling
 
-    def min_slots(self) -> int | None:
-        """The fewest tokens that the whole canvas can have; None if it cannot be filled."""
+    def shortest(self) -> list[int] | None:
+        """The tokens of a filling that has the fewest, ``NO_TOKEN`` where a step is left out; None if the canvas cannot be filled."""
         weights, lengths = self._unweighted()
         found = self._heaviest(weights - 1.0, -lengths)
-        return None if found is None else -int(found[1])
+        return None if found is None else self._any_tokens(found[0])
 
     def log_mass(self, log_probs: npt.ArrayLike) -> float:
         """The log of the summed probability of all accepted fillings; -inf if there are none.
@@ -317,14 +328,17 @@ class WeightedEngine:
         return weights, np.zeros_like(lengths)
 
     def _as_steps(self, weights: npt.NDArray[np.float64], run_weights: npt.NDArray[np.float64]) -> Steps:
+        skippable = [self.steps[i].skippable for i in self._unit_start[:-1].tolist()]
+        is_run, run_start = self._is_run, self._run_start
+        if self._end_class is not None:  # the end is one more step
+            weights = np.vstack((weights, np.full(self.machine.n_classes, -inf)))
+            weights[-1, self._end_class] = 0.0
+            skippable.append(False)
+            is_run = np.append(is_run, np.False_)
+            run_start = np.append(run_start, run_start[-1])
+            run_weights = np.append(run_weights, 0.0)
         return Steps(
-            weights,
-            np.array([self.steps[i].skippable for i in self._unit_start[:-1].tolist()], np.bool_),
-            self._is_run,
-            self._run_start,
-            self._run_source,
-            self._run_node,
-            run_weights,
+            weights, np.array(skippable, np.bool_), is_run, run_start, self._run_source, self._run_node, run_weights
         )
 
     def _heaviest(
@@ -337,7 +351,7 @@ class WeightedEngine:
             return None
         classes = np.empty(len(s.skippable), np.int32)
         walk(self._pushdown, s, table.inside, np.random.default_rng(0), False, classes)
-        spread = classes[self._unit_of]
+        spread = classes[self._unit_of]  # which leaves out the end
         fixed = self._fixed != NO_TOKEN
         spread[fixed] = self.machine.class_of[self._fixed[fixed]]
         return spread, table.weight
@@ -350,6 +364,16 @@ class WeightedEngine:
             )
         s = self._as_steps(*self._with_holes(tokens.sums))
         return self._pushdown, s, fill(self._pushdown, s, summing=True, max_cells=self._max_cells)
+
+    def _any_tokens(self, classes: npt.NDArray[np.int32]) -> list[int]:
+        """A token of each step's class that the step takes, ``NO_TOKEN`` where it has none."""
+        tokens = np.where(classes == NONE, NO_TOKEN, self._first_token[classes])
+        for i, step in enumerate(self.steps):
+            if step.token is not None:
+                tokens[i] = step.token
+            elif step.allowed is not None:
+                tokens[i] = min(t for t in step.allowed if self.machine.class_of[t] == classes[i])
+        return [int(t) for t in tokens]
 
     def _spelled(self, chosen: npt.NDArray[np.int32]) -> list[int]:
         """The whole canvas, with tokens in its holes."""
