@@ -18,7 +18,10 @@ from syntagma.automata.lattice.slots import Step
 from syntagma.automata.lattice.weighted import WeightedEngine
 
 ARRAY = [b"[", b"]", b",", b"1", b"2", b"12", b"[[", b"]]", b"],[", b"1,", b",2]", b"[1,"]
-LISTS = {"$ref": "#/$defs/l", "$defs": {"l": {"type": "array", "items": {"anyOf": [{"const": 1}, {"$ref": "#/$defs/l"}]}}}}
+LISTS = {
+    "$ref": "#/$defs/l",
+    "$defs": {"l": {"type": "array", "items": {"anyOf": [{"const": 1}, {"$ref": "#/$defs/l"}]}}},
+}
 OBJECT = [b"{", b"}", b'"a":', b"1", b",", b'{"', b'a":1', b',"', b'b":1', b"a", b'1,"', b'":1}']
 WORLDS: dict[str, tuple[sg.Source, list[bytes]]] = {
     "a pattern": (sg.Regex(r"[12]-[01][12]|1*"), [b"1", b"2", b"0", b"-", b"1-", b"-0", b"12", b"11"]),
@@ -26,11 +29,19 @@ WORLDS: dict[str, tuple[sg.Source, list[bytes]]] = {
     "counted": (sg.JsonSchema({"type": "array", "items": {"enum": [1, 12]}, "minItems": 2, "maxItems": 4}), ARRAY),
     "an object": (
         sg.JsonSchema(
-            {"properties": {"a": {"const": 1}, "b": {"const": 1}}, "required": ["b"], "additionalProperties": False, "type": "object"}
+            {
+                "properties": {"a": {"const": 1}, "b": {"const": 1}},
+                "required": ["b"],
+                "additionalProperties": False,
+                "type": "object",
+            }
         ),
         OBJECT,
     ),
-    "brackets": (sg.Gbnf('root ::= ("(" root ")" | "[" root "]") root |'), [b"(", b")", b"[", b"]", b"()", b")(", b"([", b"])"]),
+    "brackets": (
+        sg.Gbnf('root ::= ("(" root ")" | "[" root "]") root |'),
+        [b"(", b")", b"[", b"]", b"()", b")(", b"([", b"])"],
+    ),
     "ambiguous": (sg.Gbnf('root ::= "a" root "b" | "a" root |'), [b"a", b"b", b"aa", b"bb", b"ab"]),
     "right recursive": (sg.Gbnf('root ::= "a" root "b" | "c"'), [b"a", b"b", b"c", b"aa", b"bb", b"acb"]),
 }
@@ -75,7 +86,9 @@ def test_both_engines_give_the_same_fills_and_sums(data: st.DataObject, name: st
     """Best value, mass and marginals agree, and the best filling is accepted."""
     constraint, machine, end = world(name)
     steps = data.draw(canvases(name, gaps=False))
-    rows = np.random.default_rng(data.draw(st.integers(0, 99))).normal(0, 2, (sum(s.hole for s in steps), constraint.vocab.size))
+    rows = np.random.default_rng(data.draw(st.integers(0, 99))).normal(
+        0, 2, (sum(s.hole for s in steps), constraint.vocab.size)
+    )
     rows[rows > 3] = -inf
     layered = LayeredEngine(constraint, steps, max_layer=10_000)
     weighted = WeightedEngine(machine, steps, end_class=end)

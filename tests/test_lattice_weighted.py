@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from pushdown_toys import TOYS, UNAMBIGUOUS, Toy, toys
 from sizes import size
 
+from syntagma.automata.lattice.class_weights import NO_TOKEN, TokenWeights
+from syntagma.automata.lattice.least import FAR, finish, least_tokens
+from syntagma.automata.lattice.runs import Composer
 from syntagma.automata.lattice.slots import Step
-from syntagma.automata.lattice.weighted import WeightedEngine, greedy
+from syntagma.automata.lattice.weighted import WeightedEngine, greedy, pushdown
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, Unsupported
 
 pytestmark = pytest.mark.kernel
@@ -245,3 +248,56 @@ def test_halving_keeps_what_one_at_a_time_keeps(conflicts: set[frozenset[int]], 
         if compatible([*kept, proposal]):
             kept.append(proposal)
     assert greedy(order, compatible) == kept
+
+
+@given(MACHINES)
+def test_fewest_tokens_of_canvases_of_any_length(toy: Toy) -> None:
+    """From the start and from every stack that a short text leads to, the fixpoint is the length of the shortest text that completes it."""
+    machine = toy.machine()
+    p = pushdown(machine, Composer(machine).nodes)
+    usable = np.zeros(machine.edge_classes.shape[1], np.uint64)
+    for c in set(toy.class_of) - {0}:
+        usable[c >> 6] |= np.uint64(1 << (c & 63))
+    least = least_tokens(p, usable)
+    layers = [{(0, (0,))}]
+    for _ in range(SLOTS):
+        layers.append(
+            {there for here in layers[-1] for t in range(len(toy.class_of)) for there in toy.read({here: 1}, t)}
+        )
+    for n, layer in enumerate(layers[:3]):
+        for q, stack in layer:
+            here, fewest = {(q, stack)}, None
+            for length in range(SLOTS + 1 - n):
+                if any(toy.ways({one: 1}) for one in here):
+                    fewest = length
+                    break
+                here = {there for one in here for t in range(len(toy.class_of)) for there in toy.read({one: 1}, t)}
+            got = finish(p, least, q, tuple(reversed(stack)))
+            assert got == fewest if fewest is not None else got is None or got > SLOTS - n
+    whole = finish(p, least, p.start, ())
+    assert (whole is None) == (least[p.start, 0] == FAR)
+    assert whole is None or whole == least[p.start, 0] == finish(p, least, 0, (0,))
+
+
+@given(st.data(), st.booleans())
+def test_classes_weigh_what_their_tokens_do(data: st.DataObject, short: bool) -> None:
+    """Best token, log-sum-exp and the split of a class, for rows of two precisions and holes that take some ids only."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    class_of = rng.integers(0, 4, 9).astype(np.int32)
+    allowed = data.draw(st.lists(st.none() | st.frozensets(st.integers(0, 8)), min_size=1, max_size=3))
+    rows = rng.normal(0, 50, (len(allowed), 9))
+    rows[rng.random(rows.shape) < 0.2] = -inf
+    tokens = TokenWeights(rows.astype(np.float32) if short else rows, class_of, 4, allowed)
+    rows = tokens.rows.astype(np.float64)
+    posterior = rng.normal(-1, 1, (len(allowed), 4))
+    split = tokens.expand(posterior)
+    for h, ids in enumerate(allowed):
+        for c in range(4):
+            own = [t for t in range(9) if class_of[t] == c and c and (ids is None or t in ids) and rows[h, t] > -inf]
+            assert tokens.best[h, c] == max((rows[h, t] for t in own), default=-inf)
+            assert tokens.best_token[h, c] == next((t for t in own if rows[h, t] == tokens.best[h, c]), NO_TOKEN)
+            total = log_sum([float(rows[h, t]) for t in own])
+            assert tokens.sums[h, c] == pytest.approx(total, abs=1e-12)
+            for t in np.flatnonzero(class_of == c).tolist():
+                expected = rows[h, t] - total + posterior[h, c] if t in own else -inf
+                assert split[h, t] == pytest.approx(expected, abs=1e-9)

@@ -80,6 +80,7 @@ def _best(
                     weights[h, c] = v
                     tokens[h, c] = token
         weights[h, DEAD] = -inf
+        tokens[h, DEAD] = NO_TOKEN
     return bad
 
 
@@ -208,7 +209,7 @@ class TokenWeights:
     def expand(self, of_class: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """float64[H, V]: the log probabilities float64[H, C] of classes, split among their tokens by weight."""
         shift = np.where(of_class > -inf, of_class, 0.0) - np.where(self.sums > -inf, self.sums, 0.0)
-        shift[of_class == -inf] = -inf
+        shift[(of_class == -inf) | (self.sums == -inf)] = -inf
         out = np.empty(self.rows.shape, np.float64)
         _expand(self.rows, self._class_of, self._allowed, shift, out)
         return out

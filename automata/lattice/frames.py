@@ -86,7 +86,12 @@ def _leaves(
                 continue
             frame, above = frame_of[n], frame_of[inner[n]]
             for x in range(len(kind)):
-                if leaves[above, x] and symbol[x] == symbol[n] and kind[inner[x]] == POP and not leaves[frame, inner[x]]:
+                if (
+                    leaves[above, x]
+                    and symbol[x] == symbol[n]
+                    and kind[inner[x]] == POP
+                    and not leaves[frame, inner[x]]
+                ):
                     leaves[frame, inner[x]] = True
                     changed = True
 

@@ -315,7 +315,7 @@ def _number_exits(
 @njit(cache=True, nogil=True)
 def _leads_on(p: Pushdown, t: Inside, frame: int, j: int, n: int) -> bool:
     """Whether anything can be completed from node n at layer j."""
-    return t.column_of[j, p.exit_of[frame, n]] >= 0 if p.kind[n] == POP else t.row_of[j, n] >= 0
+    return bool(t.column_of[j, p.exit_of[frame, n]] >= 0 if p.kind[n] == POP else t.row_of[j, n] >= 0)
 
 
 @njit(cache=True, nogil=True)

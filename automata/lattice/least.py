@@ -6,13 +6,13 @@ algorithm", 1977, here by sweeps, since a handful reach it).  The rows are those
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .inside import Pushdown
+from .inside import END, Pushdown
 from .machine import BOTTOM, CONTROL, POP
 
 if TYPE_CHECKING:
@@ -22,25 +22,20 @@ FAR: Final = np.int32(1 << 29)
 """No number of tokens is enough; two of these still fit an int32."""
 
 
-class Least(NamedTuple):
-    """Fewest tokens.
-
-    Attributes:
-        exits: int32[N, P], from a node to the exit at ``pops[i]`` of its machine, the pop included.
-        end: int32[N], from a node to the end of an accepted text with nothing but the bottom below.
-        pop_of: int32[N], which of the pops a node is, -1 if none.
-
-    """
-
-    exits: npt.NDArray[np.int32]
-    end: npt.NDArray[np.int32]
-    pop_of: npt.NDArray[np.int32]
-
-
 @njit(cache=True, nogil=True)
-def _relax(row: npt.NDArray[np.int32], cost: int, other: npt.NDArray[np.int32]) -> bool:
+def _relax(p: Pushdown, table: npt.NDArray[np.int32], n: int, cost: int, m: int) -> bool:
+    """Whether going on as node m, after so many tokens, is shorter for any exit of node n."""
+    row = table[n]
+    frame = p.frame_of[n]
+    if p.kind[m] == POP:
+        i = p.exit_of[frame, m] - p.exit_first[frame, 0] + 1
+        if cost >= row[i]:
+            return False
+        row[i] = cost
+        return True
     changed = False
-    for i in range(len(row)):
+    other = table[m]
+    for i in range(p.exit_first[frame, -1] - p.exit_first[frame, 0] + 1):
         if cost + other[i] < row[i]:
             row[i] = cost + other[i]
             changed = True
@@ -49,75 +44,73 @@ def _relax(row: npt.NDArray[np.int32], cost: int, other: npt.NDArray[np.int32]) 
 
 @njit(cache=True, nogil=True)
 def _sweep(p: Pushdown, usable: npt.NDArray[np.uint64], table: npt.NDArray[np.int32]) -> bool:
-    """One sweep over the nodes; whether anything got less.  The last column is the end."""
+    """One sweep over the nodes; whether anything got less."""
     changed = False
-    end = len(p.pops)
     for n in range(len(p.kind)):
         if p.kind[n] == CONTROL:
             for e in range(p.edge_start[n], p.edge_start[n + 1]):
                 for word in range(len(usable)):
                     if usable[word] & p.edge_classes[e, word]:
-                        changed |= _relax(table[n], 1, table[p.edge_node[e]])
+                        changed |= _relax(p, table, n, 1, p.edge_node[e])
                         break
         elif p.kind[n] != POP:
-            m = p.inner[n]
-            for i in range(len(p.pops)):
-                if p.symbol[p.pops[i]] == p.symbol[n] and table[m, i] < FAR:
-                    changed |= _relax(table[n], table[m, i], table[p.inner[p.pops[i]]])
-            if p.symbol[n] == BOTTOM and table[m, end] < table[n, end]:
-                table[n, end] = table[m, end]
+            m, g = p.inner[n], p.symbol[n]
+            inner = p.frame_of[m]
+            for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
+                cost = table[m, x - p.exit_first[inner, 0] + 1]
+                if cost < FAR:
+                    changed |= _relax(p, table, n, cost, p.inner[p.exit_node[x]])
+            if g == BOTTOM and table[m, END] < table[n, END]:
+                table[n, END] = table[m, END]
                 changed = True
     return changed
 
 
-def least_tokens(p: Pushdown, usable: npt.NDArray[np.uint64]) -> Least:
+def least_tokens(p: Pushdown, usable: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """The fewest tokens to every exit and to the end.
 
     Args:
         p: the machine.
         usable: uint64[W], the classes that may be used.
 
+    Returns:
+        int32[N, 1 + most exits of a frame]: from each node, but pops, to the end of an accepted text with nothing but the bottom below,
+        then to each exit of its frame in order; FAR where there is no way.
+
     """
-    n_pops = len(p.pops)
-    table = np.full((len(p.kind), n_pops + 1), FAR, np.int32)
-    table[: len(p.accepting), n_pops][p.accepting] = 0
-    pop_of = np.full(len(p.kind), -1, np.int32)
-    pop_of[p.pops] = np.arange(n_pops)
-    table[p.pops, np.arange(n_pops)] = 0
+    exits = p.exit_first[:, -1] - p.exit_first[:, 0]
+    table = np.full((len(p.kind), 1 + int(exits.max())), FAR, np.int32)
+    table[: len(p.accepting), END][p.accepting] = 0
     while _sweep(p, usable, table):
         pass
-    return Least(table[:, :n_pops], table[:, n_pops], pop_of)
+    return table
 
 
-def finish(p: Pushdown, least: Least, node: int, stack: Iterable[int]) -> int | None:
+def finish(p: Pushdown, table: npt.NDArray[np.int32], node: int, stack: Iterable[int]) -> int | None:
     """The fewest tokens from a node over a stack to the end of an accepted text; None if there is no way.
 
     Args:
         p: the machine.
-        least: its table.
-        node: a node.
-        stack: the symbols below it from the top down, the bottom (0) last.
+        table: of ``least_tokens``.
+        node: a node, no pop.
+        stack: the symbols below it from the top down, the bottom included if it lies there.
 
     """
-    reach = {node: 0}  # what runs on top of what is left of the stack
-    last = -1
-    for g in stack:
-        last = g
-        if g == BOTTOM:
-            break
+    fewest = int(FAR)
+    here = {node: 0}  # what runs on top of what is left of the stack, pops among it
+    for g in (*stack, None):
         below: dict[int, int] = {}
-        for n, cost in reach.items():
-            for i, pop in enumerate(p.pops.tolist()):
-                if p.symbol[pop] == g and least.exits[n, i] < FAR:
-                    landing = int(p.inner[pop])
-                    below[landing] = min(below.get(landing, int(FAR)), cost + int(least.exits[n, i]))
-        reach = below
-    if last != BOTTOM:
-        return None
-    ends = [cost + int(least.end[n]) for n, cost in reach.items()]
-    for n, cost in reach.items():
-        for i, pop in enumerate(p.pops.tolist()):
-            if p.symbol[pop] == BOTTOM and least.exits[n, i] < FAR:
-                ends.append(cost + int(least.exits[n, i]) + int(least.end[p.inner[pop]]))
-    fewest = min(ends, default=int(FAR))
+        for n, cost in here.items():
+            if p.kind[n] == POP:
+                ways = [(int(p.inner[n]), 0)] if p.symbol[n] == g else []
+            else:
+                if g in {BOTTOM, None}:
+                    fewest = min(fewest, cost + int(table[n, END]))
+                frame = int(p.frame_of[n])
+                first = int(p.exit_first[frame, 0])
+                popping = range(0) if g is None else range(int(p.exit_first[frame, g]), int(p.exit_first[frame, g + 1]))
+                ways = [(int(p.inner[p.exit_node[x]]), int(table[n, x - first + 1])) for x in popping]
+            for m, more in ways:
+                below[m] = min(below.get(m, int(FAR)), cost + more)
+        here = below
     return fewest if fewest < FAR else None

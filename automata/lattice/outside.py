@@ -29,7 +29,13 @@ def value(p: Pushdown, t: Inside, frame: int, j: int, n: int, column: int) -> fl
 
 @njit(cache=True, nogil=True)
 def _class_of_edge(
-    p: Pushdown, weights: npt.NDArray[np.float64], j: int, e: int, weight: float, rng: np.random.Generator, drawing: bool
+    p: Pushdown,
+    weights: npt.NDArray[np.float64],
+    j: int,
+    e: int,
+    weight: float,
+    rng: np.random.Generator,
+    drawing: bool,
 ) -> int:
     """The class that an edge's weight comes from: the first that attains it, or one drawn by its share."""
     left = rng.random() if drawing else 0.0

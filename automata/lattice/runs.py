@@ -69,7 +69,7 @@ def _cons(k: _Cells, a: int, b: int, kind: int) -> int:
     while k.slots[h] != NIL:
         i = k.slots[h]
         if k.cell[i, 0] == a and k.cell[i, 1] == b and k.cell[i, 2] == kind:
-            return i
+            return int(i)
         h = (h + 1) & mask
     i = k.size[0]
     k.cell[i, 0] = a
@@ -77,7 +77,7 @@ def _cons(k: _Cells, a: int, b: int, kind: int) -> int:
     k.cell[i, 2] = kind
     k.slots[h] = i
     k.size[0] = i + 1
-    return i
+    return int(i)
 
 
 @njit(cache=True, nogil=True)
@@ -113,7 +113,7 @@ def _follow(
         else:
             return NIL
         n = inner[n]
-    return _cons(k, _cons(k, popped, own, PAIR), n, STATE)
+    return int(_cons(k, _cons(k, popped, own, PAIR), n, STATE))
 
 
 @njit(cache=True, nogil=True)
@@ -246,12 +246,13 @@ class Composer:
             found_nodes += [n] * len(begun)
         return Run(np.array(found_sources, np.int32), np.array(found_nodes, np.int32))
 
-    def _intern(self, *node: int) -> int:
-        number = self._number.get(node)  # type: ignore[call-overload]
+    def _intern(self, kind: int, inner: int, symbol: int) -> int:
+        node = (kind, inner, symbol)
+        number = self._number.get(node)
         if number is None:
-            number = self._number[node] = len(self._nodes)  # type: ignore[index]
-            self._nodes.append(node)  # type: ignore[arg-type]
-        return int(number)
+            number = self._number[node] = len(self._nodes)
+            self._nodes.append(node)
+        return number
 
 
 def controls_after(

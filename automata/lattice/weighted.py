@@ -181,7 +181,11 @@ class WeightedEngine:
                 c = int(self.machine.class_of[token])
                 if self._fixed[i] == token:  # it stands already
                     token_of[i, c] = token
-                elif self._fixed[i] == NO_TOKEN and (allowed is None or token in allowed) and weight > weights[unit, c] > -inf:
+                elif (
+                    self._fixed[i] == NO_TOKEN
+                    and (allowed is None or token in allowed)
+                    and weight > weights[unit, c] > -inf
+                ):
                     weights[unit, c] = weight
                     token_of[i, c] = token
         found = self._heaviest(weights, np.zeros_like(lengths))
