@@ -44,11 +44,12 @@ class Toy:
         """Classes are numbered from 1; 0 is dead."""
         return 1 + max([0, *self.class_of, *(e[1] for e in self.effects)])
 
-    def machine(self, *, deterministic: bool = False, pushed_bottom: bool = True) -> CanvasMachine:
-        """The arrays."""
-        kind = [CONTROL] * self.n_controls
-        inner = list(range(self.n_controls))
-        symbol = [-1] * self.n_controls
+    def machine(self, *, deterministic: bool = False) -> CanvasMachine:
+        """The arrays.  One more class is read at the end of a text: it takes the bottom off, if it is there still."""
+        closed, end_class = self.n_controls, self.n_classes
+        kind = [CONTROL] * (closed + 1)
+        inner = list(range(closed + 1))
+        symbol = [-1] * (closed + 1)
         known: dict[tuple[int, int, int], int] = {}
 
         def node(*key: int) -> int:
@@ -58,16 +59,17 @@ class Toy:
                     values.append(value)
             return known[key]  # type: ignore[index]
 
-        edges: list[dict[int, int]] = [{} for _ in range(self.n_controls)]
-        for q, cls, pops, target, pushes in self.effects:
+        edges: list[dict[int, int]] = [{} for _ in range(closed + 1)]
+        ends = [(q, end_class, pops, closed, ()) for q in self.accepting for pops in ((), (BOTTOM,))]
+        for q, cls, pops, target, pushes in [*self.effects, *ends]:
             n = target
             for g in reversed(pushes):
                 n = node(PUSH, n, g)
             for g in reversed(pops):
                 n = node(POP, n, g)
             edges[q][n] = edges[q].get(n, 0) | 1 << cls
-        start = node(PUSH, 0, BOTTOM) if pushed_bottom else 0
-        words = -(-self.n_classes // 64)
+        words = -(-(end_class + 1) // 64)
+        start = node(PUSH, 0, BOTTOM)
         masks = [[m >> 64 * w & (1 << 64) - 1 for w in range(words)] for of in edges for m in of.values()]
         return CanvasMachine(
             kind=np.array(kind, np.int8),
@@ -76,10 +78,11 @@ class Toy:
             edge_start=np.cumsum([0, *(len(of) for of in edges)]).astype(np.int32),
             edge_node=np.array([n for of in edges for n in of], np.int32),
             edge_classes=np.array(masks, np.uint64).reshape(-1, words),
-            accepting=np.array([q in self.accepting for q in range(self.n_controls)]),
+            accepting=np.arange(closed + 1) == closed,
             start=start,
             n_symbols=self.n_symbols,
-            n_classes=self.n_classes,
+            n_classes=end_class + 1,
+            end_class=end_class,
             class_of=np.array(self.class_of, np.int32),
             deterministic=deterministic,
         )

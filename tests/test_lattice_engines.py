@@ -48,19 +48,19 @@ WORLDS: dict[str, tuple[sg.Source, list[bytes]]] = {
 
 
 @cache
-def world(name: str) -> tuple[sg.Constraint, CanvasMachine, int]:
-    """A constraint, its machine, and the class that the end reads."""
+def world(name: str) -> tuple[sg.Constraint, CanvasMachine]:
+    """A constraint and its machine."""
     source, tokens = WORLDS[name]
     n = len(tokens)
     constraint = sg.compile(source, sg.Vocabulary([*tokens, None, None, None], eos_ids=[n, n + 1], pad_ids=[n + 2]))
     machine = Extraction(constraint).machine()
-    return constraint, machine, int(machine.class_of[n])
+    return constraint, machine
 
 
 @st.composite
 def canvases(draw: st.DrawFn, name: str, *, gaps: bool) -> list[Step]:
     """Steps over an accepted text, some of them opened; tails of end-of-sequence and padding too."""
-    constraint, _, _ = world(name)
+    constraint, _ = world(name)
     size = constraint.vocab.size
     n = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -84,14 +84,14 @@ def canvases(draw: st.DrawFn, name: str, *, gaps: bool) -> list[Step]:
 @given(st.data(), st.sampled_from(sorted(WORLDS)))
 def test_both_engines_give_the_same_fills_and_sums(data: st.DataObject, name: str) -> None:
     """Best value, mass and marginals agree, and the best filling is accepted."""
-    constraint, machine, end = world(name)
+    constraint, machine = world(name)
     steps = data.draw(canvases(name, gaps=False))
     rows = np.random.default_rng(data.draw(st.integers(0, 99))).normal(
         0, 2, (sum(s.hole for s in steps), constraint.vocab.size)
     )
     rows[rows > 3] = -inf
     layered = LayeredEngine(constraint, steps, max_layer=10_000)
-    weighted = WeightedEngine(machine, steps, end_class=end)
+    weighted = WeightedEngine(machine, steps)
     found, expected = weighted.best_fill(rows), layered.best(layered.weighted(rows))
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
@@ -109,10 +109,10 @@ def test_both_engines_give_the_same_fills_and_sums(data: st.DataObject, name: st
 @given(st.data(), st.sampled_from(sorted(WORLDS)))
 def test_both_engines_give_the_same_commits_and_lengths(data: st.DataObject, name: str) -> None:
     """The weight of what is kept, and the fewest tokens, agree, gaps included."""
-    constraint, machine, end = world(name)
+    constraint, machine = world(name)
     steps = data.draw(canvases(name, gaps=True))
     layered = LayeredEngine(constraint, steps, max_layer=10_000)
-    weighted = WeightedEngine(machine, steps, end_class=end)
+    weighted = WeightedEngine(machine, steps)
     tokens = st.integers(0, constraint.vocab.size - 1)
     bonus = {
         i: data.draw(st.dictionaries(tokens, st.integers(1, 5).map(float), max_size=3))

@@ -6,8 +6,8 @@ run (max-plus), that start in n at layer j with nothing known of the stack below
 
 * A control adds up its edges: the weight of the step's token classes, and the row of the node that the edge leads to.
 * A push of g over n runs n until an exit that pops g, then the landing of that exit, whose rows lie in later layers and are known.
-* One more exit is the end: the canvas is used up in an accepting control with nothing but the bottom on the stack.  So the end
-  passes through a push of the bottom and through no other.
+* One more exit is the end: the canvas is used up in an accepting control.  Those have nothing on their stacks, not even the bottom, so
+  the end does not pass through a push.  To come to them, the last step of every canvas reads end-of-sequence, which is not one of its slots.
 
 A run moves among the nodes of one *frame* until it leaves by an exit: an object's controls never become an array's, except over a pop or
 below a push.  So nodes fall into frames, each with exits of its own, and a row holds those of its frame alone.  Exits are numbered from
@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .machine import BOTTOM, CONTROL, POP, PUSH
+from .machine import CONTROL, POP, PUSH
 
 END = 0
 """The column of the end of the canvas."""
@@ -287,12 +287,6 @@ def _push(
             c = t.column_of[k, x]
             if c >= 0 and t.cells[row + c] > -inf:
                 _reach(p, t, frame, k, p.inner[p.exit_node[x]], t.cells[row + c], best, total, summing)
-    weight = t.cells[row + END]
-    if g == BOTTOM and weight > -inf:
-        if summing:
-            total[END] += exp(weight - best[END])
-        else:
-            best[END] = max(best[END], weight)
 
 
 @njit(cache=True, nogil=True)

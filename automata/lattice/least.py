@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from .inside import END, Pushdown
-from .machine import BOTTOM, CONTROL, POP
+from .machine import CONTROL, POP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,12 +43,16 @@ def _relax(p: Pushdown, table: npt.NDArray[np.int32], n: int, cost: int, m: int)
 
 
 @njit(cache=True, nogil=True)
-def _sweep(p: Pushdown, usable: npt.NDArray[np.uint64], table: npt.NDArray[np.int32]) -> bool:
+def _sweep(p: Pushdown, usable: npt.NDArray[np.uint64], end_class: int, table: npt.NDArray[np.int32]) -> bool:
     """One sweep over the nodes; whether anything got less."""
     changed = False
+    end_word, end_bit = end_class >> 6, np.uint64(1) << np.uint64(end_class & 63)
     for n in range(len(p.kind)):
         if p.kind[n] == CONTROL:
             for e in range(p.edge_start[n], p.edge_start[n + 1]):
+                if p.edge_classes[e, end_word] & end_bit:
+                    changed |= _relax(p, table, n, 0, p.edge_node[e])
+                    continue
                 for word in range(len(usable)):
                     if usable[word] & p.edge_classes[e, word]:
                         changed |= _relax(p, table, n, 1, p.edge_node[e])
@@ -60,28 +64,26 @@ def _sweep(p: Pushdown, usable: npt.NDArray[np.uint64], table: npt.NDArray[np.in
                 cost = table[m, x - p.exit_first[inner, 0] + 1]
                 if cost < FAR:
                     changed |= _relax(p, table, n, cost, p.inner[p.exit_node[x]])
-            if g == BOTTOM and table[m, END] < table[n, END]:
-                table[n, END] = table[m, END]
-                changed = True
     return changed
 
 
-def least_tokens(p: Pushdown, usable: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
-    """The fewest tokens to every exit and to the end.
+def least_tokens(p: Pushdown, usable: npt.NDArray[np.uint64], end_class: int) -> npt.NDArray[np.int32]:
+    """The fewest tokens to every exit and to the end; end-of-sequence is not counted.
 
     Args:
         p: the machine.
         usable: uint64[W], the classes that may be used.
+        end_class: that of end-of-sequence.
 
     Returns:
-        int32[N, 1 + most exits of a frame]: from each node, but pops, to the end of an accepted text with nothing but the bottom below,
+        int32[N, 1 + most exits of a frame]: from each node, but pops, to the end of an accepted text with nothing below,
         then to each exit of its frame in order; FAR where there is no way.
 
     """
     exits = p.exit_first[:, -1] - p.exit_first[:, 0]
     table = np.full((len(p.kind), 1 + int(exits.max())), FAR, np.int32)
     table[: len(p.accepting), END][p.accepting] = 0
-    while _sweep(p, usable, table):
+    while _sweep(p, usable, end_class, table):
         pass
     return table
 
@@ -93,7 +95,7 @@ def finish(p: Pushdown, table: npt.NDArray[np.int32], node: int, stack: Iterable
         p: the machine.
         table: of ``least_tokens``.
         node: a node, no pop.
-        stack: the symbols below it from the top down, the bottom included if it lies there.
+        stack: the symbols below it from the top down, the bottom included if it lies there; it does below all but ``start``.
 
     """
     fewest = int(FAR)
@@ -104,7 +106,7 @@ def finish(p: Pushdown, table: npt.NDArray[np.int32], node: int, stack: Iterable
             if p.kind[n] == POP:
                 ways = [(int(p.inner[n]), 0)] if p.symbol[n] == g else []
             else:
-                if g in {BOTTOM, None}:
+                if g is None:
                     fewest = min(fewest, cost + int(table[n, END]))
                 frame = int(p.frame_of[n])
                 first = int(p.exit_first[frame, 0])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from .inside import END, NEGLIGIBLE, NONE, Inside, Pushdown, Steps, edge_weight
-from .machine import BOTTOM, CONTROL, POP
+from .machine import CONTROL, POP
 
 
 @njit(cache=True, nogil=True)
@@ -119,11 +119,7 @@ def walk(
             row = t.row_of[j, p.inner[n]]
             inner = p.frame_of[p.inner[n]]
             g = p.symbol[n]
-            if g == BOTTOM and column == END and t.cells[row + END] > -inf:
-                if drawing or t.cells[row + END] == whole:
-                    to_layer, through = n_steps, END
-                left -= exp(t.cells[row + END] - whole)
-            searching = left >= 0 if drawing else to_layer == NONE
+            searching = True
             for k in range(j + 1, n_steps + 1):
                 if not searching:
                     break
@@ -144,9 +140,8 @@ def walk(
                         break
         if n_goals + 2 > len(goals):
             goals = np.concatenate((goals, np.empty_like(goals)))
-        if to_node != NONE:
-            goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2] = to_layer, to_node, column
-            n_goals += 1
+        goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2] = to_layer, to_node, column
+        n_goals += 1
         if through != NONE:
             goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2] = j, p.inner[n], through
             n_goals += 1
@@ -244,8 +239,6 @@ def outside(p: Pushdown, s: Steps, t: Inside, used: int) -> npt.NDArray[np.float
                             m = p.inner[p.exit_node[x]]
                             term = _hand_on(p, t, posteriors, share, finite, frame, k, m, t.cells[row + c])
                             posteriors[row + c] = _added(posteriors[row + c], term)
-                if g == BOTTOM and share[END] > -inf and t.cells[row + END] > -inf:
-                    posteriors[row + END] = _added(posteriors[row + END], share[END] + t.cells[row + END])
             elif s.run[j]:
                 for e in range(s.run_start[j], s.run_start[j + 1]):
                     if s.run_source[e] == n:

@@ -23,7 +23,7 @@ from ...grammar.errors import LimitExceeded, Unsupported
 from .class_weights import NO_TOKEN, TokenWeights
 from .frames import with_frames
 from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
-from .machine import BOTTOM, DEAD, PUSH
+from .machine import DEAD
 from .outside import outside, value, walk
 from .runs import Composer, Nodes, Run, controls_after
 
@@ -38,17 +38,10 @@ MAX_CELLS: Final = 1 << 26
 
 
 def pushdown(machine: CanvasMachine, nodes: Nodes, runs: Sequence[Run] = ()) -> Pushdown:
-    """The machine as the kernels take it, with the nodes and edges of runs; it starts with the push of the bottom in any case."""
-    kind, inner, symbol = nodes
-    start = machine.start
-    if kind[start] != PUSH or symbol[start] != BOTTOM:
-        kind = np.append(kind, np.int8(PUSH))
-        inner = np.append(inner, np.int32(start))
-        symbol = np.append(symbol, np.int32(BOTTOM))
-        start = len(kind) - 1
+    """The machine as the kernels take it, with the nodes and edges of runs."""
     edges = (machine.edge_start, machine.edge_node, machine.edge_classes)
     run_edges = _joined([run.sources for run in runs]), _joined([run.nodes for run in runs])
-    return with_frames(kind, inner, symbol, edges, machine.accepting, start, machine.n_symbols, run_edges)
+    return with_frames(*nodes, edges, machine.accepting, machine.start, machine.n_symbols, run_edges)
 
 
 _NOTHING: Final = np.zeros(0, np.int32)
@@ -111,7 +104,6 @@ class WeightedEngine:
         machine: CanvasMachine,
         steps: Sequence[Step],
         *,
-        end_class: int | None = None,
         compose: bool = True,
         max_cells: int = MAX_CELLS,
     ) -> None:
@@ -120,7 +112,6 @@ class WeightedEngine:
         Args:
             machine: the machine of the constraint.
             steps: the canvas.
-            end_class: the class that the end of the canvas reads, None where accepting controls alone say what may end.
             compose: make each run of fixed tokens one step; else each token is a step.
             max_cells: the most numbers that a table may hold.
 
@@ -130,7 +121,6 @@ class WeightedEngine:
         self._spellable, first = np.unique(machine.class_of, return_index=True)
         self._first_token = np.full(machine.n_classes, NO_TOKEN)
         self._first_token[self._spellable] = first
-        self._end_class = end_class
         self._compose = compose
         self._max_cells = max_cells
         self._lay_out()
@@ -334,13 +324,13 @@ class WeightedEngine:
     def _as_steps(self, weights: npt.NDArray[np.float64], run_weights: npt.NDArray[np.float64]) -> Steps:
         skippable = [self.steps[i].skippable for i in self._unit_start[:-1].tolist()]
         is_run, run_start = self._is_run, self._run_start
-        if self._end_class is not None:  # the end is one more step
-            weights = np.vstack((weights, np.full(self.machine.n_classes, -inf)))
-            weights[-1, self._end_class] = 0.0
-            skippable.append(False)
-            is_run = np.append(is_run, np.False_)
-            run_start = np.append(run_start, run_start[-1])
-            run_weights = np.append(run_weights, 0.0)
+        # The end of the canvas is one more step.
+        weights = np.vstack((weights, np.full(self.machine.n_classes, -inf)))
+        weights[-1, self.machine.end_class] = 0.0
+        skippable.append(False)
+        is_run = np.append(is_run, np.False_)
+        run_start = np.append(run_start, run_start[-1])
+        run_weights = np.append(run_weights, 0.0)
         return Steps(
             weights, np.array(skippable, np.bool_), is_run, run_start, self._run_source, self._run_node, run_weights
         )
