@@ -59,8 +59,22 @@ class Table(NamedTuple):
     weight: float
 
 
-def fill(p: Pushdown, s: Steps, *, summing: bool, max_cells: int = MAX_CELLS) -> Table:
+def fill(
+    p: Pushdown,
+    s: Steps,
+    *,
+    summing: bool,
+    max_cells: int = MAX_CELLS,
+    buffer: npt.NDArray[np.float64] | None = None,
+) -> Table:
     """Run the backward pass.
+
+    Args:
+        p: the machine.
+        s: the canvas.
+        summing: log-sum-exp rather than max-plus.
+        max_cells: the most numbers that the table may hold.
+        buffer: memory for the table, used if it is large enough.
 
     Raises:
         LimitExceeded: the table would be larger than ``max_cells``.
@@ -74,8 +88,9 @@ def fill(p: Pushdown, s: Steps, *, summing: bool, max_cells: int = MAX_CELLS) ->
     later = 1 + counted.sum(axis=0) - counted.cumsum(axis=0)
     rows = np.where(p.frame_of != NONE, live, False)
     n_cells = min(int((rows * later[:, p.frame_of]).sum()), max_cells)
+    cells = np.empty(n_cells, np.float64) if buffer is None or len(buffer) < n_cells else buffer
     table = Inside(
-        np.empty(n_cells, np.float64),
+        cells,
         np.full(live.shape, NONE, np.int64),
         np.full((len(live), len(p.exit_node)), NONE, np.int32),
         np.zeros((len(live), n_frames), np.int32),
@@ -123,6 +138,7 @@ class WeightedEngine:
         self._first_token[self._spellable] = first
         self._compose = compose
         self._max_cells = max_cells
+        self._buffer: npt.NDArray[np.float64] | None = None  # the last table's: fresh memory costs as much as the work in it
         self._lay_out()
 
     def fix(self, steps: Sequence[Step]) -> None:
@@ -340,7 +356,7 @@ class WeightedEngine:
     ) -> tuple[npt.NDArray[np.int32], float] | None:
         """The class of each step of the heaviest filling, and its weight."""
         s = self._as_steps(weights, run_weights)
-        table = fill(self._pushdown, s, summing=False, max_cells=self._max_cells)
+        table = self._filled(s, summing=False)
         if table.weight == -inf:
             return None
         classes = np.empty(len(s.skippable), np.int32)
@@ -357,7 +373,12 @@ class WeightedEngine:
                 hint="best_fill and masks serve it; or state the grammar without ambiguity",
             )
         s = self._as_steps(*self._with_holes(tokens.sums))
-        return self._pushdown, s, fill(self._pushdown, s, summing=True, max_cells=self._max_cells)
+        return self._pushdown, s, self._filled(s, summing=True)
+
+    def _filled(self, s: Steps, *, summing: bool) -> Table:
+        table = fill(self._pushdown, s, summing=summing, max_cells=self._max_cells, buffer=self._buffer)
+        self._buffer = table.inside.cells
+        return table
 
     def _any_tokens(self, classes: npt.NDArray[np.int32]) -> list[int]:
         """A token of each step's class that the step takes, ``NO_TOKEN`` where it has none."""
