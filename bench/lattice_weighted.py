@@ -49,7 +49,7 @@ def least(question: Callable[[], Any], runs: int) -> tuple[float, Any]:
     return min(times) * 1e3, answer
 
 
-def document(draw: random.Random, depth: int = 0) -> Any:
+def document(draw: random.Random, depth: int = 0) -> object:
     """A random JSON value."""
     kind = draw.randrange(6 if depth < 5 else 3)
     if kind == 0:
@@ -78,7 +78,7 @@ def report(name: str, engine: WeightedEngine, rows: np.ndarray, runs: int) -> No
     draw = random.Random(0)
     holes = [i for i, step in enumerate(engine.steps) if step.hole]
     bonus = {i: {draw.randrange(rows.shape[1]): 1.0} for i in holes[::2]}
-    classes, _ = least(lambda: engine._token_weights(rows), runs)
+    classes, _ = least(lambda: engine.token_weights(rows), runs)
     fill, _ = least(lambda: engine.best_fill(rows), runs)
     commit, found = least(lambda: engine.best_commit(bonus), runs)
     shortest, _ = least(engine.shortest, runs)
@@ -88,8 +88,7 @@ def report(name: str, engine: WeightedEngine, rows: np.ndarray, runs: int) -> No
         marginals, _ = least(lambda: engine.log_marginals(rows), runs)
         many, _ = least(lambda: engine.samples(rows, np.random.default_rng(0), 100), 1)
         line += f"  {mass:8.1f}  {marginals:8.1f}  {(many - mass) / 100:8.2f}"
-    size = engine._buffer.nbytes / (1 << 20) if engine._buffer is not None else 0.0
-    print(f"{line}  {size:6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
+    print(f"{line}  {engine.table_bytes / (1 << 20):6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
 
 
 def main() -> None:
@@ -119,7 +118,7 @@ def main() -> None:
         report(f"{n} open", WeightedEngine(machine, [Step(i, hole=True) for i in range(n)]), rows, options.runs)
 
     draw = random.Random(0)
-    values: list[Any] = []
+    values: list[object] = []
     tokens: list[int] = []
     while len(tokens) < options.tokens:
         values += [document(draw) for _ in range(10)]
@@ -131,7 +130,7 @@ def main() -> None:
         }
         steps = [Step(i, hole=True) if i in opened else Step(i, token=t) for i, t in enumerate(tokens)]
         layout, engine = least(lambda steps=steps: WeightedEngine(machine, steps), options.runs)
-        print(f"{layout:.1f} ms to lay out, runs of fixed tokens included; {len(engine._pushdown.kind)} nodes")
+        print(f"{layout:.1f} ms to lay out, runs of fixed tokens included")
         rows = rng.normal(0, 2, (len(opened), vocab.size)).astype(np.float32)
         report(f"{count} x {width}", engine, rows, options.runs)
 

@@ -13,6 +13,7 @@ little: they form runs, each one step.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
     from .machine import CanvasMachine
     from .slots import Step
+
+Struck = AbstractSet[tuple[int, int]]
+"""Steps and tokens that must not stand there."""
+
+NOTHING_STRUCK: Final[Struck] = frozenset()
 
 MAX_CELLS: Final = 1 << 26
 """512 MiB of doubles: 64 open slots of full JSON take a sixth of it."""
@@ -138,7 +144,9 @@ class WeightedEngine:
         self._first_token[self._spellable] = first
         self._compose = compose
         self._max_cells = max_cells
-        self._buffer: npt.NDArray[np.float64] | None = None  # the last table's: fresh memory costs as much as the work in it
+        self._buffer: npt.NDArray[np.float64] | None = (
+            None  # the last table's: fresh memory costs as much as the work in it
+        )
         self._lay_out()
 
     def fix(self, steps: Sequence[Step]) -> None:
@@ -148,11 +156,12 @@ class WeightedEngine:
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
-    def best_fill(self, log_probs: npt.ArrayLike) -> tuple[list[int], float] | None:
+    def best_fill(self, log_probs: npt.ArrayLike, struck: Struck = NOTHING_STRUCK) -> tuple[list[int], float] | None:
         """The tokens of the best filling, fixed ones included, and the summed log probability of the holes'; None if there is none.
 
         Args:
             log_probs: float[holes, V], a row for each hole.
+            struck: what is left out of account.
 
         Raises:
             InvalidSource: the shape is wrong, or a number is NaN or infinity.
@@ -160,7 +169,11 @@ class WeightedEngine:
             LimitExceeded: the canvas has too many open steps.
 
         """
-        tokens = self._token_weights(log_probs)
+        if struck:
+            log_probs = np.array(log_probs)
+            for i, token in struck:
+                log_probs[np.searchsorted(self._holes, i), token] = -inf
+        tokens = self.token_weights(log_probs)
         found = self._heaviest(*self._with_holes(tokens.best))
         if found is None:
             return None
@@ -168,7 +181,9 @@ class WeightedEngine:
         chosen = tokens.best_token[np.arange(len(self._holes)), classes[self._holes]]
         return self._spelled(chosen), weight
 
-    def best_commit(self, bonus: Mapping[int, Mapping[int, float]]) -> tuple[dict[int, int], list[int]] | None:
+    def best_commit(
+        self, bonus: Mapping[int, Mapping[int, float]], struck: Struck = NOTHING_STRUCK
+    ) -> tuple[dict[int, int], list[int]] | None:
         """Which proposals to keep, step -> token: those of greatest total weight that go together with some filling, and such a filling.
 
         None if the canvas cannot be filled.  In the filling, ``NO_TOKEN`` stands where a step is left out.
@@ -177,9 +192,10 @@ class WeightedEngine:
 
         Args:
             bonus: step -> token -> weight, positive.
+            struck: what is left out of account.
 
         """
-        weights, lengths = self._unweighted()
+        weights, lengths = self._unweighted(struck)
         token_of: dict[tuple[int, int], int] = {}
         for i, of_token in bonus.items():
             unit, allowed = self._unit_of[i], self.steps[i].allowed
@@ -190,6 +206,7 @@ class WeightedEngine:
                 elif (
                     self._fixed[i] == NO_TOKEN
                     and (allowed is None or token in allowed)
+                    and (i, token) not in struck
                     and weight > weights[unit, c] > -inf
                 ):
                     weights[unit, c] = weight
@@ -199,16 +216,16 @@ class WeightedEngine:
             return None
         classes = found[0].tolist()
         kept = {i: token_of[i, classes[i]] for i in bonus if (i, classes[i]) in token_of}
-        filling = self._any_tokens(found[0])
+        filling = self._any_tokens(found[0], struck)
         for i, token in kept.items():
             filling[i] = token
         return kept, filling
 
-    def shortest(self) -> list[int] | None:
+    def shortest(self, struck: Struck = NOTHING_STRUCK) -> list[int] | None:
         """The tokens of a filling that has the fewest, ``NO_TOKEN`` where a step is left out; None if the canvas cannot be filled."""
-        weights, lengths = self._unweighted()
+        weights, lengths = self._unweighted(struck)
         found = self._heaviest(weights - 1.0, -lengths)
-        return None if found is None else self._any_tokens(found[0])
+        return None if found is None else self._any_tokens(found[0], struck)
 
     def log_mass(self, log_probs: npt.ArrayLike) -> float:
         """The log of the summed probability of all accepted fillings; -inf if there are none.
@@ -217,7 +234,7 @@ class WeightedEngine:
             Unsupported: the machine is ambiguous, or the canvas has gaps.
 
         """
-        return self._sums(self._token_weights(log_probs))[2].weight
+        return self._sums(self.token_weights(log_probs))[2].weight
 
     def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """float64[holes, V]: the log probability of each token in each hole among accepted fillings; -inf throughout if there are none.
@@ -226,7 +243,7 @@ class WeightedEngine:
             Unsupported: the machine is ambiguous, or the canvas has gaps.
 
         """
-        tokens = self._token_weights(log_probs)
+        tokens = self.token_weights(log_probs)
         p, s, table = self._sums(tokens)
         if table.weight == -inf:
             return np.full(tokens.rows.shape, -inf)
@@ -245,7 +262,7 @@ class WeightedEngine:
 
     def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator, count: int) -> list[list[int]]:
         """Several independent samples from one table; none if there is no accepted filling."""
-        tokens = self._token_weights(log_probs)
+        tokens = self.token_weights(log_probs)
         p, s, table = self._sums(tokens)
         drawn: list[list[int]] = []
         classes = np.empty(len(s.skippable), np.int32)
@@ -253,6 +270,18 @@ class WeightedEngine:
             walk(p, s, table.inside, rng, True, classes)
             drawn.append(self._spelled(tokens.draw(classes[self._unit_of[self._holes]], rng)))
         return drawn
+
+    def token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
+        """The rows of the holes, and what their classes weigh."""
+        if any(step.token is None and not step.hole for step in self.steps):
+            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
+        allowed = [self.steps[i].allowed for i in self._holes]
+        return TokenWeights(log_probs, self.machine.class_of, self.machine.n_classes, allowed)
+
+    @property
+    def table_bytes(self) -> int:
+        """How much memory the last table took."""
+        return 0 if self._buffer is None else self._buffer.nbytes
 
     # --- the canvas as arrays -----------------------------------------------------------------------------------------
 
@@ -312,13 +341,7 @@ class WeightedEngine:
         possible_there[:, : self.machine.n_classes] = self._unweighted()[0] > -inf
         return np.packbits(possible_there, axis=1, bitorder="little").view(np.uint64)
 
-    def _token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
-        if any(step.token is None and not step.hole for step in self.steps):
-            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
-        allowed = [self.steps[i].allowed for i in self._holes]
-        return TokenWeights(log_probs, self.machine.class_of, self.machine.n_classes, allowed)
-
-    def _unweighted(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _unweighted(self, struck: Struck = NOTHING_STRUCK) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """float64[units, C], 0 for every class that may stand at each unit, and float64[units], how many tokens each has."""
         weights = np.full((len(self._unit_start) - 1, self.machine.n_classes), -inf)
         weights[:, self._spellable] = 0.0
@@ -329,6 +352,10 @@ class WeightedEngine:
                 weights[unit] = -inf
                 weights[unit, self.machine.class_of[sorted(ids)]] = 0.0
         weights[:, DEAD] = -inf
+        for i, token in struck:
+            c = int(self.machine.class_of[token])
+            if self._token_for(i, c, struck) == NO_TOKEN:
+                weights[self._unit_of[i], c] = -inf
         return weights, np.diff(self._unit_start).astype(np.float64)
 
     def _with_holes(self, rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -380,15 +407,24 @@ class WeightedEngine:
         self._buffer = table.inside.cells
         return table
 
-    def _any_tokens(self, classes: npt.NDArray[np.int32]) -> list[int]:
-        """A token of each step's class that the step takes, ``NO_TOKEN`` where it has none."""
-        tokens = np.where(classes == NONE, NO_TOKEN, self._first_token[classes])
+    def _token_for(self, i: int, c: int, struck: Struck) -> int:
+        """A token of a class that a step takes, NO_TOKEN if there is none."""
+        allowed = self.steps[i].allowed
+        for token in np.flatnonzero(self.machine.class_of == c).tolist():
+            if (allowed is None or token in allowed) and (i, token) not in struck:
+                return int(token)
+        return NO_TOKEN
+
+    def _any_tokens(self, classes: npt.NDArray[np.int32], struck: Struck) -> list[int]:
+        """A token of each step's class that the step takes, NO_TOKEN where it is left out."""
+        tokens = [int(t) for t in np.where(classes == NONE, NO_TOKEN, self._first_token[classes])]
+        barred = {i for i, _ in struck}
         for i, step in enumerate(self.steps):
             if step.token is not None:
                 tokens[i] = step.token
-            elif step.allowed is not None:
-                tokens[i] = min(t for t in step.allowed if self.machine.class_of[t] == classes[i])
-        return [int(t) for t in tokens]
+            elif (step.allowed is not None or i in barred) and classes[i] != NONE:
+                tokens[i] = self._token_for(i, int(classes[i]), struck)
+        return tokens
 
     def _spelled(self, chosen: npt.NDArray[np.int32]) -> list[int]:
         """The whole canvas, with tokens in its holes."""
