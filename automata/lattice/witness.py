@@ -65,7 +65,7 @@ def witness(
 
     """
     struck: set[tuple[int, int]] = set()
-    for tries in range(MOST_TRIES):
+    for _ in range(MOST_TRIES):
         tokens = propose(struck)
         if tokens is None:
             if not struck:
@@ -83,7 +83,7 @@ def witness(
             break
         struck.add((at, tokens[at]))
     raise LimitExceeded(
-        f"{tries + 1} fillings were tried, and each repeats a key or an item that must differ",
+        f"{len(struck)} fillings were tried, and each repeats a key or an item that must differ",
         limit="MOST_TRIES",
         value=MOST_TRIES,
         hint="fix more slots, or ask for a smaller window",
