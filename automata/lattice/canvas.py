@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded
 from .boolean import ACCEPTED, ANY, backward, expand, forward, reach
+from .extraction import Beyond, Extraction
 from .machine import POP, CanvasMachine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..constraint import Constraint
     from .slots import Step
 
 MOST_BYTES: Final = 4 << 30
@@ -78,6 +80,28 @@ class Layout:
         self.closed = closed
 
 
+_LAYOUTS: weakref.WeakKeyDictionary[Constraint, Layout | Beyond] = weakref.WeakKeyDictionary()
+
+
+def layout_of(constraint: Constraint) -> Layout:
+    """The canvas machine of a constraint, made at its first use.
+
+    Raises:
+        Beyond: it has none; see ``extraction``.
+
+    """
+    known = _LAYOUTS.get(constraint)
+    if known is None:
+        try:
+            known = Layout(Extraction(constraint).machine())
+        except Beyond as error:
+            known = error
+        _LAYOUTS[constraint] = known
+    if isinstance(known, Beyond):
+        raise known
+    return known
+
+
 class CanvasEngine:
     """A canvas under a canvas machine: exact for the machine's texts, slot counts included."""
 
@@ -90,9 +114,11 @@ class CanvasEngine:
         """
         self.layout = layout
         self.machine = layout.machine
+        self.exact = layout.machine.exact
         self._give_back: list[weakref.finalize] = []
         self._set_steps(steps)
         self._row_of: npt.NDArray[np.int32] | None = None
+        self._reached: list[Step] | None = None  # the canvas that rows were numbered for
         self._from = -1  # the last layer whose exits are out of date; -2 if none
         self._masks: npt.NDArray[np.uint64] | None = None
 
@@ -130,13 +156,15 @@ class CanvasEngine:
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened.
 
-        Where steps were only fixed, rows of later layers stay; a step that is opened may make new rows.
+        Exits of layers behind the last change stay.  A step that was fixed when rows were numbered, and is opened now, needs new rows.
         """
         before = self.steps
         changed = [i for i, (old, new) in enumerate(zip(before, steps, strict=True)) if old != new]
         if not changed:
             return
-        opened = any(not _is_narrower(before[i], steps[i]) for i in changed)
+        opened = self._reached is not None and not all(
+            map(_is_narrower, self._reached, steps)
+        )  # what is opened again, but was open when rows were numbered, has its rows
         self._set_steps(steps)
         self._masks = None
         if opened or self._row_of is None:
@@ -200,6 +228,24 @@ class CanvasEngine:
         self._masks = masks
         return masks
 
+    def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
+        holes = [step for step in self.steps if step.hole]
+        masks = self.class_masks()[[i for i, step in enumerate(self.steps) if step.hole]]
+        class_of = self.machine.class_of
+        limited = {step.allowed for step in holes if step.allowed is not None}
+        if not limited:
+            return masks.view(np.uint32), class_of
+        inside = {allowed: np.isin(np.arange(len(class_of)), list(allowed)) for allowed in limited}
+        keys = np.stack([class_of, *inside.values()])
+        old, class_of = np.unique(keys, axis=1, return_inverse=True)
+        bits = np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little")[:, old[0]]
+        at = {allowed: 1 + k for k, allowed in enumerate(inside)}
+        for row, step in zip(bits, holes, strict=True):
+            if step.allowed is not None:
+                row &= old[at[step.allowed]].astype(np.uint8)
+        return packed(bits), class_of.reshape(-1).astype(np.int32)
+
     def masks(self, rows: npt.NDArray[np.uint32]) -> None:
         """Write the tokens of each hole into its row."""
         holes = [i for i, step in enumerate(self.steps) if step.hole]
@@ -253,6 +299,7 @@ class CanvasEngine:
             self._jump = np.zeros((n_landings, n_steps + 2), np.int32)
             self._give_back = [weakref.finalize(self, POOL.give, x) for x in (self._exits, self._rest)]
             self._row_of = row_of
+            self._reached = list(self.steps)
             self._from = n_steps
         if self._from >= 0:
             backward(
@@ -291,3 +338,9 @@ def _is_narrower(old: Step, new: Step) -> bool:
         return False
     tokens = {new.token} if new.token is not None else new.allowed
     return tokens is not None and tokens <= (old.allowed or frozenset())
+
+
+def packed(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """uint32[n, words] of bits uint8[n, columns]."""
+    width = -bits.shape[1] % 32
+    return np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little").view(np.uint32)
