@@ -13,6 +13,7 @@ import json
 import random
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,7 @@ def report(name: str, engine: WeightedEngine, rows: np.ndarray, runs: int) -> No
     if engine.machine.deterministic:
         mass, _ = least(lambda: engine.log_mass(rows), runs)
         marginals, _ = least(lambda: engine.log_marginals(rows), runs)
-        many, _ = least(lambda: engine.samples(rows, np.random.default_rng(0), 100), 1)
+        many, _ = least(lambda: list(islice(engine.samples(rows, np.random.default_rng(0)), 100)), 1)
         line += f"  {mass:8.1f}  {marginals:8.1f}  {(many - mass) / 100:8.2f}"
     print(f"{line}  {engine.table_bytes / (1 << 20):6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
 

@@ -187,15 +187,13 @@ class TokenWeights:
         self.rows = np.ascontiguousarray(given, np.float32 if given.dtype in {np.float16, np.float32} else np.float64)
         shape = (len(allowed), len(class_of))
         if self.rows.shape != shape:
-            raise InvalidSource(
-                f"log probabilities of the shape {self.rows.shape}, not {shape}: a row for each hole, a column for each token"
-            )
+            raise InvalidSource(f"log_probs must have the shape {shape}: a row for each hole, a column for each token")
         self._class_of = class_of
         self._allowed = Allowed.of(allowed)
         self.best = np.empty((len(allowed), n_classes), np.float64)
         self.best_token = np.empty((len(allowed), n_classes), np.int32)
         if _best(self.rows, class_of, self._allowed, self.best, self.best_token):
-            raise InvalidSource("log probabilities must be numbers below infinity")
+            raise InvalidSource("log_probs must be numbers below infinity")
         self._sums: npt.NDArray[np.float64] | None = None
 
     @property

@@ -29,7 +29,7 @@ from .outside import outside, value, walk
 from .runs import Composer, Nodes, Run, controls_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .machine import CanvasMachine
     from .slots import Step
@@ -257,19 +257,22 @@ class WeightedEngine:
             Unsupported: the machine is ambiguous, or the canvas has gaps.
 
         """
-        found = self.samples(log_probs, rng, 1)
-        return found[0] if found else None
+        return next(self.samples(log_probs, rng), None)
 
-    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator, count: int) -> list[list[int]]:
-        """Several independent samples from one table; none if there is no accepted filling."""
+    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Iterator[list[int]]:
+        """Independent samples from one table, without end; none if there is no accepted filling.
+
+        Raises:
+            Unsupported: the machine is ambiguous, or the canvas has gaps.
+
+        """
         tokens = self.token_weights(log_probs)
         p, s, table = self._sums(tokens)
-        drawn: list[list[int]] = []
+        self._buffer = None  # the samples to come read it
         classes = np.empty(len(s.skippable), np.int32)
-        for _ in range(count if table.weight > -inf else 0):
+        while table.weight > -inf:
             walk(p, s, table.inside, rng, True, classes)
-            drawn.append(self._spelled(tokens.draw(classes[self._unit_of[self._holes]], rng)))
-        return drawn
+            yield self._spelled(tokens.draw(classes[self._unit_of[self._holes]], rng))
 
     def token_weights(self, log_probs: npt.ArrayLike) -> TokenWeights:
         """The rows of the holes, and what their classes weigh."""
