@@ -53,7 +53,8 @@ class Pool:
             array = array.base
         self._free.append(array)
         if len(self._free) > MOST_POOLED:
-            self._free.remove(min(self._free, key=len))
+            smallest = min(self._free, key=len)
+            self._free = [buffer for buffer in self._free if buffer is not smallest]  # arrays are not compared by ==
 
 
 POOL: Final = Pool()
