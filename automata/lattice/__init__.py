@@ -371,8 +371,6 @@ class Lattice:
             raise InvalidSource("log_probs must be numbers below infinity")
         return weights
 
-<<<<<<< HEAD
-=======
     def _refuse_gaps(self) -> None:
         if any(step.token is None and not step.hole for step in self._steps):
             raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
@@ -396,7 +394,6 @@ class Lattice:
             )
         return self._followed
 
->>>>>>> weighted
     def _checked(self, proposals: Iterable[Proposal], weights: Sequence[float] | None) -> list[tuple[Proposal, float]]:
         listed = [(int(slot), int(token)) for slot, token in proposals]
         worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
