@@ -335,6 +335,28 @@ def test_end_of_text_is_cut_where_the_grammar_allows_it() -> None:
     assert result.n_forward <= 2
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_canvas_too_large_to_weigh_is_filled_by_joint_commits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the lattice refuses to weigh a canvas, a fill takes the likely tokens that go together until all is full."""
+
+    def refuse(self: Any, log_probs: Any) -> Any:
+        raise sg.LimitExceeded("too large", limit="max_layer", value=1)
+
+    monkeypatch.setattr(sg.Lattice, "best_fill", refuse)
+    at_once = d.Prophet(thresholds=(0.0, 0.0, 0.0))
+    result = d.diffuse(model(6), [3], constraint(name), length=LENGTHS[name], policy=at_once)
+    assert accepted(result.ids, name)
+    assert result.n_forward <= 1
+
+
+def test_a_fill_before_a_gap_fills_the_block() -> None:
+    """Beyond the block the model sees nothing, so each block is filled by a pass of its own."""
+    at_once = d.Prophet(thresholds=(0.0, 0.0, 0.0))
+    result = d.diffuse(model(6), [3], constraint("regex"), length=7, policy=at_once, block=3, beyond="gap")
+    assert accepted(result.ids, "regex")
+    assert result.n_forward <= 3
+
+
 def test_a_relaxed_lattice_never_stops_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every proposal is refused, as a lattice that is not exact may do, a verified completion gives the next token."""
     refused: list[int] = []
