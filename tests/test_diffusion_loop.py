@@ -357,6 +357,27 @@ def test_a_fill_before_a_gap_fills_the_block() -> None:
     assert result.n_forward <= 3
 
 
+def test_keys_that_must_differ_are_kept_where_the_lattice_is_a_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a canvas too large to follow states one by one, no object ends with a key twice; every result is read by the constraint."""
+    from syntagma.automata import lattice
+
+    monkeypatch.setattr(lattice, "MOST_FOLLOWED", 2)
+    schema = {"type": "object", "additionalProperties": {"const": 1}, "minProperties": 2}
+    unlike = sg.compile(sg.JsonSchema(schema, whitespace="compact"), VOCAB)
+    quoted = [TOKENS.index(t) for t in (b'{"', b"a", b'":')]
+    one = TOKENS.index(b"1")
+    slots = [*quoted, one, *[sg.HOLE] * 5, one, *[sg.HOLE] * 3]
+    with sg.Lattice(unlike, slots) as view:
+        assert not view.exact
+    for seed in range(size(4, plain=2)):
+        result = d.diffuse(model(seed), [3], unlike, canvas=slots, policy=d.Threshold(0.2))
+        pairs = json.loads(result.text, object_pairs_hook=list)
+        assert len({key for key, _ in pairs}) == len(pairs) >= 2
+    with pytest.raises(sg.Unsatisfiable):
+        key = [TOKENS.index(t) for t in (b'"', b"a", b'":')]
+        d.diffuse(model(), [3], unlike, canvas=[*quoted, one, TOKENS.index(b","), *key, one, sg.HOLE])
+
+
 def test_a_relaxed_lattice_never_stops_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every proposal is refused, as a lattice that is not exact may do, a verified completion gives the next token."""
     refused: list[int] = []

@@ -78,7 +78,7 @@ class Canvas:
         self._after_end = np.zeros(vocab.words, np.uint32)
         for i in (*vocab.eos_ids, *vocab.pad_ids):
             self._after_end[i >> 5] |= np.uint32(1 << (i & 31))
-        if not self._view().feasible():
+        if not self._fillable():
             raise Unsatisfiable(
                 f"no filling of these {len(self._slots)} slots satisfies the constraint",
                 hint="give it more slots, or fewer fixed ones",
@@ -102,6 +102,15 @@ class Canvas:
         if self._lattice is not None:
             self._lattice.close()
             self._lattice = None
+
+    def _fillable(self) -> bool:
+        """Whether there is a completion; where the lattice is a relaxation, one that the constraint has read."""
+        view = self._view()
+        if not view.feasible():
+            return False
+        if view.exact:
+            return True
+        return view.best_fill(np.zeros((int(self.open.sum()), self.constraint.vocab.size))) is not None
 
     # --- what is possible -------------------------------------------------------------------------------------------
 
