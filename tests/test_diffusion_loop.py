@@ -322,6 +322,24 @@ def test_an_edit_that_fits_nothing_is_undone() -> None:
     assert result.text == "aa"
 
 
+def test_a_policy_changes_no_slot_that_is_not_its_own() -> None:
+    """Edits and remasks of the caller's tokens, of open slots and of slots outside the block do nothing, and decoding ends."""
+
+    class Meddler(d.LowConfidence):
+        reads_decided = True
+
+        def decide(self, beliefs: d.Beliefs) -> d.Decision:
+            every = np.arange(-1, 20)
+            return d.Decision(beliefs.in_block, edits=every[:3], remask=every)
+
+    first = d.diffuse(model(1), [3], constraint("array"), length=9).ids
+    slots = [int(first[0]), *[sg.HOLE] * 8]
+    result = d.diffuse(model(2), [3], constraint("array"), canvas=slots, policy=Meddler(), block=3)
+    assert accepted(result.ids, "array")
+    assert result.n_forward <= 3 * 9
+    check_history(result, "array", slots)
+
+
 def test_end_of_text_is_cut_where_the_grammar_allows_it() -> None:
     """Learn2PD's end prediction closes the canvas at once, and everything behind is tail."""
     width = 8
@@ -339,7 +357,7 @@ def test_end_of_text_is_cut_where_the_grammar_allows_it() -> None:
 def test_a_canvas_too_large_to_weigh_is_filled_by_joint_commits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the lattice refuses to weigh a canvas, a fill takes the likely tokens that go together until all is full."""
 
-    def refuse(self: Any, log_probs: Any) -> Any:
+    def refuse(*_: Any) -> Any:
         raise sg.LimitExceeded("too large", limit="max_layer", value=1)
 
     monkeypatch.setattr(sg.Lattice, "best_fill", refuse)
@@ -373,9 +391,9 @@ def test_keys_that_must_differ_are_kept_where_the_lattice_is_a_relaxation(monkey
         result = d.diffuse(model(seed), [3], unlike, canvas=slots, policy=d.Threshold(0.2))
         pairs = json.loads(result.text, object_pairs_hook=list)
         assert len({key for key, _ in pairs}) == len(pairs) >= 2
+    twice = [*quoted, one, *[TOKENS.index(t) for t in (b",", b'"', b"a", b'":')], one, sg.HOLE]
     with pytest.raises(sg.Unsatisfiable):
-        key = [TOKENS.index(t) for t in (b'"', b"a", b'":')]
-        d.diffuse(model(), [3], unlike, canvas=[*quoted, one, TOKENS.index(b","), *key, one, sg.HOLE])
+        d.diffuse(model(), [3], unlike, canvas=twice)
 
 
 def test_a_relaxed_lattice_never_stops_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,13 +230,20 @@ class Decoder:
         return decided_slots(rows, slots, canvas.ids[slots], canvas.confidence[slots], canvas.mask_id)
 
     def _remask(self, track: Track, decision: Decision, events: dict[Event, list[int]]) -> None:
-        if len(decision.remask):
-            track.canvas.reopen(decision.remask)
-            _note(events, "remask", decision.remask)
+        slots = self._own(track, decision.remask)
+        if len(slots):
+            track.canvas.reopen(slots)
+            _note(events, "remask", slots)
+
+    def _own(self, track: Track, slots: Ids) -> Ids:
+        """Those of some slots that a policy may change: decided ones of the block, the caller's left out."""
+        canvas, (start, stop) = track.canvas, track.block
+        own = ~canvas.open & ~canvas.given
+        return np.array([i for i in np.unique(slots).tolist() if start <= i < stop and own[i]], np.int64)
 
     def _edit(self, track: Track, decision: Decision, decided: Decided | None, events: dict[Event, list[int]]) -> None:
         """Open the slots, propose the new tokens, then the old ones where a new one was refused; what neither suits stays open."""
-        slots = np.setdiff1d(decision.edits, decision.remask)
+        slots = self._own(track, decision.edits)
         if not len(slots) or decided is None:
             return
         canvas = track.canvas

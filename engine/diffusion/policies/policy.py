@@ -23,8 +23,8 @@ class Decision:
             then reveals the most confident slot of the block, so that every pass of the model decides something.
         fill: fill everything that is open with the jointly most probable tokens, which ends the decoding.
         end: a slot where the text is to end now, so that what lies right of it is tail; ``None`` for no such wish.
-        edits: int64[e], decided slots whose token is to be replaced by the model's proposal.
-        remask: int64[r], decided slots to open again.
+        edits: int64[e], decided slots of the block whose token is to be replaced by the model's proposal.
+        remask: int64[r], decided slots of the block to open again.
 
     """
 
