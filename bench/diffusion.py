@@ -123,12 +123,12 @@ def main() -> None:
     )
     print(f"filter of Learn2PD: {time.perf_counter() - began:.0f} s with its examples\n")
     if given.picture:
-        slots = next(canvases(trained, 1, given.seed))
-        shown = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=diffusion.EntropyBound())
+        slots = list(canvases(trained, len(GIVEN), given.seed))[-1]
+        shown = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=diffusion.Factor())
         given.picture.write_text(svg(shown, trained.vocab), encoding="utf-8")
     rows = list(canvases(trained, given.generations, given.seed))
-    sane = sum(valid(plain(trained, slots, prompt)) for slots in rows[:50])
-    print(f"without a constraint: {sane} of {min(50, len(rows))} valid\n")
+    sane = sum(valid(plain(trained, slots, prompt)) for slots in rows[:20])
+    print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n")
     print(
         "| policy | valid | passes | of the baseline's | canvases | rejected | resamples | constraint's share | ms a text |"
     )

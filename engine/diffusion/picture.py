@@ -74,10 +74,9 @@ def svg(result: Denoising, vocab: Vocab, *, first: int = 0, stop: int | None = N
             used.append(kind)
             text = "" if token == result.mask_id else show(vocab, token)
             x, width = float(left[k]), float(widths[k])
-            cells.append(
-                f'<rect x="{x:.1f}" y="{y}" width="{width - 1:.1f}" height="{CELL_HEIGHT}" fill="{COLOURS[kind]}"/>'
-                f'<text x="{x + width / 2:.1f}" y="{y + 13}">{escape(text)}</text>'
-            )
+            cell = f'<rect x="{x:.1f}" y="{y}" width="{width - 1:.1f}" height="{CELL_HEIGHT}" fill="{COLOURS[kind]}"/>'
+            word = f'<text x="{x + width / 2:.1f}" y="{y + 13}">{escape(text)}</text>' if text else ""
+            cells.append(cell + word)
     height = 2 * MARGIN + len(frames) * (CELL_HEIGHT + 2) + 20
     legend, width = _legend([kind for kind in COLOURS if kind in used], height - 20)
     width = max(width, float(left[-1]) + MARGIN)
