@@ -17,7 +17,8 @@ from syntagma.automata.lattice.class_weights import NO_TOKEN, TokenWeights
 from syntagma.automata.lattice.least import FAR, finish, least_tokens
 from syntagma.automata.lattice.runs import Composer
 from syntagma.automata.lattice.slots import Step
-from syntagma.automata.lattice.weighted import WeightedEngine, greedy, pushdown
+from syntagma.automata.lattice.units import pushdown
+from syntagma.automata.lattice.weighted import WeightedEngine, greedy
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, Unsupported
 
 pytestmark = pytest.mark.kernel

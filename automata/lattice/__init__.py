@@ -17,6 +17,7 @@ from .checked import CheckedEngine
 from .extraction import Beyond
 from .layered import LayeredEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, unroll
+from .weighted import greedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -261,16 +262,7 @@ class Lattice:
 
     def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
         """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
-        chosen: list[int] = []
-
-        def add(some: list[int]) -> None:
-            if fits([*chosen, *some]):
-                chosen.extend(some)
-            elif len(some) > 1:
-                add(some[: len(some) // 2])
-                add(some[len(some) // 2 :])
-
-        add(sorted(best, key=lambda i: -best[i][0]))
+        chosen = greedy(sorted(best, key=lambda i: -best[i][0]), fits)
         return {(self._steps[i].slot, best[i][1]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:

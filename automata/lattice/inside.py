@@ -314,12 +314,12 @@ def _leads_on(p: Pushdown, t: Inside, frame: int, j: int, n: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summing: bool) -> int:
-    """Fill the table; return how many cells it took, or -1 if it has too few.
+    """Fill the table; return how many cells it took.
 
     Args:
         p: the machine.
         s: the canvas.
-        t: a table whose ``row_of`` and ``column_of`` hold NONE throughout.
+        t: a table whose ``row_of`` and ``column_of`` hold NONE throughout, with a cell for each exit that each row can have.
         live: see ``possible``.
         summing: log-sum-exp rather than max-plus.
 
@@ -358,8 +358,6 @@ def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summin
                     break
             if not some:
                 continue
-            if used + width > len(t.cells):
-                return -1
             if summing:
                 total[:width] = 0.0
                 if p.kind[n] == CONTROL:
