@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded
 from .class_weights import NO_TOKEN
-from .frames import with_frames
+from .exits import with_exits
 from .inside import NONE, Pushdown, Steps
 from .machine import DEAD
 from .runs import Composer, Nodes, Run, controls_after
@@ -38,7 +38,7 @@ def pushdown(machine: CanvasMachine, nodes: Nodes, runs: Sequence[Run] = ()) -> 
     """The machine as the kernels take it, with the nodes and edges of runs."""
     edges = (machine.edge_start, machine.edge_node, machine.edge_classes)
     run_edges = _joined([run.sources for run in runs]), _joined([run.nodes for run in runs])
-    return with_frames(*nodes, edges, machine.accepting, machine.start, machine.n_symbols, run_edges)
+    return with_exits(*nodes, edges, machine.accepting, machine.start, machine.n_symbols, run_edges)
 
 
 class Units:

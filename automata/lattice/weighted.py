@@ -69,13 +69,15 @@ def fill(
 
     """
     live = possible(p, s)
-    n_frames = len(p.exit_first)
-    counted = np.zeros((len(live), n_frames), np.int64)  # columns that each layer can add to each frame
-    for frame in range(n_frames):
-        counted[:, frame] = live[:, p.exit_node[p.exit_first[frame, 0] : p.exit_first[frame, -1]]].sum(axis=1)
-    later = 1 + counted.sum(axis=0) - counted.cumsum(axis=0)
-    rows = np.where(p.frame_of != NONE, live, False)
-    n_cells = int((rows * later[:, p.frame_of]).sum())
+    counted = np.zeros((len(live), p.n_bundles), np.int64)  # columns that each layer can add to each bundle
+    np.add.at(counted, (slice(None), p.bundle_of), live[:, p.exit_node])
+    later = counted.sum(axis=0) - counted.cumsum(axis=0)
+    later[:, END] = 1
+    has = np.zeros((len(p.type_first) - 1, p.n_bundles), np.int64)
+    has[np.repeat(np.arange(len(has)), np.diff(p.type_first)), p.type_bundle] = 1
+    of_type = later @ has.T
+    nodes = np.flatnonzero(p.type_of != NONE)
+    n_cells = int(of_type[:, p.type_of[nodes]][live[:, nodes]].sum())
     if n_cells > max_cells:
         raise LimitExceeded(
             f"the canvas would take a table of {n_cells} numbers",
@@ -88,10 +90,10 @@ def fill(
         cells,
         np.full(live.shape, NONE, np.int64),
         np.full((len(live), len(p.exit_node)), NONE, np.int32),
-        np.zeros((len(live), n_frames), np.int32),
+        np.zeros((len(live), p.n_bundles), np.int32),
     )
-    used = int(inside(p, s, table, live, summing))
-    return Table(table, used, float(value(p, table, int(p.frame_of[p.start]), 0, p.start, END)))
+    used = int(inside(p, s, table, live, int(of_type.max()), summing))
+    return Table(table, used, float(value(p, table, 0, p.start, END, 0)))
 
 
 class WeightedEngine:
