@@ -195,26 +195,6 @@ def edge_weight(p: Pushdown, weights: npt.NDArray[np.float64], j: int, e: int, s
 
 
 @njit(cache=True, nogil=True)
-def _fold(
-    best: npt.NDArray[np.float64],
-    total: npt.NDArray[np.float64],
-    row: npt.NDArray[np.float64],
-    weight: float,
-    summing: bool,
-) -> None:
-    """Take a weighted row into the greatest terms, or into the sum relative to them."""
-    if summing:
-        for c in range(len(row)):
-            v = weight + row[c]
-            if v > best[c] - NEGLIGIBLE:
-                total[c] += exp(v - best[c])
-    else:
-        for c in range(len(row)):
-            v = weight + row[c]
-            best[c] = v if v > best[c] else best[c]  # noqa: FURB136 - compiles to a vector instruction, as max() does not
-
-
-@njit(cache=True, nogil=True)
 def offsets(p: Pushdown, t: Inside, j: int, n: int, offset: npt.NDArray[np.int64]) -> int:
     """Write where each bundle begins in a row of node n at layer j, NONE if it has none there; return how long such a row is."""
     offset[:] = NONE
@@ -226,6 +206,41 @@ def offsets(p: Pushdown, t: Inside, j: int, n: int, offset: npt.NDArray[np.int64
 
 
 @njit(cache=True, nogil=True)
+def _fold(
+    cells: npt.NDArray[np.float64],
+    row: int,
+    weight: float,
+    widths: npt.NDArray[np.int32],
+    bundles: npt.NDArray[np.int32],
+    first: int,
+    last: int,
+    offset: npt.NDArray[np.int64],
+    best: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+    summing: bool,
+) -> None:
+    """Take a weighted row, of the bundles from ``first`` to ``last``, into the greatest terms, or into the sum relative to them."""
+    at = np.uint64(
+        row
+    )  # unsigned indices are not checked for being negative, so that the loops are vector instructions
+    for i in range(first, last):
+        bundle = bundles[i]
+        to = np.uint64(offset[bundle])
+        width = np.uint64(widths[bundle])
+        if summing:
+            for c in range(width):
+                v = weight + cells[at + c]
+                if v > best[to + c] - NEGLIGIBLE:
+                    total[to + c] += exp(v - best[to + c])
+        else:
+            for c in range(width):
+                v = weight + cells[at + c]
+                held = best[to + c]
+                best[to + c] = v if v > held else held  # noqa: FURB136 - compiles to a vector instruction, as max() does not
+        at += width
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _reach(
     p: Pushdown,
     t: Inside,
@@ -238,25 +253,19 @@ def _reach(
     summing: bool,
 ) -> None:
     """Take what follows from node n at layer j into a row laid out by ``offset``: the exit itself if it is a pop, else the node's row."""
-    if p.kind[n] != POP:
-        row = t.row_of[j, n]
-        if row < 0:
-            return
-        for i in range(p.type_first[p.type_of[n]], p.type_first[p.type_of[n] + 1]):
-            bundle = p.type_bundle[i]
-            width = t.width[j, bundle]
-            to = offset[bundle]
-            _fold(best[to : to + width], total[to : to + width], t.cells[row : row + width], weight, summing)
-            row += width
-        return
-    x = p.exit_of[n]
-    if t.column_of[j, x] < 0:
-        return
-    c = offset[p.bundle_of[x]] + t.column_of[j, x]
-    if not summing:
-        best[c] = max(best[c], weight)
-    elif weight > best[c] - NEGLIGIBLE:
-        total[c] += exp(weight - best[c])
+    if p.kind[n] == POP:
+        x = p.exit_of[n]
+        c = t.column_of[j, x]
+        if c >= 0:
+            c += offset[p.bundle_of[x]]
+            if not summing:
+                best[c] = max(best[c], weight)
+            elif weight > best[c] - NEGLIGIBLE:
+                total[c] += exp(weight - best[c])
+    elif t.row_of[j, n] >= 0:
+        kind = p.type_of[n]
+        first, last = p.type_first[kind], p.type_first[kind + 1]
+        _fold(t.cells, t.row_of[j, n], weight, t.width[j], p.type_bundle, first, last, offset, best, total, summing)
 
 
 @njit(cache=True, nogil=True)
