@@ -16,7 +16,7 @@ from .canvas import CanvasEngine, layout_of, packed
 from .checked import CheckedEngine
 from .extraction import Beyond
 from .layered import LayeredEngine
-from .slots import HOLE, Gap, Hole, Slot, Step, unroll
+from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
 from .weighted import greedy
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ class Lattice:
             return self._engine.hole_classes()
         rows = self.masks()
         bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
+        if not len(rows):
+            return np.zeros((0, 1), np.uint32), np.zeros(self.constraint.vocab.size, np.int32)
         columns, class_of = np.unique(bits.T, axis=0, return_inverse=True)
         return packed(np.ascontiguousarray(columns.T)), class_of.reshape(-1).astype(np.int32)
 
@@ -202,7 +204,11 @@ class Lattice:
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
             return []
-        kept = [(slot, token) for (slot, token), _ in listed if found[0][self._step_of(slot)] == token]
+        kept = [
+            (slot, token)
+            for (slot, token), _ in listed
+            if found[0][self._step_of(slot)] == token and may_hold(self._steps[self._step_of(slot)], token)
+        ]
         self._fix(kept)
         return kept
 
@@ -231,7 +237,7 @@ class Lattice:
         def fits(chosen: Iterable[int]) -> bool:
             steps = list(base)
             for i in chosen:
-                if not _may_hold(base[i], best[i][1]):
+                if not may_hold(base[i], best[i][1]):
                     return False
                 steps[i] = Step(base[i].slot, token=best[i][1])
             engine.fix(steps)
@@ -418,7 +424,3 @@ class Lattice:
         if self._weighted_in_use is not None:
             self._weighted_in_use.fix(self._steps)
 
-
-def _may_hold(step: Step, token: int) -> bool:
-    """Whether a step may hold a token, whatever the constraint says."""
-    return step.token == token or (step.token is None and (step.allowed is None or token in step.allowed))

@@ -231,7 +231,7 @@ class CanvasEngine:
     def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
         """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
         holes = [step for step in self.steps if step.hole]
-        masks = self.class_masks()[[i for i, step in enumerate(self.steps) if step.hole]]
+        masks = self.class_masks()[np.array([step.hole for step in self.steps], np.bool_)]
         class_of = self.machine.class_of
         limited = {step.allowed for step in holes if step.allowed is not None}
         if not limited:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded, Unsupported
 from ..classes import TokenClasses, token_classes
+from .slots import may_hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +161,7 @@ class LayeredEngine:
             found = self._unweighted(i, state)
             step = self.steps[i]
             for token, weight in bonus.get(i, {}).items():
-                if step.allowed is None or token in step.allowed:
+                if may_hold(step, token):
                     target = self._session.advance(state, token)
                     if target:
                         found.append(Choice(target, weight, token))

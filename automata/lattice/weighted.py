@@ -23,6 +23,7 @@ from ...grammar.errors import LimitExceeded, Unsupported
 from .class_weights import TokenWeights
 from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
 from .outside import outside, value, walk
+from .slots import may_hold
 from .units import NOTHING_STRUCK, Units
 
 if TYPE_CHECKING:
@@ -187,8 +188,7 @@ class WeightedEngine:
                 if step.token == token:  # it stands already
                     token_of[i, c] = token
                     continue
-                may_stand = step.token is None and (step.allowed is None or token in step.allowed)
-                if may_stand and (i, token) not in struck and weight > weights[unit, c] > -inf:
+                if may_hold(step, token) and (i, token) not in struck and weight > weights[unit, c] > -inf:
                     weights[unit, c] = weight
                     token_of[i, c] = token
         found = self._heaviest(units.weighted(weights, np.zeros_like(lengths)), MAX_CELLS_OF_COMMIT)
