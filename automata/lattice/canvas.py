@@ -52,8 +52,7 @@ class Pool:
         while array.base is not None:
             array = array.base
         self._free.append(array)
-        if len(self._free) > MOST_POOLED:
-            self._free.remove(min(self._free, key=len))
+        self._free = sorted(self._free, key=len)[-MOST_POOLED:]
 
 
 POOL: Final = Pool()
