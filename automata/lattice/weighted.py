@@ -70,8 +70,8 @@ def fill(
 
     """
     live = possible(p, s)
-    counted = np.zeros((len(live), p.n_bundles), np.int64)  # columns that each layer can add to each bundle
-    np.add.at(counted, (slice(None), p.bundle_of), live[:, p.exit_node])
+    in_bundle = (p.bundle_of[:, None] == np.arange(p.n_bundles)).astype(np.int64)
+    counted = live[:, p.exit_node] @ in_bundle  # columns that each layer can add to each bundle
     later = counted.sum(axis=0) - counted.cumsum(axis=0)
     later[:, END] = 1
     has = np.zeros((len(p.type_first) - 1, p.n_bundles), np.int64)
