@@ -101,7 +101,7 @@ class Lattice:
 
     def _chosen(self) -> LayeredEngine | CanvasEngine:
         try:
-            canvas = CanvasEngine(layout_of(self.constraint), self._steps)
+            canvas = CanvasEngine.of(layout_of(self.constraint), self._steps)
         except Beyond:
             return self._layered
         if canvas.exact:
@@ -247,9 +247,7 @@ class Lattice:
             if found[0][self._step_of(slot)] == token and may_hold(self._steps[self._step_of(slot)], token)
         }
 
-    def _by_halves(
-        self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]
-    ) -> set[Proposal]:
+    def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
         """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
         chosen: list[int] = []
 
@@ -348,9 +346,7 @@ class Lattice:
             raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
         return weights
 
-    def _checked(
-        self, proposals: Iterable[Proposal], weights: Sequence[float] | None
-    ) -> list[tuple[Proposal, float]]:
+    def _checked(self, proposals: Iterable[Proposal], weights: Sequence[float] | None) -> list[tuple[Proposal, float]]:
         listed = [(int(slot), int(token)) for slot, token in proposals]
         worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
         if len(worth) != len(listed):
@@ -379,4 +375,3 @@ class Lattice:
             self._followed.fix(self._steps)
         if self._engine_in_use is not None and self._engine_in_use is not self._followed:
             self._engine_in_use.fix(self._steps)
-
