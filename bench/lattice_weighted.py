@@ -84,12 +84,13 @@ def report(name: str, engine: WeightedEngine, rows: np.ndarray, runs: int) -> No
     commit, found = least(lambda: engine.best_commit(bonus), runs)
     shortest, _ = least(engine.shortest, runs)
     line = f"{name:>14}  {fill:8.1f}  {classes:8.1f}  {commit:8.1f} ({len(found[0]) if found else 0}/{len(bonus)})  {shortest:8.1f}"
+    size = engine.table_bytes / (1 << 20)
     if engine.machine.deterministic:
         mass, _ = least(lambda: engine.log_mass(rows), runs)
         marginals, _ = least(lambda: engine.log_marginals(rows), runs)
         many, _ = least(lambda: list(islice(engine.samples(rows, np.random.default_rng(0)), 100)), 1)
         line += f"  {mass:8.1f}  {marginals:8.1f}  {(many - mass) / 100:8.2f}"
-    print(f"{line}  {engine.table_bytes / (1 << 20):6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
+    print(f"{line}  {size:6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
 
 
 def main() -> None:
