@@ -480,6 +480,7 @@ def forward(
     _, n_sets = intern_row(sets, n_sets, table, 1, length)
     here = np.zeros(n_nodes, np.int32)
     after = np.zeros(n_nodes, np.int32)
+    held = np.zeros(length, np.int64)  # the words in which a context set has something
     hint = np.zeros(n_nodes, np.int32)  # the word in which T and J met last
     here[start] = 1
     # records of pushes, by symbol: the row above, the context, the union of all contexts so far, the record before
@@ -539,8 +540,12 @@ def forward(
                 if n_sets >= len(sets):
                     return np.int64(-1)
                 new = n_sets
-                for w in range(length):
+                n_held = 0
+                for w in range(length - 1, -1, -1):
                     sets[new, w] = 0
+                    if sets[ji, w]:
+                        held[n_held] = w
+                        n_held += 1
                 for x in range(by_symbol[g], by_symbol[g + 1]):
                     at = x * width
                     number = landing_of[x]
@@ -553,17 +558,17 @@ def forward(
                             sets[new, extra + (b >> 6)] |= one << np.uint64(b & 63)
                         continue
                     m = landings[number]
-                    near = 0
+                    near = held[0]
                     for jj in range(1, n_steps + 1):
                         row = row_of[jj, m]
                         if row < 0:
                             continue
                         meets = exits[row, near] & sets[ji, near]
                         if not meets:
-                            for w in range(length - 1, -1, -1):
-                                meets = exits[row, w] & sets[ji, w]
+                            for i in range(n_held):
+                                meets = exits[row, held[i]] & sets[ji, held[i]]
                                 if meets:
-                                    near = w
+                                    near = held[i]
                                     break
                         if meets:
                             sets[new, at + ((jj - 1) >> 6)] |= one << np.uint64((jj - 1) & 63)

@@ -122,5 +122,5 @@ class CanvasEngine:
 def packed(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     """uint32[n, words] of bits uint8[n, columns]."""
     width = -bits.shape[1] % 32
-    bytes_of = np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little")
-    return np.ascontiguousarray(bytes_of).view(np.uint32)
+    packed_bits = np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little")
+    return np.ascontiguousarray(packed_bits).view(np.uint32)
