@@ -26,6 +26,7 @@ from corpus import REAL_TOKENIZERS, vocabulary_named
 import syntagma as sg
 from syntagma.automata.lattice.extraction import Extraction
 from syntagma.automata.lattice.slots import Step
+from syntagma.automata.lattice.units import Units
 from syntagma.automata.lattice.weighted import WeightedEngine
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def main() -> None:
             i for k in range(count) for i in range((k + 1) * len(tokens) // 4, (k + 1) * len(tokens) // 4 + width)
         }
         steps = [Step(i, hole=True) if i in opened else Step(i, token=t) for i, t in enumerate(tokens)]
-        layout, engine = least(lambda steps=steps: WeightedEngine(machine, steps), options.runs)
+        layout, _ = least(lambda steps=steps: Units(machine, steps), options.runs)
+        engine = WeightedEngine(machine, steps)
         print(f"{layout:.1f} ms to lay out, runs of fixed tokens included")
         rows = rng.normal(0, 2, (len(opened), vocab.size)).astype(np.float32)
         report(f"{count} x {width}", engine, rows, options.runs)

@@ -38,7 +38,9 @@ def truth(slots: list[Slot]) -> LayeredEngine:
     return LayeredEngine(constraint, unroll(slots, constraint.vocab.size), max_layer=100_000)
 
 
-RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+RELAXED = settings(
+    max_examples=size(25, plain=5), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @RELAXED
