@@ -33,6 +33,7 @@ PAGES = (
     "docs/grammars.md",
     "docs/composition.md",
     "docs/diffusion.md",
+    "docs/lattice.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -159,6 +160,11 @@ def test_the_page_on_denoising_does_what_it_says(capsys: pytest.CaptureFixture[s
         n for n in names["diffusion"].policies.__all__ if hasattr(getattr(names["diffusion"].policies, n), "decide")
     }
     assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == policies - {"UnmaskPolicy"}
+
+
+def test_the_page_on_canvases_does_what_it_says() -> None:
+    """Best fillings, samples, posteriors, commits and lengths."""
+    run_examples("docs/lattice.md", {})
 
 
 @pytest.mark.model

@@ -17,7 +17,8 @@ from syntagma.automata.lattice.class_weights import NO_TOKEN, TokenWeights
 from syntagma.automata.lattice.least import FAR, finish, least_tokens
 from syntagma.automata.lattice.runs import Composer
 from syntagma.automata.lattice.slots import Step
-from syntagma.automata.lattice.weighted import WeightedEngine, greedy, pushdown
+from syntagma.automata.lattice.units import pushdown
+from syntagma.automata.lattice.weighted import WeightedEngine, greedy
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, Unsupported
 
 pytestmark = pytest.mark.kernel
@@ -176,6 +177,21 @@ def test_long_texts_around_holes(name: str) -> None:
     assert found is not None
     assert found[1] == pytest.approx(best, abs=1e-12)
     assert weight(steps, rows, tuple(found[0])) == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("needed", [0, 3, 20])
+def test_long_gaps_are_as_short_as_they_can_be(needed: int) -> None:
+    """A gap of hundreds of tokens is asked for what the brackets before it need, more than is looked at first or less."""
+    toy = TOYS["dyck"]
+    opened = [0] * needed
+    steps = [Step(i, token=t) for i, t in enumerate(opened)]
+    steps += [Step(needed, skippable=True) for _ in range(300)] + [Step(needed + 1, token=7)]
+    steps += [Step(needed + 2, skippable=True) for _ in range(300)]
+    found = WeightedEngine(toy.machine(), steps).shortest()
+    assert found is not None
+    tokens = [t for t in found if t >= 0]
+    assert len(tokens) == 2 * needed + 1  # no token closes two round brackets
+    assert toy.runs(tokens) == 1
 
 
 @pytest.mark.parametrize(("name", "first"), [("dyck", 0), ("json", 2), ("regular", 0)])

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
-from .canvas import CanvasEngine, layout_of, packed
+from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
+from .engines import engine_of, layout_of
 from .extraction import Beyond
 from .layered import LayeredEngine
-from .slots import HOLE, Gap, Hole, Slot, Step, unroll
+from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
+from .weighted import greedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -122,7 +124,7 @@ class Lattice:
 
     def _chosen(self) -> LayeredEngine | CanvasEngine:
         try:
-            canvas = CanvasEngine(layout_of(self.constraint), self._steps)
+            canvas = engine_of(layout_of(self.constraint), self._steps)
         except Beyond:
             return self._layered
         if canvas.exact:
@@ -174,6 +176,8 @@ class Lattice:
             return self._engine.hole_classes()
         rows = self.masks()
         bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
+        if not len(rows):
+            return np.zeros((0, 1), np.uint32), np.zeros(self.constraint.vocab.size, np.int32)
         columns, class_of = np.unique(bits.T, axis=0, return_inverse=True)
         return packed(np.ascontiguousarray(columns.T)), class_of.reshape(-1).astype(np.int32)
 
@@ -191,7 +195,8 @@ class Lattice:
             InvalidSource: a slot is a gap or not of the canvas, or a weight is not positive.
 
         """
-        listed = self._checked(proposals, weights)
+        checked = self._checked(proposals, weights)
+        listed = [one for one in checked if may_hold(self._steps[self._step_of(one[0][0])], one[0][1])]
         bonus: dict[int, dict[int, float]] = {}
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})
@@ -201,7 +206,11 @@ class Lattice:
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
             return []
-        kept = [(slot, token) for (slot, token), _ in listed if found[0][self._step_of(slot)] == token]
+        kept = [
+            (slot, token)
+            for (slot, token), _ in listed
+            if found[0][self._step_of(slot)] == token and may_hold(self._steps[self._step_of(slot)], token)
+        ]
         self._fix(kept)
         return kept
 
@@ -230,7 +239,7 @@ class Lattice:
         def fits(chosen: Iterable[int]) -> bool:
             steps = list(base)
             for i in chosen:
-                if not _may_hold(base[i], best[i][1]):
+                if not may_hold(base[i], best[i][1]):
                     return False
                 steps[i] = Step(base[i].slot, token=best[i][1])
             engine.fix(steps)
@@ -261,16 +270,7 @@ class Lattice:
 
     def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
         """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
-        chosen: list[int] = []
-
-        def add(some: list[int]) -> None:
-            if fits([*chosen, *some]):
-                chosen.extend(some)
-            elif len(some) > 1:
-                add(some[: len(some) // 2])
-                add(some[len(some) // 2 :])
-
-        add(sorted(best, key=lambda i: -best[i][0]))
+        chosen = greedy(sorted(best, key=lambda i: -best[i][0]), fits)
         return {(self._steps[i].slot, best[i][1]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
@@ -425,8 +425,3 @@ class Lattice:
             self._engine_in_use.fix(self._steps)
         if self._weighted_in_use is not None:
             self._weighted_in_use.fix(self._steps)
-
-
-def _may_hold(step: Step, token: int) -> bool:
-    """Whether a step may hold a token, whatever the constraint says."""
-    return step.token == token or (step.token is None and (step.allowed is None or token in step.allowed))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from .machine import CanvasMachine
     from .slots import Step
-    from .weighted import Struck
+    from .units import Struck
 
 MOST_DRAWS: Final = 1000
 """Samples of the machine's that are rejected before a draw is given up."""

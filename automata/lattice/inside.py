@@ -9,10 +9,9 @@ run (max-plus), that start in n at layer j with nothing known of the stack below
 * One more exit is the end: the canvas is used up in an accepting control.  Those have nothing on their stacks, not even the bottom, so
   the end does not pass through a push.  To come to them, the last step of every canvas reads end-of-sequence, which is not one of its slots.
 
-A run moves among the nodes of one *frame* until it leaves by an exit: an object's controls never become an array's, except over a pop or
-below a push.  So nodes fall into frames, each with exits of its own, and a row holds those of its frame alone.  Exits are numbered from
-the end of the canvas backwards, and only those whose landing can still complete anything; a row holds the ones numbered when its layer
-is begun.  So rows are short near the end, a row is a straight array, and the row of a landing is as long as its beginning.
+Most nodes come to a few of all exits only, so a row holds those that its node can come to, bundle by bundle (``exits.py``).  In a bundle
+they are numbered from the end of the canvas backwards, and only those whose landing can still complete anything; a row holds the ones that
+are numbered when its layer is begun.  So rows are short near the end, and a bundle of a later row is as long as the beginning of an earlier row's.
 Tokens that are fixed in a run count as one step, whose edges and further nodes come with the canvas (``Steps``).
 
 In log-sum-exp each number is found in two passes, the greatest term first: then most terms are seen to be too small to matter without
@@ -35,7 +34,7 @@ from numba import njit
 from .machine import CONTROL, POP, PUSH
 
 END = 0
-"""The column of the end of the canvas."""
+"""The bundle of the end of the canvas, which has one column."""
 
 NONE = -1
 """No row, no column; no class at a step that is left out or part of a run."""
@@ -52,10 +51,13 @@ class Pushdown(NamedTuple):
         edge_start: int32[Q + 1], edge_node: int32[E], edge_classes: uint64[E, W]: the edges of controls.
         accepting: bool[Q].
         start: the node before the first token, a push of the bottom.
-        frame_of: int32[N], the frame of each node but pops.
-        exit_node: int32[X], the pop node of each exit, by frame, symbol and node.
-        exit_first: int32[F, G + 1], the exits of frame f that pop symbol g are those from ``[f, g]`` to ``[f, g + 1]``.
-        exit_of: int32[F, N], the exit that a pop node is to a frame, NONE if it is none.
+        exit_node: int32[X], the pop node of each exit, by symbol.
+        exit_first: int32[G + 1], the exits that pop symbol g are those from ``[g]`` to ``[g + 1]``.
+        exit_of: int32[N], the exit that a pop node is, NONE of other nodes.
+        bundle_of: int32[X], the bundle of each exit; bundle 0 is the end of the canvas alone.
+        type_of: int32[N], the type of each node but pops.
+        type_first: int32[types + 1], type_bundle: int32[]: the bundles of each type, in rising order.
+        n_bundles: how many bundles there are.
 
     """
 
@@ -67,10 +69,14 @@ class Pushdown(NamedTuple):
     edge_classes: npt.NDArray[np.uint64]
     accepting: npt.NDArray[np.bool_]
     start: int
-    frame_of: npt.NDArray[np.int32]
     exit_node: npt.NDArray[np.int32]
     exit_first: npt.NDArray[np.int32]
     exit_of: npt.NDArray[np.int32]
+    bundle_of: npt.NDArray[np.int32]
+    type_of: npt.NDArray[np.int32]
+    type_first: npt.NDArray[np.int32]
+    type_bundle: npt.NDArray[np.int32]
+    n_bundles: int
 
 
 class Steps(NamedTuple):
@@ -98,10 +104,10 @@ class Inside(NamedTuple):
     """The table of a canvas.
 
     Attributes:
-        cells: float64[], rows one after another; cell (row, column) is ``cells[row + column]``.
+        cells: float64[], rows one after another.
         row_of: int64[S + 1, N], where a node's row starts, NONE if it has none.
-        column_of: int32[S + 1, X], the column of an exit at a layer, NONE if nothing can be completed from there.
-        width: int32[S + 1, F], how many columns the rows of a frame have at each layer.
+        column_of: int32[S + 1, X], the column of an exit at a layer within its bundle, NONE if nothing can be completed from there.
+        width: int32[S + 1, B], how many columns a bundle has in the rows of each layer.
 
     """
 
@@ -120,8 +126,8 @@ def possible(p: Pushdown, s: Steps) -> npt.NDArray[np.bool_]:
     n_steps = len(s.skippable)
     n_nodes = len(p.kind)
     live = np.zeros((n_steps + 1, n_nodes), np.bool_)
-    below = np.zeros(p.exit_first.shape[1] - 1, np.bool_)
-    pushed = np.zeros(p.exit_first.shape[1] - 1, np.bool_)
+    below = np.zeros(len(p.exit_first) - 1, np.bool_)
+    pushed = np.zeros(len(p.exit_first) - 1, np.bool_)
     usable = np.empty(p.edge_classes.shape[1], np.uint64)
     live[0, p.start] = True
     for j in range(n_steps + 1):
@@ -189,50 +195,77 @@ def edge_weight(p: Pushdown, weights: npt.NDArray[np.float64], j: int, e: int, s
 
 
 @njit(cache=True, nogil=True)
-def _fold(
-    best: npt.NDArray[np.float64],
-    total: npt.NDArray[np.float64],
-    row: npt.NDArray[np.float64],
-    weight: float,
-    summing: bool,
-) -> None:
-    """Take a weighted row into the greatest terms, or into the sum relative to them."""
-    if summing:
-        for c in range(len(row)):
-            v = weight + row[c]
-            if v > best[c] - NEGLIGIBLE:
-                total[c] += exp(v - best[c])
-    else:
-        for c in range(len(row)):
-            v = weight + row[c]
-            best[c] = v if v > best[c] else best[c]  # noqa: FURB136 - compiles to a vector instruction, as max() does not
+def offsets(p: Pushdown, t: Inside, j: int, n: int, offset: npt.NDArray[np.int64]) -> int:
+    """Write where each bundle begins in a row of node n at layer j, NONE if it has none there; return how long such a row is."""
+    offset[:] = NONE
+    width = 0
+    for i in range(p.type_first[p.type_of[n]], p.type_first[p.type_of[n] + 1]):
+        offset[p.type_bundle[i]] = width
+        width += t.width[j, p.type_bundle[i]]
+    return width
 
 
 @njit(cache=True, nogil=True)
-def _reach(
-    p: Pushdown,
-    t: Inside,
-    frame: int,
-    j: int,
-    n: int,
+def _fold(
+    cells: npt.NDArray[np.float64],
+    row: int,
     weight: float,
+    widths: npt.NDArray[np.int32],
+    bundles: npt.NDArray[np.int32],
+    first: int,
+    last: int,
+    offset: npt.NDArray[np.int64],
     best: npt.NDArray[np.float64],
     total: npt.NDArray[np.float64],
     summing: bool,
 ) -> None:
-    """Take what follows from node n at layer j in a frame: the exit itself if it is a pop, else the node's row."""
-    if p.kind[n] != POP:
-        row = t.row_of[j, n]
-        if row >= 0:
-            _fold(best, total, t.cells[row : row + t.width[j, frame]], weight, summing)
-        return
-    c = t.column_of[j, p.exit_of[frame, n]]
-    if c < 0:
-        return
-    if not summing:
-        best[c] = max(best[c], weight)
-    elif weight > best[c] - NEGLIGIBLE:
-        total[c] += exp(weight - best[c])
+    """Take a weighted row, of the bundles from ``first`` to ``last``, into the greatest terms, or into the sum relative to them."""
+    at = np.uint64(
+        row
+    )  # unsigned indices are not checked for being negative, so that the loops are vector instructions
+    for i in range(first, last):
+        bundle = bundles[i]
+        to = np.uint64(offset[bundle])
+        width = np.uint64(widths[bundle])
+        if summing:
+            for c in range(width):
+                v = weight + cells[at + c]
+                if v > best[to + c] - NEGLIGIBLE:
+                    total[to + c] += exp(v - best[to + c])
+        else:
+            for c in range(width):
+                v = weight + cells[at + c]
+                held = best[to + c]
+                best[to + c] = v if v > held else held  # noqa: FURB136 - compiles to a vector instruction, as max() does not
+        at += width
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _reach(
+    p: Pushdown,
+    t: Inside,
+    j: int,
+    n: int,
+    weight: float,
+    offset: npt.NDArray[np.int64],
+    best: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+    summing: bool,
+) -> None:
+    """Take what follows from node n at layer j into a row laid out by ``offset``: the exit itself if it is a pop, else the node's row."""
+    if p.kind[n] == POP:
+        x = p.exit_of[n]
+        c = t.column_of[j, x]
+        if c >= 0:
+            c += offset[p.bundle_of[x]]
+            if not summing:
+                best[c] = max(best[c], weight)
+            elif weight > best[c] - NEGLIGIBLE:
+                total[c] += exp(weight - best[c])
+    elif t.row_of[j, n] >= 0:
+        kind = p.type_of[n]
+        first, last = p.type_first[kind], p.type_first[kind + 1]
+        _fold(t.cells, t.row_of[j, n], weight, t.width[j], p.type_bundle, first, last, offset, best, total, summing)
 
 
 @njit(cache=True, nogil=True)
@@ -243,6 +276,7 @@ def _control(
     j: int,
     q: int,
     edges: npt.NDArray[np.float64],
+    offset: npt.NDArray[np.int64],
     best: npt.NDArray[np.float64],
     total: npt.NDArray[np.float64],
     summing: bool,
@@ -250,21 +284,20 @@ def _control(
     if j == len(s.skippable):
         if p.accepting[q]:
             if summing:
-                total[END] = 1.0
+                total[offset[END]] = 1.0
             else:
-                best[END] = 0.0
+                best[offset[END]] = 0.0
         return
-    frame = p.frame_of[q]
     if s.skippable[j]:
-        _reach(p, t, frame, j + 1, q, 0.0, best, total, summing)
+        _reach(p, t, j + 1, q, 0.0, offset, best, total, summing)
     if s.run[j]:
         for e in range(s.run_start[j], s.run_start[j + 1]):
             if s.run_source[e] == q:
-                _reach(p, t, frame, j + 1, s.run_node[e], s.run_weights[j], best, total, summing)
+                _reach(p, t, j + 1, s.run_node[e], s.run_weights[j], offset, best, total, summing)
         return
     for e in range(p.edge_start[q], p.edge_start[q + 1]):
         if edges[e] > -inf:
-            _reach(p, t, frame, j + 1, p.edge_node[e], edges[e], best, total, summing)
+            _reach(p, t, j + 1, p.edge_node[e], edges[e], offset, best, total, summing)
 
 
 @njit(cache=True, nogil=True)
@@ -273,66 +306,68 @@ def _push(
     t: Inside,
     j: int,
     n: int,
+    inner: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.int64],
     best: npt.NDArray[np.float64],
     total: npt.NDArray[np.float64],
     summing: bool,
 ) -> None:
+    """Like ``_control``; ``inner`` are the offsets of the row that runs on top."""
     row = t.row_of[j, p.inner[n]]
     if row < 0:
         return
     g = p.symbol[n]
-    frame, inner = p.frame_of[n], p.frame_of[p.inner[n]]
     for k in range(j + 1, t.row_of.shape[0]):
-        for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
+        for x in range(p.exit_first[g], p.exit_first[g + 1]):
             c = t.column_of[k, x]
-            if c >= 0 and t.cells[row + c] > -inf:
-                _reach(p, t, frame, k, p.inner[p.exit_node[x]], t.cells[row + c], best, total, summing)
+            at = inner[p.bundle_of[x]]
+            if c >= 0 and at >= 0 and t.cells[row + at + c] > -inf:
+                _reach(p, t, k, p.inner[p.exit_node[x]], t.cells[row + at + c], offset, best, total, summing)
 
 
 @njit(cache=True, nogil=True)
 def _number_exits(
     p: Pushdown, t: Inside, live: npt.NDArray[np.bool_], j: int, n_columns: npt.NDArray[np.int32]
 ) -> None:
-    """Number the exits of layer j, going on from how many columns each frame has."""
+    """Number the exits of layer j, going on from how many columns each bundle has."""
     alive = np.zeros(len(p.kind), np.bool_)
     for n in range(len(p.kind)):
         if live[j, n] and p.kind[n] == POP:
             m = p.inner[n]
             alive[n] = alive[m] if p.kind[m] == POP else t.row_of[j, m] >= 0
-    for frame in range(len(n_columns)):
-        for x in range(p.exit_first[frame, 0], p.exit_first[frame, -1]):
-            if alive[p.exit_node[x]]:
-                t.column_of[j, x] = n_columns[frame]
-                n_columns[frame] += 1
+    for x in range(len(p.exit_node)):
+        if alive[p.exit_node[x]]:
+            t.column_of[j, x] = n_columns[p.bundle_of[x]]
+            n_columns[p.bundle_of[x]] += 1
 
 
 @njit(cache=True, nogil=True)
-def _leads_on(p: Pushdown, t: Inside, frame: int, j: int, n: int) -> bool:
+def _leads_on(p: Pushdown, t: Inside, j: int, n: int) -> bool:
     """Whether anything can be completed from node n at layer j."""
-    return bool(t.column_of[j, p.exit_of[frame, n]] >= 0 if p.kind[n] == POP else t.row_of[j, n] >= 0)
+    return bool(t.column_of[j, p.exit_of[n]] >= 0 if p.kind[n] == POP else t.row_of[j, n] >= 0)
 
 
 @njit(cache=True, nogil=True)
-def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summing: bool) -> int:
-    """Fill the table; return how many cells it took, or -1 if it has too few.
+def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], widest: int, summing: bool) -> int:
+    """Fill the table; return how many cells it took.
 
     Args:
         p: the machine.
         s: the canvas.
-        t: a table whose ``row_of`` and ``column_of`` hold NONE throughout.
+        t: a table whose ``row_of`` and ``column_of`` hold NONE throughout, with a cell for each exit that each row can have.
         live: see ``possible``.
+        widest: how long a row can be.
         summing: log-sum-exp rather than max-plus.
 
     """
     n_steps = len(s.skippable)
-    n_columns = np.ones(p.exit_first.shape[0], np.int32)
-    most = 1
-    for x in range(len(p.exit_node)):
-        for j in range(n_steps + 1):
-            most += live[j, p.exit_node[x]]
+    n_columns = np.zeros(p.n_bundles, np.int32)
+    n_columns[END] = 1
     edges = np.empty(len(p.edge_node), np.float64)
-    best = np.empty(most, np.float64)
-    total = np.empty(most, np.float64)
+    best = np.empty(widest, np.float64)
+    total = np.empty(widest, np.float64)
+    offset = np.empty(p.n_bundles, np.int64)
+    inner = np.empty(p.n_bundles, np.int64)
     used = 0
     for j in range(n_steps, -1, -1):
         t.width[j] = n_columns
@@ -340,17 +375,18 @@ def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summin
             for q in range(len(p.accepting)):
                 if live[j, q]:
                     for e in range(p.edge_start[q], p.edge_start[q + 1]):
-                        ahead = _leads_on(p, t, p.frame_of[q], j + 1, p.edge_node[e])
+                        ahead = _leads_on(p, t, j + 1, p.edge_node[e])
                         edges[e] = edge_weight(p, s.weights, j, e, summing) if ahead else -inf
         for n in range(len(p.kind)):
             if not live[j, n] or p.kind[n] == POP:
                 continue
-            width = n_columns[p.frame_of[n]]
+            width = offsets(p, t, j, n, offset)
             best[:width] = -inf
             if p.kind[n] == CONTROL:
-                _control(p, s, t, j, n, edges, best, total, False)
+                _control(p, s, t, j, n, edges, offset, best, total, False)
             else:
-                _push(p, t, j, n, best, total, False)
+                offsets(p, t, j, p.inner[n], inner)
+                _push(p, t, j, n, inner, offset, best, total, False)
             some = False
             for c in range(width):
                 if best[c] > -inf:
@@ -358,14 +394,12 @@ def inside(p: Pushdown, s: Steps, t: Inside, live: npt.NDArray[np.bool_], summin
                     break
             if not some:
                 continue
-            if used + width > len(t.cells):
-                return -1
             if summing:
                 total[:width] = 0.0
                 if p.kind[n] == CONTROL:
-                    _control(p, s, t, j, n, edges, best, total, True)
+                    _control(p, s, t, j, n, edges, offset, best, total, True)
                 else:
-                    _push(p, t, j, n, best, total, True)
+                    _push(p, t, j, n, inner, offset, best, total, True)
                 for c in range(width):
                     if best[c] > -inf:
                         best[c] += log(total[c])

@@ -26,16 +26,15 @@ FAR: Final = np.int32(1 << 29)
 def _relax(p: Pushdown, table: npt.NDArray[np.int32], n: int, cost: int, m: int) -> bool:
     """Whether going on as node m, after so many tokens, is shorter for any exit of node n."""
     row = table[n]
-    frame = p.frame_of[n]
     if p.kind[m] == POP:
-        i = p.exit_of[frame, m] - p.exit_first[frame, 0] + 1
+        i = p.exit_of[m] + 1
         if cost >= row[i]:
             return False
         row[i] = cost
         return True
     changed = False
     other = table[m]
-    for i in range(p.exit_first[frame, -1] - p.exit_first[frame, 0] + 1):
+    for i in range(len(row)):
         if cost + other[i] < row[i]:
             row[i] = cost + other[i]
             changed = True
@@ -59,9 +58,8 @@ def _sweep(p: Pushdown, usable: npt.NDArray[np.uint64], end_class: int, table: n
                         break
         elif p.kind[n] != POP:
             m, g = p.inner[n], p.symbol[n]
-            inner = p.frame_of[m]
-            for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
-                cost = table[m, x - p.exit_first[inner, 0] + 1]
+            for x in range(p.exit_first[g], p.exit_first[g + 1]):
+                cost = table[m, x + 1]
                 if cost < FAR:
                     changed |= _relax(p, table, n, cost, p.inner[p.exit_node[x]])
     return changed
@@ -76,12 +74,11 @@ def least_tokens(p: Pushdown, usable: npt.NDArray[np.uint64], end_class: int) ->
         end_class: that of end-of-sequence.
 
     Returns:
-        int32[N, 1 + most exits of a frame]: from each node, but pops, to the end of an accepted text with nothing below,
-        then to each exit of its frame in order; FAR where there is no way.
+        int32[N, 1 + X]: from each node, but pops, to the end of an accepted text with nothing below, then to each exit; FAR where there
+        is no way.
 
     """
-    exits = p.exit_first[:, -1] - p.exit_first[:, 0]
-    table = np.full((len(p.kind), 1 + int(exits.max())), FAR, np.int32)
+    table = np.full((len(p.kind), 1 + len(p.exit_node)), FAR, np.int32)
     table[: len(p.accepting), END][p.accepting] = 0
     while _sweep(p, usable, end_class, table):
         pass
@@ -108,10 +105,8 @@ def finish(p: Pushdown, table: npt.NDArray[np.int32], node: int, stack: Iterable
             else:
                 if g is None:
                     fewest = min(fewest, cost + int(table[n, END]))
-                frame = int(p.frame_of[n])
-                first = int(p.exit_first[frame, 0])
-                popping = range(0) if g is None else range(int(p.exit_first[frame, g]), int(p.exit_first[frame, g + 1]))
-                ways = [(int(p.inner[p.exit_node[x]]), int(table[n, x - first + 1])) for x in popping]
+                popping = range(0) if g is None else range(int(p.exit_first[g]), int(p.exit_first[g + 1]))
+                ways = [(int(p.inner[p.exit_node[x]]), int(table[n, x + 1])) for x in popping]
             for m, more in ways:
                 below[m] = min(below.get(m, int(FAR)), cost + more)
         here = below

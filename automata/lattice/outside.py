@@ -14,17 +14,24 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .inside import END, NEGLIGIBLE, NONE, Inside, Pushdown, Steps, edge_weight
+from .inside import END, NEGLIGIBLE, NONE, Inside, Pushdown, Steps, edge_weight, offsets
 from .machine import CONTROL, POP
 
 
 @njit(cache=True, nogil=True)
-def value(p: Pushdown, t: Inside, frame: int, j: int, n: int, column: int) -> float:
-    """The weight of node n at layer j of a frame up to an exit."""
+def value(p: Pushdown, t: Inside, j: int, n: int, bundle: int, column: int) -> float:
+    """The weight of node n at layer j up to an exit."""
     if p.kind[n] == POP:
-        return 0.0 if column != END and t.column_of[j, p.exit_of[frame, n]] == column else -inf
-    row = t.row_of[j, n]
-    return t.cells[row + column] if row >= 0 and column < t.width[j, frame] else -inf
+        x = p.exit_of[n]
+        return 0.0 if p.bundle_of[x] == bundle and t.column_of[j, x] == column else -inf
+    at = t.row_of[j, n]
+    if at < 0 or column >= t.width[j, bundle]:
+        return -inf
+    for i in range(p.type_first[p.type_of[n]], p.type_first[p.type_of[n] + 1]):
+        if p.type_bundle[i] == bundle:
+            return float(t.cells[at + column])
+        at += t.width[j, p.type_bundle[i]]
+    return -inf
 
 
 @njit(cache=True, nogil=True)
@@ -69,16 +76,15 @@ def walk(
     """
     n_steps = len(s.skippable)
     classes[:] = NONE
-    goals = np.empty((64, 3), np.int64)  # (layer, node, column) still to be explained, the leftmost last
-    goals[0, 0], goals[0, 1], goals[0, 2] = 0, p.start, END
+    goals = np.empty((64, 4), np.int64)  # (layer, node, bundle, column) still to be explained, the leftmost last
+    goals[0, 0], goals[0, 1], goals[0, 2], goals[0, 3] = 0, p.start, END, 0
     n_goals = 1
     while n_goals:
         n_goals -= 1
-        j, n, column = goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2]
+        j, n, bundle, column = goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2], goals[n_goals, 3]
         if p.kind[n] == POP:
             continue  # the exit itself
-        frame = p.frame_of[n]
-        whole = value(p, t, frame, j, n, column)
+        whole = value(p, t, j, n, bundle, column)
         left = rng.random() if drawing else 0.0
         to_layer, to_node, edge, through = NONE, NONE, NONE, NONE
         if p.kind[n] == CONTROL:
@@ -98,10 +104,10 @@ def walk(
                     m, weight = s.run_node[e], s.run_weights[j]
                 else:
                     m = p.edge_node[e]
-                    if value(p, t, frame, j + 1, m, column) == -inf:
+                    if value(p, t, j + 1, m, bundle, column) == -inf:
                         continue
                     weight = edge_weight(p, s.weights, j, e, drawing)
-                weight += value(p, t, frame, j + 1, m, column)
+                weight += value(p, t, j + 1, m, bundle, column)
                 if weight == -inf:
                     continue
                 if drawing or weight == whole:
@@ -116,23 +122,22 @@ def walk(
                 weight = edge_weight(p, s.weights, j, edge, drawing)
                 classes[j] = _class_of_edge(p, s.weights, j, edge, weight, rng, drawing)
         else:
-            row = t.row_of[j, p.inner[n]]
-            inner = p.frame_of[p.inner[n]]
             g = p.symbol[n]
             searching = True
             for k in range(j + 1, n_steps + 1):
                 if not searching:
                     break
-                for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
-                    c = t.column_of[k, x]
-                    if c < 0 or t.cells[row + c] == -inf:
+                for x in range(p.exit_first[g], p.exit_first[g + 1]):
+                    if t.column_of[k, x] < 0:
                         continue
+                    weight = value(p, t, j, p.inner[n], p.bundle_of[x], t.column_of[k, x])
                     m = p.inner[p.exit_node[x]]
-                    weight = t.cells[row + c] + value(p, t, frame, k, m, column)
+                    if weight > -inf:
+                        weight += value(p, t, k, m, bundle, column)
                     if weight == -inf:
                         continue
                     if drawing or weight == whole:
-                        to_layer, to_node, through = k, m, c
+                        to_layer, to_node, through = k, m, x
                     if drawing:
                         left -= exp(weight - whole)
                     searching = left >= 0 if drawing else to_layer == NONE
@@ -140,10 +145,11 @@ def walk(
                         break
         if n_goals + 2 > len(goals):
             goals = np.concatenate((goals, np.empty_like(goals)))
-        goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2] = to_layer, to_node, column
+        goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2], goals[n_goals, 3] = to_layer, to_node, bundle, column
         n_goals += 1
         if through != NONE:
-            goals[n_goals, 0], goals[n_goals, 1], goals[n_goals, 2] = j, p.inner[n], through
+            goals[n_goals, 0], goals[n_goals, 1] = j, p.inner[n]
+            goals[n_goals, 2], goals[n_goals, 3] = p.bundle_of[through], t.column_of[to_layer, through]
             n_goals += 1
 
 
@@ -161,8 +167,7 @@ def _hand_on(
     t: Inside,
     posteriors: npt.NDArray[np.float64],
     share: npt.NDArray[np.float64],
-    columns: npt.NDArray[np.int32],
-    frame: int,
+    offset: npt.NDArray[np.int64],
     j: int,
     m: int,
     weight: float,
@@ -173,25 +178,30 @@ def _hand_on(
         p: the machine.
         t: the table.
         posteriors: float64[cells].
-        share: per column, the posterior of the cell less its value.
-        columns: those where the share is finite.
-        frame: the row's frame.
+        share: per cell of the row, its posterior less its value, -inf where it has none.
+        offset: where each bundle begins in the row.
         j: the layer that the term leads to.
         m: the node there.
         weight: what the term weighs apart from what follows.
 
     """
     if p.kind[m] == POP:
-        c = t.column_of[j, p.exit_of[frame, m]]
-        return share[c] + weight if c >= 0 else -inf
-    row = t.row_of[j, m]
+        x = p.exit_of[m]
+        c = t.column_of[j, x]
+        return share[offset[p.bundle_of[x]] + c] + weight if c >= 0 else -inf
     whole = -inf
-    if row >= 0:
-        for c in columns:
-            if c < t.width[j, frame] and t.cells[row + c] > -inf:
-                term = share[c] + weight + t.cells[row + c]
-                posteriors[row + c] = _added(posteriors[row + c], term)
+    at = t.row_of[j, m]
+    if at < 0:
+        return whole
+    for i in range(p.type_first[p.type_of[m]], p.type_first[p.type_of[m] + 1]):
+        bundle = p.type_bundle[i]
+        own = offset[bundle]
+        for c in range(t.width[j, bundle]):
+            if share[own + c] > -inf and t.cells[at + c] > -inf:
+                term = share[own + c] + weight + t.cells[at + c]
+                posteriors[at + c] = _added(posteriors[at + c], term)
                 whole = _added(whole, term)
+        at += t.width[j, bundle]
     return whole
 
 
@@ -209,46 +219,48 @@ def outside(p: Pushdown, s: Steps, t: Inside, used: int) -> npt.NDArray[np.float
     n_steps = len(s.skippable)
     found = np.full(s.weights.shape, -inf)
     posteriors = np.full(used, -inf)
-    posteriors[t.row_of[0, p.start] + END] = 0.0
-    share = np.empty(t.width.max(), np.float64)
-    columns = np.empty(len(share), np.int32)
+    offset = np.empty(p.n_bundles, np.int64)
+    inner = np.empty(p.n_bundles, np.int64)
+    share = np.empty(used, np.float64)
+    offsets(p, t, 0, p.start, offset)
+    posteriors[t.row_of[0, p.start] + offset[END]] = 0.0
     for j in range(n_steps + 1):
         for n in range(len(p.kind) - 1, -1, -1):
             row = t.row_of[j, n]
             if row < 0 or (j == n_steps and p.kind[n] == CONTROL):
                 continue
-            frame = p.frame_of[n]
-            n_finite = 0
-            for c in range(t.width[j, frame]):
+            width = offsets(p, t, j, n, offset)
+            some = False
+            for c in range(width):
                 share[c] = -inf
                 if posteriors[row + c] > -inf:
                     share[c] = posteriors[row + c] - t.cells[row + c]
-                    columns[n_finite] = c
-                    n_finite += 1
-            if n_finite == 0:
+                    some = True
+            if not some:
                 continue
-            finite = columns[:n_finite]
             if p.kind[n] != CONTROL:
                 row = t.row_of[j, p.inner[n]]
-                inner = p.frame_of[p.inner[n]]
+                offsets(p, t, j, p.inner[n], inner)
                 g = p.symbol[n]
                 for k in range(j + 1, n_steps + 1):
-                    for x in range(p.exit_first[inner, g], p.exit_first[inner, g + 1]):
-                        c = t.column_of[k, x]
-                        if c >= 0 and t.cells[row + c] > -inf:
+                    for x in range(p.exit_first[g], p.exit_first[g + 1]):
+                        if t.column_of[k, x] < 0 or inner[p.bundle_of[x]] < 0:
+                            continue
+                        c = row + inner[p.bundle_of[x]] + t.column_of[k, x]
+                        if t.cells[c] > -inf:
                             m = p.inner[p.exit_node[x]]
-                            term = _hand_on(p, t, posteriors, share, finite, frame, k, m, t.cells[row + c])
-                            posteriors[row + c] = _added(posteriors[row + c], term)
+                            term = _hand_on(p, t, posteriors, share, offset, k, m, t.cells[c])
+                            posteriors[c] = _added(posteriors[c], term)
             elif s.run[j]:
                 for e in range(s.run_start[j], s.run_start[j + 1]):
                     if s.run_source[e] == n:
-                        _hand_on(p, t, posteriors, share, finite, frame, j + 1, s.run_node[e], s.run_weights[j])
+                        _hand_on(p, t, posteriors, share, offset, j + 1, s.run_node[e], s.run_weights[j])
             else:
                 for e in range(p.edge_start[n], p.edge_start[n + 1]):
                     weight = edge_weight(p, s.weights, j, e, True)
                     if weight == -inf:
                         continue
-                    term = _hand_on(p, t, posteriors, share, finite, frame, j + 1, p.edge_node[e], weight)
+                    term = _hand_on(p, t, posteriors, share, offset, j + 1, p.edge_node[e], weight)
                     if term > -inf:
                         for cls in range(s.weights.shape[1]):
                             has = p.edge_classes[e, cls >> 6] >> np.uint64(cls & 63) & np.uint64(1)

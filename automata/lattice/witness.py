@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..constraint import Constraint
-    from .weighted import Struck
+    from .units import Struck
 
 MOST_TRIES: Final = 64
 """Fillings that are tried."""
