@@ -26,6 +26,7 @@ from corpus import REAL_TOKENIZERS, vocabulary_named
 import syntagma as sg
 from syntagma.automata.lattice.extraction import Extraction
 from syntagma.automata.lattice.slots import Step
+from syntagma.automata.lattice.units import Units
 from syntagma.automata.lattice.weighted import WeightedEngine
 
 if TYPE_CHECKING:
@@ -84,12 +85,13 @@ def report(name: str, engine: WeightedEngine, rows: np.ndarray, runs: int) -> No
     commit, found = least(lambda: engine.best_commit(bonus), runs)
     shortest, _ = least(engine.shortest, runs)
     line = f"{name:>14}  {fill:8.1f}  {classes:8.1f}  {commit:8.1f} ({len(found[0]) if found else 0}/{len(bonus)})  {shortest:8.1f}"
+    size = engine.table_bytes / (1 << 20)
     if engine.machine.deterministic:
         mass, _ = least(lambda: engine.log_mass(rows), runs)
         marginals, _ = least(lambda: engine.log_marginals(rows), runs)
         many, _ = least(lambda: list(islice(engine.samples(rows, np.random.default_rng(0)), 100)), 1)
         line += f"  {mass:8.1f}  {marginals:8.1f}  {(many - mass) / 100:8.2f}"
-    print(f"{line}  {engine.table_bytes / (1 << 20):6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
+    print(f"{line}  {size:6.1f} MiB  {PROTOTYPE.get(len(holes), '')}", flush=True)
 
 
 def main() -> None:
@@ -130,7 +132,8 @@ def main() -> None:
             i for k in range(count) for i in range((k + 1) * len(tokens) // 4, (k + 1) * len(tokens) // 4 + width)
         }
         steps = [Step(i, hole=True) if i in opened else Step(i, token=t) for i, t in enumerate(tokens)]
-        layout, engine = least(lambda steps=steps: WeightedEngine(machine, steps), options.runs)
+        layout, _ = least(lambda steps=steps: Units(machine, steps), options.runs)
+        engine = WeightedEngine(machine, steps)
         print(f"{layout:.1f} ms to lay out, runs of fixed tokens included")
         rows = rng.normal(0, 2, (len(opened), vocab.size)).astype(np.float32)
         report(f"{count} x {width}", engine, rows, options.runs)

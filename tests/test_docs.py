@@ -32,6 +32,7 @@ PAGES = (
     "docs/regex.md",
     "docs/grammars.md",
     "docs/composition.md",
+    "docs/lattice.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -146,6 +147,12 @@ def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[st
 def test_the_page_on_composition_does_what_it_says() -> None:
     """Its examples run in the order of the page, over a vocabulary of their own."""
     run_examples("docs/composition.md", {})
+
+
+def test_the_page_on_canvases_does_what_it_says() -> None:
+    """Best fillings, samples, posteriors, commits and lengths."""
+    run_examples("docs/lattice.md", {})
+
 
 
 @pytest.mark.model

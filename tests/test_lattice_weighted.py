@@ -179,6 +179,21 @@ def test_long_texts_around_holes(name: str) -> None:
     assert weight(steps, rows, tuple(found[0])) == pytest.approx(best, abs=1e-12)
 
 
+@pytest.mark.parametrize("needed", [0, 3, 20])
+def test_long_gaps_are_as_short_as_they_can_be(needed: int) -> None:
+    """A gap of hundreds of tokens is asked for what the brackets before it need, more than is looked at first or less."""
+    toy = TOYS["dyck"]
+    opened = [0] * needed
+    steps = [Step(i, token=t) for i, t in enumerate(opened)]
+    steps += [Step(needed, skippable=True) for _ in range(300)] + [Step(needed + 1, token=7)]
+    steps += [Step(needed + 2, skippable=True) for _ in range(300)]
+    found = WeightedEngine(toy.machine(), steps).shortest()
+    assert found is not None
+    tokens = [t for t in found if t >= 0]
+    assert len(tokens) == 2 * needed + 1  # no token closes two round brackets
+    assert toy.runs(tokens) == 1
+
+
 @pytest.mark.parametrize(("name", "first"), [("dyck", 0), ("json", 2), ("regular", 0)])
 def test_samples_have_the_exact_joint_distribution(name: str, first: int) -> None:
     """A chi-square test over whole fillings: 99.9th percentile, fixed seed."""

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded, Unsupported
-from .class_weights import TokenWeights
+from .class_weights import NO_TOKEN, TokenWeights
 from .inside import END, NONE, Inside, Pushdown, Steps, inside, possible
 from .outside import outside, value, walk
 from .slots import may_hold
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from .units import Struck
 
 MAX_CELLS: Final = 1 << 26
-"""Numbers that a table may hold, 512 MiB of them: 64 open slots of full JSON take a twentieth, 180 take all."""
+"""Numbers that a table may hold, 512 MiB of them: 64 open slots of full JSON take a seventeenth, 260 take all."""
+
+FIRST_OF_GAP: Final = 16
+"""Steps of each gap that are looked at first."""
 
 MAX_CELLS_OF_COMMIT: Final = 1 << 23
 """The same for a joint commit, which has something cheaper to go on with: 90 open slots of full JSON."""
@@ -70,8 +73,8 @@ def fill(
 
     """
     live = possible(p, s)
-    counted = np.zeros((len(live), p.n_bundles), np.int64)  # columns that each layer can add to each bundle
-    np.add.at(counted, (slice(None), p.bundle_of), live[:, p.exit_node])
+    in_bundle = (p.bundle_of[:, None] == np.arange(p.n_bundles)).astype(np.int64)
+    counted = live[:, p.exit_node] @ in_bundle  # columns that each layer can add to each bundle
     later = counted.sum(axis=0) - counted.cumsum(axis=0)
     later[:, END] = 1
     has = np.zeros((len(p.type_first) - 1, p.n_bundles), np.int64)
@@ -202,7 +205,39 @@ class WeightedEngine:
         return kept, filling
 
     def shortest(self, struck: Struck = NOTHING_STRUCK) -> list[int] | None:
-        """The tokens of a filling that has the fewest, ``NO_TOKEN`` where a step is left out; None if the canvas cannot be filled."""
+        """The tokens of a filling that has the fewest, ``NO_TOKEN`` where a step is left out; None if the canvas cannot be filled.
+
+        Of a long gap only a few steps are looked at first.  A filling with so many tokens more than the canvas must have bounds what any gap
+        can need in a shorter one; so either that was enough, or it is known what is.
+        """
+        rank = np.zeros(len(self.steps), np.int64)  # among the steps of its gap that may be left out, from 1
+        for i, step in enumerate(self.steps):
+            before = self.steps[i - 1] if i else None
+            if step.skippable:
+                rank[i] = 1 + (rank[i - 1] if before is not None and before.slot == step.slot else 0)
+        most = FIRST_OF_GAP
+        while True:
+            looked_at = np.flatnonzero(rank <= most)
+            whole = len(looked_at) == len(self.steps)
+            place = {int(i): k for k, i in enumerate(looked_at)}
+            part = (
+                self
+                if whole
+                else WeightedEngine(self.machine, [self.steps[i] for i in looked_at], max_cells=self._max_cells)
+            )
+            found = part.shortest_of_all({(place[i], t) for i, t in struck if i in place})
+            more = 0 if found is None else int((np.array(found)[rank[looked_at] > 0] != NO_TOKEN).sum())
+            if whole or (found is not None and more <= most):
+                break
+            most = 2 * most if found is None else more
+        if found is None:
+            return None
+        tokens = np.full(len(self.steps), NO_TOKEN)
+        tokens[looked_at] = found
+        return [int(t) for t in tokens]
+
+    def shortest_of_all(self, struck: Struck = NOTHING_STRUCK) -> list[int] | None:
+        """The same with all steps in one table, however long the gaps are."""
         units = self._laid_out()
         weights, lengths = units.unweighted(struck)
         found = self._heaviest(units.weighted(weights - 1.0, -lengths))
