@@ -154,7 +154,6 @@ def test_the_page_on_canvases_does_what_it_says() -> None:
     run_examples("docs/lattice.md", {})
 
 
-
 @pytest.mark.model
 @pytest.mark.usefixtures("loaded")
 def test_the_three_lines_of_the_readme_extract() -> None:
