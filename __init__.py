@@ -14,10 +14,14 @@ from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
-from .engine import residuals  # noqa: E402
+from .engine import (
+    diffusion,
+    residuals,
+)
 from .engine.adaptive import CARS, ASAp  # noqa: E402
 from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
+from .engine.diffusion import diffuse  # noqa: E402
 from .engine.extract import extract  # noqa: E402
 from .engine.generate import generate  # noqa: E402
 from .engine.infill import infill  # noqa: E402
@@ -97,6 +101,8 @@ __all__ = [
     "Unsupported",
     "Vocabulary",
     "compile",
+    "diffuse",
+    "diffusion",
     "extract",
     "generate",
     "infill",

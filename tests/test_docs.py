@@ -33,6 +33,8 @@ PAGES = (
     "docs/grammars.md",
     "docs/composition.md",
     "docs/sampling.md",
+    "docs/diffusion.md",
+    "docs/lattice.md",
 )
 SHOWN = "# -> "
 """In an example, ``expression  # -> text``: the value is written as that text."""
@@ -147,6 +149,23 @@ def test_the_page_on_grammars_does_what_it_says(capsys: pytest.CaptureFixture[st
 def test_the_page_on_composition_does_what_it_says() -> None:
     """Its examples run in the order of the page, over a vocabulary of their own."""
     run_examples("docs/composition.md", {})
+
+
+def test_the_page_on_denoising_does_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its examples run on a model of random numbers, and its table has every policy that is public."""
+    names = run_examples("docs/diffusion.md", {})
+    assert "no filling of these 3 slots" in capsys.readouterr().out
+    page = (ROOT / "docs/diffusion.md").read_text(encoding="utf-8")
+    table = page.partition("## Policies")[2].partition("\n## ")[0]
+    policies = {
+        n for n in names["diffusion"].policies.__all__ if hasattr(getattr(names["diffusion"].policies, n), "decide")
+    }
+    assert set(re.findall(r"^\| `(\w+)\(", table, re.MULTILINE)) == policies - {"UnmaskPolicy"}
+
+
+def test_the_page_on_canvases_does_what_it_says() -> None:
+    """Best fillings, samples, posteriors, commits and lengths."""
+    run_examples("docs/lattice.md", {})
 
 
 @pytest.mark.model

@@ -1,0 +1,433 @@
+"""The lattice: can these slots still be filled, and with what?  Exact, slot counts included.
+
+A lattice is a row of slots: a fixed token, a hole (exactly one token), or a gap (between two bounds).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
+from .canvas import CanvasEngine, packed
+from .checked import CheckedEngine
+from .engines import engine_of, layout_of
+from .extraction import Beyond
+from .layered import LayeredEngine
+from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
+from .weighted import greedy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from ..constraint import Constraint
+
+__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot"]
+
+DEFAULT_MAX_LAYER: Final = 20_000
+
+MOST_FOLLOWED: Final = 512
+"""States of a layer up to which they are followed one by one where registers make the canvas machine inexact."""
+
+MOST_FOLLOWED_IN_ALL: Final = 2_000
+"""The same of all layers: each costs about a millisecond with a large vocabulary."""
+
+Proposal = tuple[int, int]
+"""A slot of the canvas, and a token to fix there."""
+
+
+class Fill(NamedTuple):
+    """One accepted filling.
+
+    Attributes:
+        tokens: the whole canvas, fixed tokens and gaps' tokens included.
+        log_prob: the summed log probability of the holes' tokens, as the caller gave them.
+
+    """
+
+    tokens: list[int]
+    log_prob: float
+
+
+class Lattice:
+    """A row of slots under a constraint.  A context manager.
+
+    A canvas is accepted if the text before its first end-of-sequence token, or all of it, is a member; after an end-of-sequence token
+    only end-of-sequence and padding may follow.  Rows of masks and of log probabilities belong to the holes that are left, in order.
+
+    Attributes:
+        constraint: the constraint that the whole canvas must satisfy.
+        slots: the canvas as it stands; a commit puts tokens in it.
+
+    """
+
+    def __init__(self, constraint: Constraint, slots: Sequence[Slot], *, max_layer: int = DEFAULT_MAX_LAYER) -> None:
+        """Lay out the canvas; nothing is computed before the first question.
+
+        Args:
+            constraint: the constraint.
+            slots: token ids, ``HOLE``, ``Hole(allowed=ids)``, ``Gap(least, most)``.
+            max_layer: the most states that one layer may have, where states are followed one by one.
+
+        Raises:
+            InvalidSource: a slot is none of these, or out of range.
+
+        """
+        self.constraint = constraint
+        self.slots = tuple(slots)
+        self._steps = unroll(self.slots, constraint.vocab.size)
+        self._max_layer = max_layer
+        self._followed: LayeredEngine | None = None
+        self._engine_in_use: LayeredEngine | CanvasEngine | None = None
+        self._weighted_in_use: CheckedEngine | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ."""
+        return self._engine.exact
+
+    @property
+    def _layered(self) -> LayeredEngine:
+        """The engine that follows states one by one."""
+        if self._followed is None:
+            self._followed = LayeredEngine(self.constraint, self._steps, max_layer=self._max_layer)
+        return self._followed
+
+    @property
+    def _engine(self) -> LayeredEngine | CanvasEngine:
+        """The canvas machine, if the constraint has one that says everything; else states are followed where they are few."""
+        if self._engine_in_use is None:
+            self._engine_in_use = self._chosen()
+        return self._engine_in_use
+
+    @property
+    def _weighted(self) -> CheckedEngine | None:
+        """The canvas machine with weights, where it is what answers; None where states are followed one by one."""
+        engine = self._engine
+        if self._weighted_in_use is None and isinstance(engine, CanvasEngine):
+            self._weighted_in_use = CheckedEngine(self.constraint, engine.machine, self._steps)
+        return self._weighted_in_use
+
+    def _few_followed(self) -> LayeredEngine | None:
+        """The engine that follows states one by one, if there are few."""
+        few = LayeredEngine(self.constraint, self._steps, max_layer=MOST_FOLLOWED, most_states=MOST_FOLLOWED_IN_ALL)
+        try:
+            few.feasible()
+        except LimitExceeded:
+            few.close()
+            return None
+        return few
+
+    def _chosen(self) -> LayeredEngine | CanvasEngine:
+        try:
+            canvas = engine_of(layout_of(self.constraint), self._steps)
+        except Beyond:
+            return self._layered
+        if canvas.exact:
+            return canvas
+        few = self._few_followed()
+        if few is None:
+            return canvas
+        self._followed = few
+        return few
+
+    def close(self) -> None:
+        """Free what the lattice holds.  Closing twice is harmless."""
+        if self._followed is not None:
+            self._followed.close()
+        if self._engine_in_use is not None:
+            self._engine_in_use.close()
+
+    def __enter__(self) -> Self:
+        """Nothing to do: the lattice is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the lattice."""
+        self.close()
+
+    @property
+    def holes(self) -> list[int]:
+        """The slots that are holes still, in order: what the rows belong to."""
+        return [step.slot for step in self._steps if step.hole]
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        return self._engine.feasible()
+
+    def masks(self, out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
+        """Rows uint32[holes, words]: for each hole, in order, the tokens with which the rest can still be filled."""
+        rows = self._empty_rows(out)
+        self._engine.masks(rows)
+        return rows
+
+    def class_masks(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """The same by classes of tokens: uint32[holes, ceil(C/32)] and the class int32[V] of each token.
+
+        Token v may fill hole h iff bit ``c & 31`` of word ``[h, c >> 5]`` is set, c being the class of v.
+        """
+        if isinstance(self._engine, CanvasEngine):
+            return self._engine.hole_classes()
+        rows = self.masks()
+        bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
+        if not len(rows):
+            return np.zeros((0, 1), np.uint32), np.zeros(self.constraint.vocab.size, np.int32)
+        columns, class_of = np.unique(bits.T, axis=0, return_inverse=True)
+        return packed(np.ascontiguousarray(columns.T)), class_of.reshape(-1).astype(np.int32)
+
+    def commit(self, proposals: Iterable[Proposal], weights: Sequence[float] | None = None) -> list[Proposal]:
+        """Fix tokens in slots: the compatible proposals of greatest total weight, jointly, so that the canvas can still be filled.
+
+        Args:
+            proposals: (slot, token) each; a slot may have several, of which one at most is kept.
+            weights: what each is worth, positive; 1 each if not given.
+
+        Returns:
+            The proposals that were kept, in their order.  None is where the canvas cannot be filled at all.
+
+        Raises:
+            InvalidSource: a slot is a gap or not of the canvas, or a weight is not positive.
+
+        """
+        checked = self._checked(proposals, weights)
+        listed = [one for one in checked if may_hold(self._steps[self._step_of(one[0][0])], one[0][1])]
+        bonus: dict[int, dict[int, float]] = {}
+        for (slot, token), weight in listed:
+            at = bonus.setdefault(self._step_of(slot), {})
+            at[token] = at.get(token, 0.0) + weight
+        if isinstance(self._engine, CanvasEngine):
+            return self._commit_on_canvas(listed, bonus)
+        found = self._layered.best(self._layered.proposed(bonus))
+        if found is None:
+            return []
+        kept = [
+            (slot, token)
+            for (slot, token), _ in listed
+            if found[0][self._step_of(slot)] == token and may_hold(self._steps[self._step_of(slot)], token)
+        ]
+        self._fix(kept)
+        return kept
+
+    def _commit_on_canvas(
+        self, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
+    ) -> list[Proposal]:
+        """The same on the canvas machine: all at once, else the best subset in a window, else halves by weight.
+
+        Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
+        """
+        engine = self._engine
+        if not engine.feasible():
+            return []
+        if not engine.exact:
+            return self._keep(listed, self._best_subset(bonus, or_fail=True) or set())
+        best: dict[int, tuple[float, int]] = {}  # step -> weight and token of the heaviest proposal
+        worth: dict[Proposal, float] = {}
+        for proposal, weight in listed:
+            worth[proposal] = worth.get(proposal, 0.0) + weight
+        for (slot, token), weight in worth.items():
+            step = self._step_of(slot)
+            if step not in best or weight > best[step][0]:
+                best[step] = (weight, token)
+        base = list(self._steps)
+
+        def fits(chosen: Iterable[int]) -> bool:
+            steps = list(base)
+            for i in chosen:
+                if not may_hold(base[i], best[i][1]):
+                    return False
+                steps[i] = Step(base[i].slot, token=best[i][1])
+            engine.fix(steps)
+            return engine.feasible()
+
+        if len(worth) == len(best) and fits(best):
+            chosen = {(base[i].slot, best[i][1]) for i in best}
+        else:
+            engine.fix(base)
+            found = self._best_subset(bonus)
+            chosen = self._by_halves(best, fits) if found is None else found
+        return self._keep(listed, chosen)
+
+    def _keep(self, listed: list[tuple[Proposal, float]], chosen: set[Proposal]) -> list[Proposal]:
+        kept = [proposal for proposal, _ in listed if proposal in chosen]
+        self._fix(kept)
+        return kept
+
+    def _best_subset(self, bonus: dict[int, dict[int, float]], *, or_fail: bool = False) -> set[Proposal] | None:
+        """The compatible proposals of greatest weight; None if the canvas is too large to tell, which is an error with ``or_fail``."""
+        try:
+            kept = self._weighted.best_commit(bonus) if self._weighted is not None else None
+        except LimitExceeded:
+            if or_fail:
+                raise
+            return None
+        return {(self._steps[i].slot, token) for i, token in (kept or {}).items()}
+
+    def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
+        """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
+        chosen = greedy(sorted(best, key=lambda i: -best[i][0]), fits)
+        return {(self._steps[i].slot, best[i][1]) for i in chosen}
+
+    def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
+        """The accepted filling of greatest summed log probability; None if there is none.
+
+        Args:
+            log_probs: float[holes, V], -inf for what must not be.
+
+        """
+        self._refuse_gaps()
+        if self._weighted is not None:
+            found = self._weighted.best_fill(log_probs)
+        else:
+            found = self._layered.best(self._layered.weighted(self._weights(log_probs)))
+        return None if found is None else Fill([t for t in found[0] if t >= 0], found[1])
+
+    def sample(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Fill | None:
+        """An accepted filling, drawn with probability proportional to the product of its tokens' probabilities; None if there is none.
+
+        Raises:
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous.
+
+        """
+        found = self.samples(log_probs, rng, 1)
+        return found[0] if found else None
+
+    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator, count: int) -> list[Fill]:
+        """Independent samples, for which sums are taken once; none if there is no accepted filling.  Errors as of ``sample``."""
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.can_sample:
+            drawn = list(islice(self._weighted.samples(log_probs, rng), count))
+        else:
+            weights, engine = self._weights(log_probs), self._summing
+            drawn = [tokens for _ in range(count) if (tokens := engine.sample(weights, rng)) is not None]
+        rows = np.asarray(log_probs)
+        holes = [i for i, step in enumerate(self._steps) if step.hole]
+        return [Fill(tokens, math.fsum(rows[k, tokens[i]] for k, i in enumerate(holes))) for tokens in drawn]
+
+    def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """float64[holes, V]: the log probability of each token in each hole, among accepted fillings; -inf throughout if there are none.
+
+        Raises:
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous or with registers.
+
+        """
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.deterministic:
+            return self._weighted.log_marginals(log_probs)
+        return self._summing.log_marginals(self._weights(log_probs))
+
+    def log_mass(self, log_probs: npt.ArrayLike) -> float:
+        """The log of the summed probability of all accepted fillings.
+
+        Raises:
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous or with registers.
+
+        """
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.deterministic:
+            return self._weighted.log_mass(log_probs)
+        return self._summing.log_mass(self._weights(log_probs))
+
+    def min_slots(self) -> int | None:
+        """The least number of tokens that the whole canvas can have, gaps being as short as may be; None if it cannot be filled."""
+        if self._weighted is not None:
+            return self._weighted.min_slots()
+        found = self._layered.best(self._layered.counted())
+        return None if found is None else -int(found[1])
+
+    def explain(self, slot: int, token: int) -> str:
+        """One sentence: whether a token may stand in a hole, and if not, why."""
+        step = self._steps[self._step_of(slot)]
+        data = self.constraint.vocab.tokens[token] if 0 <= token < self.constraint.vocab.size else None
+        name = f"token {token}" if data is None else repr(data.decode("utf-8", "backslashreplace"))
+        if step.token is not None:
+            return f"slot {slot} is fixed to token {step.token}"
+        if step.allowed is not None and token not in step.allowed:
+            return f"{name} is not among the ids that slot {slot} allows"
+        if not self.feasible():
+            return f"no filling of the canvas satisfies the constraint, with {name} in slot {slot} or without"
+        row = self.masks()[self.holes.index(slot)]
+        if int(row[token >> 5]) >> (token & 31) & 1:
+            return f"{name} may stand in slot {slot}"
+        return f"{name} cannot stand in slot {slot}: no filling of the other slots goes with it"
+
+    # --- what the methods share -------------------------------------------------------------------------------------
+
+    def _empty_rows(self, out: npt.NDArray[np.uint32] | None) -> npt.NDArray[np.uint32]:
+        shape = (sum(step.hole for step in self._steps), self.constraint.vocab.words)
+        if out is None:
+            return np.zeros(shape, np.uint32)
+        if out.shape != shape or out.dtype != np.uint32 or not out.flags.c_contiguous:
+            raise InvalidSource(f"out must be a contiguous uint32 array of shape {shape}")
+        out[:] = 0
+        return out
+
+    def _weights(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        weights = np.asarray(log_probs, np.float64)
+        shape = (sum(step.hole for step in self._steps), self.constraint.vocab.size)
+        if weights.shape != shape:
+            raise InvalidSource(f"log_probs must have the shape {shape}: a row for each hole, a column for each token")
+        if np.isnan(weights).any() or (weights == np.inf).any():
+            raise InvalidSource("log_probs must be numbers below infinity")
+        return weights
+
+    def _refuse_gaps(self) -> None:
+        if any(step.token is None and not step.hole for step in self._steps):
+            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
+
+    @property
+    def _summing(self) -> LayeredEngine:
+        """The engine that sums where the canvas machine cannot: each filling is one path of states.
+
+        Raises:
+            Unsupported: the machine has several runs for a text, or registers, and there are too many states to follow.
+
+        """
+        if self._weighted is None:
+            return self._layered
+        if self._followed is None:
+            self._followed = self._few_followed()
+        if self._followed is None:
+            raise Unsupported(
+                "sums over the fillings of a canvas this large, of an ambiguous constraint or one with registers",
+                hint="ask for a smaller window; masks, best_fill and commit serve this one",
+            )
+        return self._followed
+
+    def _checked(self, proposals: Iterable[Proposal], weights: Sequence[float] | None) -> list[tuple[Proposal, float]]:
+        listed = [(int(slot), int(token)) for slot, token in proposals]
+        worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
+        if len(worth) != len(listed):
+            raise InvalidSource(f"{len(listed)} proposals have {len(worth)} weights")
+        for (slot, token), weight in zip(listed, worth, strict=True):
+            if not weight > 0 or weight == np.inf:
+                raise InvalidSource(f"the weight {weight} is not a positive number", where=f"slot {slot}")
+            if not 0 <= token < self.constraint.vocab.size:
+                raise InvalidSource(f"{token} is not a token id", where=f"slot {slot}")
+            self._step_of(slot)
+        return list(zip(listed, worth, strict=True))
+
+    def _step_of(self, slot: int) -> int:
+        """The one step of a slot that is no gap."""
+        if not 0 <= slot < len(self.slots) or isinstance(self.slots[slot], Gap):
+            raise InvalidSource("a token can only stand in a slot that is fixed or a hole", where=f"slot {slot}")
+        return next(i for i, step in enumerate(self._steps) if step.slot == slot)
+
+    def _fix(self, kept: Sequence[Proposal]) -> None:
+        slots = list(self.slots)
+        for slot, token in kept:
+            slots[slot] = token
+            self._steps[self._step_of(slot)] = Step(slot, token=token)
+        self.slots = tuple(slots)
+        if self._followed is not None:
+            self._followed.fix(self._steps)
+        if self._engine_in_use is not None and self._engine_in_use is not self._followed:
+            self._engine_in_use.fix(self._steps)
+        if self._weighted_in_use is not None:
+            self._weighted_in_use.fix(self._steps)

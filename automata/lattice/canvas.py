@@ -1,0 +1,131 @@
+"""What the engines on a canvas machine have in common: its layout, the steps as classes, masks from classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from .boolean import ANY, FIRST_SET, expand
+from .machine import POP, CanvasMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .slots import Step
+
+
+class Layout:
+    """What a canvas machine is to the kernels, whatever the canvas: its pop nodes by symbol, where they land, the class of the end."""
+
+    def __init__(self, machine: CanvasMachine) -> None:
+        """Number the pop nodes."""
+        self.machine = machine
+        pops = np.flatnonzero(machine.kind == POP)
+        pops = pops[np.argsort(machine.symbol[pops], kind="stable")]
+        self.pops = pops.astype(np.int32)
+        self.pop_of = np.full(len(machine.kind), -1, np.int32)
+        self.pop_of[pops] = np.arange(len(pops))
+        self.by_symbol = np.searchsorted(machine.symbol[pops], np.arange(machine.n_symbols + 1)).astype(np.int32)
+        lands = machine.inner[pops]
+        self.landings, numbers = np.unique(lands[machine.kind[lands] != POP], return_inverse=True)
+        self.landing_of = np.full(len(pops), -1, np.int32)
+        self.landing_of[machine.kind[lands] != POP] = numbers
+        self.end_class = machine.end_class
+
+
+class CanvasEngine:
+    """A canvas under a canvas machine: exact for the machine's texts, slot counts included."""
+
+    def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
+        """Lay out the canvas; nothing is computed before the first question."""
+        self.layout = layout
+        self.machine = layout.machine
+        self.exact = layout.machine.exact
+        self._set_steps(steps)
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+    def fix(self, steps: Sequence[Step]) -> None:
+        """Go on with a canvas of the same steps, some of them fixed or opened."""
+        raise NotImplementedError
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        raise NotImplementedError
+
+    @property
+    def table_bytes(self) -> int:
+        """What the tables take that the canvas makes."""
+        raise NotImplementedError
+
+    def class_masks(self) -> npt.NDArray[np.uint64]:
+        """uint64[S, W]: the classes that may stand in each step."""
+        raise NotImplementedError
+
+    def _set_steps(self, steps: Sequence[Step]) -> None:
+        self.steps = list(steps)
+        sets: dict[frozenset[int], int] = {}
+        rows: list[npt.NDArray[np.uint64]] = []
+        classes: list[int] = []
+        class_of = self.machine.class_of
+        for step in steps:
+            if step.token is not None:
+                classes.append(int(class_of[step.token]))
+            elif step.allowed is None:
+                classes.append(ANY)
+            else:
+                number = sets.setdefault(step.allowed, len(sets))
+                if number == len(rows):
+                    row = np.zeros(self.machine.edge_classes.shape[1], np.uint64)
+                    for c in np.unique(class_of[sorted(step.allowed)]).tolist():
+                        row[c >> 6] |= np.uint64(1 << (c & 63))
+                    rows.append(row)
+                classes.append(FIRST_SET - number)
+        self._step_class = np.array(classes, np.int32)
+        self._skippable = np.array([step.skippable for step in steps], np.bool_)
+        self._allowed = np.array(rows, np.uint64).reshape(len(rows), self.machine.edge_classes.shape[1])
+
+    def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
+        holes = [step for step in self.steps if step.hole]
+        masks = self.class_masks()[np.array([step.hole for step in self.steps], np.bool_)]
+        class_of = self.machine.class_of
+        limited = {step.allowed for step in holes if step.allowed is not None}
+        if not limited:
+            return masks.view(np.uint32), class_of
+        inside = {allowed: np.isin(np.arange(len(class_of)), list(allowed)) for allowed in limited}
+        keys = np.stack([class_of, *inside.values()])
+        old, split = np.unique(keys, axis=1, return_inverse=True)
+        bits = np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little")[:, old[0]]
+        at = {allowed: 1 + k for k, allowed in enumerate(inside)}
+        for row, step in zip(bits, holes, strict=True):
+            if step.allowed is not None:
+                row &= old[at[step.allowed]].astype(np.uint8)
+        return packed(bits), split.reshape(-1).astype(np.int32)
+
+    def masks(self, rows: npt.NDArray[np.uint32]) -> None:
+        """Write the tokens of each hole into its row."""
+        holes = [i for i, step in enumerate(self.steps) if step.hole]
+        if not holes:
+            return
+        distinct, which = np.unique(self.class_masks()[holes], axis=0, return_inverse=True)
+        few = np.zeros((len(distinct), rows.shape[1]), np.uint32)
+        expand(self.machine.class_of, distinct, few)
+        np.take(few, which.reshape(-1), axis=0, out=rows)
+        for row, i in enumerate(holes):
+            allowed = self.steps[i].allowed
+            if allowed is not None:
+                ids = np.array(sorted(allowed), np.int64)
+                only = np.zeros_like(rows[row])
+                np.bitwise_or.at(only, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
+                rows[row] &= only
+
+
+def packed(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """uint32[n, words] of bits uint8[n, columns]."""
+    width = -bits.shape[1] % 32
+    packed_bits = np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little")
+    return np.ascontiguousarray(packed_bits).view(np.uint32)

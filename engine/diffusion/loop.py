@@ -1,0 +1,373 @@
+"""The loop of denoising under a constraint.
+
+A pass of the model gives logits for every slot.  The lattice says which tokens each open slot can have, which makes the laws that
+the policy sees; the policy says which slots to reveal; the lattice commits those of the proposals that go together.  What is
+certain is committed before the model is asked.
+
+Invariant: before and after every step some completion of exactly the remaining slots satisfies the constraint.  So nothing is ever
+drawn and thrown away, there is no dead end, no search with a time limit, and no repair at the end.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ...grammar.errors import InvalidSource
+from .beliefs import Beliefs, decided_slots, guesses, log_probabilities
+from .policies.adablock import AdaBlock
+from .policies.policy import Decision, highest
+from .result import Costs, Denoising, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .beliefs import Decided
+    from .canvas import Canvas
+    from .model import Denoiser, Ids, Scores
+    from .policies.policy import UnmaskPolicy
+    from .result import Event
+
+
+@dataclass(slots=True)
+class Track:
+    """One canvas on its way, and where its schedule stands.
+
+    Attributes:
+        canvas: its slots.
+        block: the active block; empty before the first, and before a block whose end depends on the model.
+        block_step: passes spent on the block.
+        block_steps: passes planned for it.
+        step: passes spent on the canvas.
+        frames: see ``Denoising``.
+        n_forced: slots that were certain.
+
+    """
+
+    canvas: Canvas
+    block: tuple[int, int] = (0, 0)
+    block_step: int = 0
+    block_steps: int = 1
+    step: int = 0
+    frames: list[Frame] = field(default_factory=list)
+    n_forced: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is open."""
+        return not self.canvas.open.any()
+
+    def copy(self) -> Track:
+        """Another track that goes on from here on its own."""
+        return replace(self, canvas=self.canvas.copy(), frames=list(self.frames))
+
+
+class Decoder:
+    """Denoises one canvas: what is the same for all of its steps."""
+
+    def __init__(
+        self,
+        model: Denoiser,
+        prompt: Ids,
+        policy: UnmaskPolicy,
+        *,
+        block: int | AdaBlock | None,
+        beyond: Literal["holes", "gap"],
+        steps: int | None,
+        temperature: float,
+        seed: int,
+    ) -> None:
+        """Keep the options; ``diffuse`` has checked them."""
+        self.model = model
+        self.prompt = prompt
+        self.policy = policy
+        self.block = block
+        self.beyond = beyond
+        self.steps = steps or 0
+        self.total = 1
+        self.temperature = temperature
+        self.rng = np.random.default_rng(seed)
+        self.costs = Costs()
+
+    # --- a whole decoding -------------------------------------------------------------------------------------------
+
+    def start(self, canvas: Canvas) -> Track:
+        """Lay out the schedule, and commit what is certain before the model has said anything."""
+        track = Track(canvas)
+        self._settle(track, {})
+        self.total = max(1, int(canvas.open.sum()))
+        self.steps = self.steps or self.total
+        return track
+
+    def run(self, track: Track) -> Track:
+        """Step until nothing is open, and as long after that as the policy edits."""
+        posts: int = getattr(self.policy, "post_steps", 0)
+        while True:
+            while not track.done:
+                self.enter_block(track)
+                if not track.done:
+                    self.step(track, self.ask([track]), 0)
+            if posts == 0:
+                return track
+            posts -= 1
+            track.block = (0, len(track.canvas))
+            if not self.step(track, self.ask([track]), 0, post=True):
+                return track
+
+    def ask(self, tracks: list[Track]) -> Scores:
+        """One pass of the model over some canvases of the same block."""
+        with self._timed("model"):
+            reach = tracks[0].block[1] if self.beyond == "gap" else len(tracks[0].canvas)
+            rows = [np.concatenate([self.prompt, t.canvas.ids[:reach]]) for t in tracks]
+            scores = self.model(np.stack(rows))
+        self.costs.n_forward += 1
+        self.costs.n_canvases += len(tracks)
+        return scores
+
+    # --- blocks -----------------------------------------------------------------------------------------------------
+
+    def enter_block(self, track: Track) -> None:
+        """Go on to the next block with open slots, if the present one has none."""
+        canvas = track.canvas
+        while not track.done and not canvas.open[slice(*track.block)].any():
+            start, length = track.block[1], len(canvas)
+            if isinstance(self.block, AdaBlock):  # its end is found in ``step``, from the model's proposals
+                start += int(np.argmax(canvas.open[start:]))
+                track.block = (start, self.block.reach(start, length) or length)
+                track.block_step = -1
+                return
+            stop = length if self.block is None else min(length, start + self.block)
+            self._begin_block(track, start, stop)
+            if self.beyond == "gap":
+                with self._timed("constraint"):
+                    canvas.narrow(stop)
+                self._settle(track, {})
+
+    def _begin_block(self, track: Track, start: int, stop: int) -> None:
+        track.block = (start, stop)
+        track.block_step = 0
+        open_slots = int(track.canvas.open[start:stop].sum())
+        track.block_steps = max(1, round(self.steps * open_slots / self.total))
+
+    def _find_block_end(self, track: Track, rule: AdaBlock, scores: Scores, row: int) -> None:
+        start, length = track.block[0], len(track.canvas)
+        track.block = (start, rule.reach(start, length))
+        beliefs = self.beliefs(track, scores, row, beyond=False)
+        stop = rule.stop(beliefs, start, length, track.canvas.constraint.vocab)
+        self._begin_block(track, start, stop)
+
+    # --- one step ---------------------------------------------------------------------------------------------------
+
+    def step(self, track: Track, scores: Scores, row: int, *, post: bool = False) -> bool:
+        """Decide, commit, and commit what has become certain; whether anything changed."""
+        if track.block_step < 0 and isinstance(self.block, AdaBlock):
+            self._find_block_end(track, self.block, scores, row)
+        beliefs = self.beliefs(track, scores, row, beyond=getattr(self.policy, "looks_beyond", False))
+        with self._timed("sampling"):
+            decision = self.policy.decide(beliefs)
+        may_reopen = post or track.step < self.steps  # after its plan a policy only reveals, so that decoding ends
+        events: dict[Event, list[int]] = {}
+        before = track.canvas.ids.copy()
+        with self._timed("constraint"):
+            if may_reopen:
+                self._remask(track, decision, events)
+                self._edit(track, decision, beliefs.decided, events)
+            if len(beliefs):
+                self._reveal(track, decision, beliefs, events, scores, row)
+        track.step += 1
+        track.block_step += 1
+        changed = bool((track.canvas.ids != before).any())
+        if changed:
+            self.costs.n_steps += 1
+            self._settle(track, events)
+        elif not post:
+            self.costs.n_resamples += 1
+            self._rescue(track, beliefs, events, scores, row)
+        return changed
+
+    def beliefs(self, track: Track, scores: Scores, row: int, *, beyond: bool) -> Beliefs:
+        """The laws of the open slots of the block, or of all that the lattice's window holds."""
+        canvas, (start, stop) = track.canvas, track.block
+        with self._timed("constraint"):
+            slots = canvas.open_slots()
+            masks = canvas.masks() if len(slots) else np.zeros((0, 1), np.uint32)
+        in_block = (slots >= start) & (slots < stop)
+        if not beyond:
+            slots, masks, in_block = slots[in_block], masks[in_block], in_block[in_block]
+        with self._timed("model"):
+            rows = scores.rows(row, slots + len(self.prompt)) if len(slots) else np.zeros((0, 1), np.float32)
+        with self._timed("sampling"):
+            found = guesses(rows, masks, self.temperature, self.rng)
+            vocab = canvas.constraint.vocab
+            left = int(in_block.sum())
+            return Beliefs(
+                slots=slots,
+                tokens=np.array([g.token for g in found], np.int64),
+                confidence=np.array([g.confidence for g in found], np.float64),
+                margin=np.array([g.margin for g in found], np.float64),
+                logit_gap=np.array([g.logit_gap for g in found], np.float64),
+                entropy=np.array([g.entropy for g in found], np.float64),
+                in_block=in_block,
+                block=track.block,
+                quota=-(-left // max(1, track.block_steps - track.block_step)),
+                step=track.step,
+                steps=self.steps,
+                ends=np.array([g.token in vocab.eos_ids for g in found], np.bool_),
+                decided=self._decided(track, scores, row),
+                rng=self.rng,
+            )
+
+    def _decided(self, track: Track, scores: Scores, row: int) -> Decided | None:
+        if not getattr(self.policy, "reads_decided", False):
+            return None
+        canvas, (start, stop) = track.canvas, track.block
+        slots = np.flatnonzero(~canvas.open[start:stop] & ~canvas.given[start:stop]).astype(np.int64) + start
+        rows = scores.rows(row, slots + len(self.prompt)) if len(slots) else np.zeros((0, 1), np.float32)
+        return decided_slots(rows, slots, canvas.ids[slots], canvas.confidence[slots], canvas.mask_id)
+
+    def _remask(self, track: Track, decision: Decision, events: dict[Event, list[int]]) -> None:
+        slots = self._own(track, decision.remask)
+        if len(slots):
+            track.canvas.reopen(slots)
+            _note(events, "remask", slots)
+
+    def _own(self, track: Track, slots: Ids) -> Ids:
+        """Those of some slots that a policy may change: decided ones of the block, the caller's left out."""
+        canvas, (start, stop) = track.canvas, track.block
+        own = ~canvas.open & ~canvas.given
+        return np.array([i for i in np.unique(slots).tolist() if start <= i < stop and own[i]], np.int64)
+
+    def _edit(self, track: Track, decision: Decision, decided: Decided | None, events: dict[Event, list[int]]) -> None:
+        """Open the slots, propose the new tokens, then the old ones where a new one was refused; what neither suits stays open."""
+        slots = self._own(track, decision.edits)
+        if not len(slots) or decided is None:
+            return
+        canvas = track.canvas
+        at = np.searchsorted(decided.slots, slots)
+        known = decided.proposals[at] < canvas.constraint.vocab.size
+        slots, at = slots[known], at[known]
+        canvas.reopen(slots)
+        new = canvas.commit(slots, decided.proposals[at], decided.proposal_probability[at])
+        old = slots[~new]
+        kept = canvas.commit(old, decided.tokens[at[~new]], decided.confidence[at[~new]])
+        _note(events, "edit", slots[new])
+        _note(events, "remask", old[~kept])
+
+    def _reveal(
+        self,
+        track: Track,
+        decision: Decision,
+        beliefs: Beliefs,
+        events: dict[Event, list[int]],
+        scores: Scores,
+        row: int,
+    ) -> None:
+        canvas = track.canvas
+        if decision.fill:
+            _note(events, "fill", canvas.fill(self._log_probabilities(track, scores, row)))
+            return
+        reveal = decision.reveal & beliefs.in_block
+        if not reveal.any():
+            reveal = highest(beliefs.confidence, 1, beliefs.in_block)
+        if decision.end is not None:
+            end = int(np.searchsorted(beliefs.slots, decision.end))
+            kept = canvas.commit(
+                beliefs.slots[end : end + 1], beliefs.tokens[end : end + 1], beliefs.confidence[end : end + 1]
+            )
+            _note(events, "reveal", beliefs.slots[end : end + 1][kept])
+            reveal &= beliefs.slots < decision.end
+        chosen = np.flatnonzero(reveal)
+        kept = canvas.commit(beliefs.slots[chosen], beliefs.tokens[chosen], beliefs.confidence[chosen])
+        _note(events, "reveal", beliefs.slots[chosen[kept]])
+
+    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]], scores: Scores, row: int) -> None:
+        """Where masks are a relaxation, all proposals may be refused: the best slot of a completion that is verified goes in."""
+        with self._timed("constraint"):
+            tokens = track.canvas.best(self._log_probabilities(track, scores, row))
+            if tokens is None:
+                raise AssertionError("no proposal was kept, and there is no completion at hand")
+            slots = track.canvas.open_slots()
+            best = int(np.argmax(np.where(beliefs.in_block, beliefs.confidence, -1)))
+            at = slots == beliefs.slots[best]
+            kept = track.canvas.commit(slots[at], tokens[at], beliefs.confidence[best : best + 1])
+            filled = slots[at] if kept.all() else track.canvas.fill(self._log_probabilities(track, scores, row))
+        _note(events, "reveal" if kept.all() else "fill", filled)
+        self._settle(track, events)
+
+    def _log_probabilities(self, track: Track, scores: Scores, row: int) -> Any:  # noqa: ANN401 - float64 [open slots, V]
+        rows = scores.rows(row, track.canvas.open_slots() + len(self.prompt))
+        return log_probabilities(rows, track.canvas.constraint.vocab.size)
+
+    def _settle(self, track: Track, events: dict[Event, list[int]]) -> None:
+        with self._timed("constraint"):
+            forced, tail = track.canvas.settle()
+        track.n_forced += len(forced)
+        _note(events, "forced", forced)
+        _note(events, "tail", tail)
+        if events or not track.frames:
+            track.frames.append(Frame(track.canvas.ids.copy(), events, self.costs.n_forward))
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.costs.seconds[what] += perf_counter() - began
+
+    # --- the result -------------------------------------------------------------------------------------------------
+
+    def finish(self, track: Track) -> Denoising:
+        """Check the canvas token by token, and report."""
+        canvas = track.canvas
+        vocab = canvas.constraint.vocab
+        with self._timed("constraint"), canvas.constraint.session() as session:
+            state = session.start
+            for token in canvas.ids.tolist():
+                state = session.advance(state, token)
+            if not session.is_accepting(state):
+                raise AssertionError("the completed canvas does not satisfy the constraint")
+        ends = np.isin(canvas.ids, vocab.eos_ids)
+        tokens = canvas.ids[: int(np.argmax(ends))].tolist() if ends.any() else canvas.ids.tolist()
+        data = b"".join(vocab.tokens[t] or b"" for t in tokens)
+        return Denoising(
+            text=data.decode("utf-8", errors="replace"),
+            data=data,
+            tokens=tokens,
+            ids=canvas.ids.copy(),
+            mask_id=canvas.mask_id,
+            history=track.frames,
+            n_steps=self.costs.n_steps,
+            n_forward=self.costs.n_forward,
+            n_canvases=self.costs.n_canvases,
+            n_forced=track.n_forced,
+            n_rejected=canvas.n_rejected,
+            n_resamples=self.costs.n_resamples,
+            model_seconds=self.costs.seconds["model"],
+            constraint_seconds=self.costs.seconds["constraint"],
+            sampling_seconds=self.costs.seconds["sampling"],
+        )
+
+
+def _note(events: dict[Event, list[int]], event: Event, slots: Ids) -> None:
+    if len(slots):
+        events[event] = sorted([*events.get(event, []), *slots.tolist()])
+
+
+def check_schedule(*, temperature: float, steps: int | None, block: int | AdaBlock | None) -> None:
+    """Refuse a schedule that cannot be followed.
+
+    Raises:
+        InvalidSource: a number is out of its range.
+
+    """
+    if not (temperature >= 0 and np.isfinite(temperature)):
+        raise InvalidSource(f"temperature {temperature} is not a finite number from 0 up", where="temperature")
+    if steps is not None and steps < 1:
+        raise InvalidSource(f"{steps} steps reveal nothing", where="steps")
+    if isinstance(block, int) and block < 1:
+        raise InvalidSource(f"a block of {block} slots holds nothing", where="block")

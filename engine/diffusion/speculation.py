@@ -1,0 +1,75 @@
+"""The loop of FreeDave: drafts of several steps, verified in one pass.
+
+See ``policies.freedave`` for the method.  A draft is a step taken on the logits of an earlier canvas; the same step on the canvas' own
+logits is the truth.  Masks and joint commits depend on the canvas alone, so both are the same function.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .loop import Decoder, Track
+    from .model import Scores
+
+
+def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Track:
+    """Step until nothing is open; every canvas on the way is one that plain decoding passes through."""
+    if track.done:
+        return track
+    decoder.enter_block(track)
+    if track.done:
+        return track
+    scores, row = decoder.ask([track]), 0
+    steps = decoder.costs.n_steps
+    while True:
+        chain = _chain(decoder, track, scores, row, drafts)
+        if chain[0].done:
+            steps += 1
+            track = chain[0]
+            break
+        scores = decoder.ask([t for t in chain if not t.done])
+        row = 0
+        steps += 1
+        while row + 1 < len(chain):
+            truth = chain[row].copy()
+            decoder.step(truth, scores, row)
+            decoder.enter_block(truth)
+            if not np.array_equal(truth.canvas.ids, chain[row + 1].canvas.ids):
+                truth.canvas.close()
+                break
+            chain[row + 1].canvas.close()
+            row += 1
+            chain[row] = truth  # the same canvas, with a schedule that no draft has touched
+            steps += 1
+            if chain[row].done:
+                break
+        for i, other in enumerate(chain):
+            if i != row:
+                other.canvas.close()
+        track = chain[row]
+        if track.done:
+            break
+    decoder.costs.n_steps = steps  # those of the canvases that were reached; steps on drafts were counted as well
+    return track
+
+
+def _chain(decoder: Decoder, track: Track, scores: Scores, row: int, drafts: int) -> list[Track]:
+    """Up to ``drafts`` canvases, each one step further on the same logits; the first is certain.  One block's at most."""
+    chain: list[Track] = []
+    current = track
+    while len(chain) < drafts:
+        following = current.copy()
+        decoder.step(following, scores, row)
+        decoder.enter_block(following)
+        moved = decoder.beyond == "gap" and following.block != track.block and not following.done
+        if moved and chain:  # the model reads up to a block's end, and a batch has one length
+            following.canvas.close()
+            break
+        chain.append(following)
+        if following.done or moved:  # the logits at hand know nothing of the next block
+            break
+        current = following
+    return chain
