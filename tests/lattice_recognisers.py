@@ -105,9 +105,7 @@ class Earley(Recogniser):
                     if isinstance(name, str):
                         new |= {(name, b, 0, len(columns) - 1) for b in self.rules[name]}
                 else:
-                    new |= {
-                        (h, b, d + 1, o) for h, b, d, o in columns[origin] if d < len(b) and b[d] == head
-                    }
+                    new |= {(h, b, d + 1, o) for h, b, d, o in columns[origin] if d < len(b) and b[d] == head}
             if new <= here:
                 return columns
             here |= new
@@ -211,7 +209,9 @@ class Json(Recogniser):
                 place = place[name]
             return self._in_order(place, value)
         if "anyOf" in schema:
-            branches = (self.validator.evolve(schema={**b, "$defs": self.schema.get("$defs", {})}) for b in schema["anyOf"])
+            branches = (
+                self.validator.evolve(schema={**b, "$defs": self.schema.get("$defs", {})}) for b in schema["anyOf"]
+            )
             return any(
                 v.is_valid(value) and self._in_order(b, value) for v, b in zip(branches, schema["anyOf"], strict=True)
             )

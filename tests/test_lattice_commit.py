@@ -99,7 +99,9 @@ def test_one_token_of_several_for_a_slot_is_kept() -> None:
         assert lattice.holes == []
         assert lattice.feasible()
     with sg.Lattice(of.constraint, [sg.HOLE, sg.HOLE]) as lattice:
-        assert lattice.commit([(1, b), (1, a), (1, b)], [1.0, 1.5, 1.0]) == [(1, b), (1, b)], "the same twice weighs twice"
+        assert lattice.commit([(1, b), (1, a), (1, b)], [1.0, 1.5, 1.0]) == [(1, b), (1, b)], (
+            "the same twice weighs twice"
+        )
 
 
 def test_nothing_is_kept_outside_of_what_a_hole_allows() -> None:

@@ -32,7 +32,9 @@ def test_marginals_and_mass_are_exact(family: str, name: str) -> None:
     """To 1e-9, and the mass as well; where a machine cannot tell runs from texts, or a gap is open, a typed error."""
     of = world(family, name)
     draw = random.Random(name)
-    assert sum(marginals(of, canvas(of, draw, gaps=draw.random() < 0.2), draw) for _ in range(size(12, plain=2))) >= size(4, plain=0)
+    assert sum(
+        marginals(of, canvas(of, draw, gaps=draw.random() < 0.2), draw) for _ in range(size(12, plain=2))
+    ) >= size(4, plain=0)
 
 
 @given(data=st.data())
@@ -65,7 +67,9 @@ def test_marginals_of_very_many_canvases(family: str, name: str) -> None:
     """Some hundred canvases of each language."""
     of = world(family, name)
     draw = random.Random(name * 2)
-    assert sum(marginals(of, canvas(of, draw, gaps=False), draw) for _ in range(size(100, plain=5))) >= size(30, plain=1)
+    assert sum(marginals(of, canvas(of, draw, gaps=False), draw) for _ in range(size(100, plain=5))) >= size(
+        30, plain=1
+    )
 
 
 def sampled(of: World, draw: random.Random, canvases_wanted: int, draws: int) -> int:
