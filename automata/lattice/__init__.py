@@ -1,0 +1,257 @@
+"""The lattice: can these slots still be filled, and with what?  Exact, slot counts included.
+
+A lattice is a row of slots: a fixed token, a hole (exactly one token), or a gap (between two bounds).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ...grammar.errors import InvalidSource, Unsupported
+from .layered import LayeredEngine
+from .slots import HOLE, Gap, Hole, Slot, Step, unroll
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+
+    from ..constraint import Constraint
+
+__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot"]
+
+DEFAULT_MAX_LAYER: Final = 20_000
+
+Proposal = tuple[int, int]
+"""A slot of the canvas, and a token to fix there."""
+
+
+class Fill(NamedTuple):
+    """One accepted filling.
+
+    Attributes:
+        tokens: the whole canvas, fixed tokens and gaps' tokens included.
+        log_prob: the summed log probability of the holes' tokens, as the caller gave them.
+
+    """
+
+    tokens: list[int]
+    log_prob: float
+
+
+class Lattice:
+    """A row of slots under a constraint.  A context manager.
+
+    A canvas is accepted if the text before its first end-of-sequence token, or all of it, is a member; after an end-of-sequence token
+    only end-of-sequence and padding may follow.  Rows of masks and of log probabilities belong to the holes that are left, in order.
+
+    Attributes:
+        constraint: the constraint that the whole canvas must satisfy.
+        slots: the canvas as it stands; a commit puts tokens in it.
+
+    """
+
+    def __init__(self, constraint: Constraint, slots: Sequence[Slot], *, max_layer: int = DEFAULT_MAX_LAYER) -> None:
+        """Lay out the canvas; nothing is computed before the first question.
+
+        Args:
+            constraint: the constraint.
+            slots: token ids, ``HOLE``, ``Hole(allowed=ids)``, ``Gap(least, most)``.
+            max_layer: the most states that one layer may have, where states are followed one by one.
+
+        Raises:
+            InvalidSource: a slot is none of these, or out of range.
+
+        """
+        self.constraint = constraint
+        self.slots = tuple(slots)
+        self._steps = unroll(self.slots, constraint.vocab.size)
+        self._layered = LayeredEngine(constraint, self._steps, max_layer=max_layer)
+
+    @property
+    def exact(self) -> bool:
+        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ."""
+        return True
+
+    def close(self) -> None:
+        """Free the lattice's states."""
+        self._layered.close()
+
+    def __enter__(self) -> Self:
+        """Nothing to do: the lattice is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the lattice."""
+        self.close()
+
+    @property
+    def holes(self) -> list[int]:
+        """The slots that are holes still, in order: what the rows belong to."""
+        return [step.slot for step in self._steps if step.hole]
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        return self._layered.feasible()
+
+    def masks(self, out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
+        """Rows uint32[holes, words]: for each hole, in order, the tokens with which the rest can still be filled."""
+        rows = self._empty_rows(out)
+        self._layered.masks(rows)
+        return rows
+
+    def class_masks(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """The same by classes of tokens: uint32[holes, ceil(C/32)] and the class int32[V] of each token.
+
+        Token v may fill hole h iff bit ``c & 31`` of word ``[h, c >> 5]`` is set, c being the class of v.
+        """
+        rows = self.masks()
+        bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
+        columns, class_of = np.unique(bits.T, axis=0, return_inverse=True) if len(rows) else (bits.T[:1], bits[0])
+        width = -len(columns) % 32
+        packed = np.packbits(np.pad(columns.T, ((0, 0), (0, width))), axis=1, bitorder="little")
+        return np.ascontiguousarray(packed).view(np.uint32), class_of.reshape(-1).astype(np.int32)
+
+    def commit(self, proposals: Iterable[Proposal], weights: Sequence[float] | None = None) -> list[Proposal]:
+        """Fix tokens in slots: the compatible proposals of greatest total weight, jointly, so that the canvas can still be filled.
+
+        Args:
+            proposals: (slot, token) each; a slot may have several, of which one at most is kept.
+            weights: what each is worth, positive; 1 each if not given.
+
+        Returns:
+            The proposals that were kept, in their order.  None is where the canvas cannot be filled at all.
+
+        Raises:
+            InvalidSource: a slot is a gap or not of the canvas, or a weight is not positive.
+
+        """
+        listed = self._checked(proposals, weights)
+        bonus: dict[int, dict[int, float]] = {}
+        for (slot, token), weight in listed:
+            at = bonus.setdefault(self._step_of(slot), {})
+            at[token] = at.get(token, 0.0) + weight
+        found = self._layered.best(self._layered.proposed(bonus))
+        if found is None:
+            return []
+        kept = [(slot, token) for (slot, token), _ in listed if found[0][self._step_of(slot)] == token]
+        self._fix(kept)
+        return kept
+
+    def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
+        """The accepted filling of greatest summed log probability; None if there is none.
+
+        Args:
+            log_probs: float[holes, V], -inf for what must not be.
+
+        """
+        found = self._layered.best(self._layered.weighted(self._weights(log_probs)))
+        return None if found is None else Fill([t for t in found[0] if t >= 0], found[1])
+
+    def sample(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Fill | None:
+        """An accepted filling, drawn with probability proportional to the product of its tokens' probabilities; None if there is none.
+
+        Raises:
+            Unsupported: the canvas has gaps.
+
+        """
+        weights = self._weights(log_probs)
+        tokens = self._layered.sample(weights, rng)
+        if tokens is None:
+            return None
+        chosen = [token for token, step in zip(tokens, self._steps, strict=True) if step.hole]
+        return Fill(tokens, float(weights[np.arange(len(chosen)), chosen].sum()))
+
+    def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """float64[holes, V]: the log probability of each token in each hole, among accepted fillings; -inf throughout if there are none.
+
+        Raises:
+            Unsupported: the canvas has gaps.
+
+        """
+        return self._layered.log_marginals(self._weights(log_probs))
+
+    def log_mass(self, log_probs: npt.ArrayLike) -> float:
+        """The log of the summed probability of all accepted fillings.
+
+        Raises:
+            Unsupported: the canvas has gaps.
+
+        """
+        return self._layered.log_mass(self._weights(log_probs))
+
+    def min_slots(self) -> int | None:
+        """The least number of tokens that the whole canvas can have, gaps being as short as may be; None if it cannot be filled."""
+        found = self._layered.best(self._layered.counted())
+        return None if found is None else -int(found[1])
+
+    def explain(self, slot: int, token: int) -> str:
+        """One sentence: whether a token may stand in a hole, and if not, why."""
+        step = self._steps[self._step_of(slot)]
+        data = self.constraint.vocab.tokens[token] if 0 <= token < self.constraint.vocab.size else None
+        name = f"token {token}" if data is None else repr(data.decode("utf-8", "backslashreplace"))
+        if step.token is not None:
+            return f"slot {slot} is fixed to token {step.token}"
+        if step.allowed is not None and token not in step.allowed:
+            return f"{name} is not among the ids that slot {slot} allows"
+        if not self.feasible():
+            return f"no filling of the canvas satisfies the constraint, with {name} in slot {slot} or without"
+        row = self.masks()[self.holes.index(slot)]
+        if int(row[token >> 5]) >> (token & 31) & 1:
+            return f"{name} may stand in slot {slot}"
+        return f"{name} cannot stand in slot {slot}: no filling of the other slots goes with it"
+
+    # --- what the methods share -------------------------------------------------------------------------------------
+
+    def _empty_rows(self, out: npt.NDArray[np.uint32] | None) -> npt.NDArray[np.uint32]:
+        shape = (sum(step.hole for step in self._steps), self.constraint.vocab.words)
+        if out is None:
+            return np.zeros(shape, np.uint32)
+        if out.shape != shape or out.dtype != np.uint32 or not out.flags.c_contiguous:
+            raise InvalidSource(f"out must be a contiguous uint32 array of shape {shape}")
+        out[:] = 0
+        return out
+
+    def _weights(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        weights = np.asarray(log_probs, np.float64)
+        shape = (sum(step.hole for step in self._steps), self.constraint.vocab.size)
+        if weights.shape != shape:
+            raise InvalidSource(f"log_probs must have the shape {shape}: a row for each hole, a column for each token")
+        if np.isnan(weights).any() or (weights == np.inf).any():
+            raise InvalidSource("log_probs must be numbers below infinity")
+        if any(step.token is None and not step.hole for step in self._steps):
+            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
+        return weights
+
+    def _checked(
+        self, proposals: Iterable[Proposal], weights: Sequence[float] | None
+    ) -> list[tuple[Proposal, float]]:
+        listed = [(int(slot), int(token)) for slot, token in proposals]
+        worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
+        if len(worth) != len(listed):
+            raise InvalidSource(f"{len(listed)} proposals have {len(worth)} weights")
+        for (slot, token), weight in zip(listed, worth, strict=True):
+            if not weight > 0 or weight == np.inf:
+                raise InvalidSource(f"the weight {weight} is not a positive number", where=f"slot {slot}")
+            if not 0 <= token < self.constraint.vocab.size:
+                raise InvalidSource(f"{token} is not a token id", where=f"slot {slot}")
+            self._step_of(slot)
+        return list(zip(listed, worth, strict=True))
+
+    def _step_of(self, slot: int) -> int:
+        """The one step of a slot that is no gap."""
+        if not 0 <= slot < len(self.slots) or isinstance(self.slots[slot], Gap):
+            raise InvalidSource("a token can only stand in a slot that is fixed or a hole", where=f"slot {slot}")
+        return next(i for i, step in enumerate(self._steps) if step.slot == slot)
+
+    def _fix(self, kept: Sequence[Proposal]) -> None:
+        slots = list(self.slots)
+        for slot, token in kept:
+            slots[slot] = token
+            self._steps[self._step_of(slot)] = Step(slot, token=token)
+        self.slots = tuple(slots)
+        self._layered.fix(self._steps)
