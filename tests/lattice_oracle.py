@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from lattice_recognisers import Recogniser, subtexts
+from lattice_recognisers import Recogniser, layers
 
 import syntagma as sg
 
@@ -43,8 +43,9 @@ class World:
         longest: int = 5,
         ends: int = 1,
         pads: int = 1,
+        most: int = 1 << 20,
     ) -> None:
-        """Try every text."""
+        """Try every text; canvases are shorter, though of three tokens at least, where more than ``most`` texts would be tried."""
         n = len(texts)
         self.source = source
         self.vocab = sg.Vocabulary(
@@ -52,10 +53,15 @@ class World:
             eos_ids=range(n + 1, n + 1 + ends),
             pad_ids=range(n + 1 + ends, n + 1 + ends + pads),
         )
-        self.longest = longest
         self.recogniser = recogniser
         distinct = sorted({t for t in texts if t})
-        self.members = {text for text in subtexts(distinct, longest, recogniser) if recogniser.member(text)}
+        tried: set[bytes] = set()
+        for n, layer in enumerate(layers(distinct, longest, recogniser)):
+            if n > 3 and len(tried) + len(layer) > most:
+                break
+            tried |= layer
+            self.longest = n
+        self.members = {text for text in tried if recogniser.member(text)}
         self.prefixes = {text[:i] for text in self.members for i in range(len(text) + 1)}
         self._completable: dict[tuple[bytes, int], bool] = {}
 
@@ -156,33 +162,38 @@ class Truth:
         """Whether some filling is these tokens, one after the other."""
         return any(tuple(t for part in filling for t in part) == tuple(tokens) for filling in self.fillings)
 
-    def value(self, filling: Filling, log_probs: np.ndarray) -> float:
-        """The sum of the log probabilities of its tokens in holes."""
-        return float(sum(log_probs[k, token] for k, token in enumerate(self.in_holes(filling))))
+    def values(self, log_probs: np.ndarray) -> list[float]:
+        """For each filling the sum of the log probabilities of its tokens in holes."""
+        rows = log_probs.tolist()
+        return [sum(row[f[i][0]] for row, i in zip(rows, self.holes, strict=True)) for f in self.fillings]
 
     def best(self, log_probs: np.ndarray) -> float:
         """The greatest value of a filling; minus infinity where there is none."""
-        return max((self.value(filling, log_probs) for filling in self.fillings), default=-math.inf)
+        return max(self.values(log_probs), default=-math.inf)
 
     def joint(self, log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
         """The probability of each tuple of tokens in the holes, given that the canvas is accepted (canvases without gaps)."""
-        assert not any(isinstance(slot, sg.Gap) for slot in self.slots)
-        weights = {self.in_holes(f): self.value(f, log_probs) for f in self.fillings}
-        top = max(weights.values())
-        total = sum(math.exp(w - top) for w in weights.values())
-        return {tokens: math.exp(w - top) / total for tokens, w in weights.items() if w > -math.inf}
+        assert not any(isinstance(slot, sg.Gap) and slot.most for slot in self.slots)
+        values = self.values(log_probs)
+        top = max(values)
+        total = sum(math.exp(value - top) for value in values)
+        return {
+            self.in_holes(filling): math.exp(value - top) / total
+            for filling, value in zip(self.fillings, values, strict=True)
+            if value > -math.inf
+        }
 
     def log_z(self, log_probs: np.ndarray) -> float:
         """The log of the total weight of the accepted fillings."""
-        return float(np.logaddexp.reduce([self.value(f, log_probs) for f in self.fillings]))
+        return float(np.logaddexp.reduce(self.values(log_probs)))
 
     def log_marginals(self, log_probs: np.ndarray) -> np.ndarray:
         """float64[holes, vocabulary]: the log probability of each token in each hole, given that the canvas is accepted."""
-        found = np.full((len(self.holes), self.world.vocab.size), -math.inf)
+        found = np.zeros((len(self.holes), self.world.vocab.size))
         for tokens, probability in self.joint(log_probs).items():
-            for k, token in enumerate(tokens):
-                found[k, token] = np.logaddexp(found[k, token], math.log(probability))
-        return found
+            found[range(len(tokens)), tokens] += probability
+        with np.errstate(divide="ignore"):
+            return np.log(found)
 
     def compatible(self, proposals: Sequence[Proposal]) -> bool:
         """Whether some filling has all of these tokens in these slots."""

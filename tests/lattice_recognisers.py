@@ -251,13 +251,13 @@ class LarkText(Recogniser):
         return True
 
 
-def subtexts(tokens: Sequence[bytes], longest: int, recogniser: Recogniser) -> Iterator[bytes]:
-    """The different texts of up to ``longest`` tokens that are not known to lead nowhere."""
+def layers(tokens: Sequence[bytes], longest: int, recogniser: Recogniser) -> Iterator[set[bytes]]:
+    """By number of tokens, the texts that no fewer spell and that are not known to lead nowhere; the empty text first."""
     layer = {b""}
     seen = set(layer)
-    yield b""
+    yield layer
     for _ in range(longest):
         layer = {text + token for text in layer for token in tokens} - seen
         layer = {text for text in layer if recogniser.viable(text)}
         seen |= layer
-        yield from layer
+        yield layer

@@ -250,7 +250,7 @@ def world(family: str, name: str) -> World:
 
 # -- strategies -----------------------------------------------------------------------------------------------------------
 
-TEXTS = st.lists(st.text("ab", min_size=2, max_size=4), max_size=5)
+TEXTS = st.lists(st.text("ab", min_size=2, max_size=3), max_size=5)
 
 
 @st.composite
@@ -280,11 +280,14 @@ def random_worlds(draw: st.DrawFn) -> World:
     ends, pads = draw(st.sampled_from([(1, 0), (1, 1), (2, 1)]))
     if draw(st.booleans()):
         pattern = as_pattern(draw(parts((), exceptions=False)))
-        return World(sg.Regex(pattern), tokens, Pattern(pattern), longest=5, ends=ends, pads=pads)
+        return World(sg.Regex(pattern), tokens, Pattern(pattern), longest=5, ends=ends, pads=pads, most=FEW)
     rules: Rules = draw(grammars(exceptions=False))
     recogniser = Earley(productions(rules), NAMES[0])
-    return World(sg.Gbnf(written(rules, "gbnf")), tokens, recogniser, longest=5, ends=ends, pads=pads)
+    return World(sg.Gbnf(written(rules, "gbnf")), tokens, recogniser, longest=5, ends=ends, pads=pads, most=FEW)
 
+
+FEW = 2000
+"""Texts that are tried of a random language."""
 
 # -- random languages from a seed ----------------------------------------------------------------------------------------------
 
@@ -362,16 +365,18 @@ def random_world(draw: random.Random, family: str) -> World:
         used = draw.sample(letters, draw.choice([8, 8, 6, 5]))
         tokens = used + draw.sample(FRAGMENTS, 12 - len(used))
         source = sg.JsonSchema(schema, whitespace="compact", property_order=order)  # type: ignore[arg-type]
-        return World(source, tokens, Json(schema, order=order), longest=5, ends=ends, pads=pads)
+        return World(source, tokens, Json(schema, order=order), longest=5, ends=ends, pads=pads, most=10 * FEW)
     letters = [b"a", b"b"] if family == "regular" else [b"a", b"b", b"c"]
     used = letters if draw.random() < 0.8 else draw.sample(letters, len(letters) - 1)
     tokens = used + [b"".join(draw.choices(letters, k=draw.randint(2, 4))) for _ in range(draw.randint(0, 5))]
     if family == "regular":
         pattern = random_pattern(draw)
-        return World(sg.Regex(pattern), tokens, Pattern(pattern), longest=5, ends=ends, pads=pads)
+        return World(sg.Regex(pattern), tokens, Pattern(pattern), longest=5, ends=ends, pads=pads, most=FEW)
     rules = of_productions(random_productions(draw))
     recogniser = Earley(productions(rules), "S")
-    return World(sg.Gbnf(written(rules, "gbnf"), start="S"), tokens, recogniser, longest=5, ends=ends, pads=pads)
+    return World(
+        sg.Gbnf(written(rules, "gbnf"), start="S"), tokens, recogniser, longest=5, ends=ends, pads=pads, most=FEW
+    )
 
 
 # -- canvases -------------------------------------------------------------------------------------------------------------

@@ -113,6 +113,17 @@ def test_a_canvas_without_slots_is_the_empty_text() -> None:
             assert lattice.min_slots() == (0 if member else None)
 
 
+def test_a_canvas_without_holes_has_no_rows() -> None:
+    """Neither masks nor masks by class have a row; every token has a class all the same."""
+    of = world("regular", "pairs")
+    for slots in ([], [0, 1], [sg.Gap(0, 2)]):
+        with sg.Lattice(of.constraint, slots) as lattice:
+            assert lattice.masks().shape == (0, of.vocab.words)
+            rows, class_of = lattice.class_masks()
+            assert len(rows) == 0
+            assert class_of.shape == (of.vocab.size,)
+
+
 def test_a_gap_of_nothing_is_nothing() -> None:
     """``Gap(0, 0)`` between two slots changes no mask."""
     of = world("regular", "pairs")
