@@ -1,0 +1,211 @@
+"""Token classes by partition refinement: tokens that the same runs of tokens hold are one class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .. import layout as lay
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+SEED = 0x5EED
+
+
+@dataclass(slots=True)
+class Runs:
+    """The different runs of tokens of a machine's edges: where each lies in R, how long it is, and which tokens are left out."""
+
+    store: Store
+    deltas: list[npt.NDArray[np.int64]]
+    numbers: dict[tuple[int, int, int], int] = field(default_factory=dict)
+
+    def number(self, at: int, n: int, delta: int) -> int:
+        """The number of a run."""
+        return self.numbers.setdefault((at, n, delta), len(self.numbers))
+
+    def left_out(self) -> npt.NDArray[np.uint32]:
+        """Packed rows uint32[deltas, words] of the tokens that are left out of runs."""
+        a = self.store.arena.a
+        n_trie = int(a[lay.H_TRIE])
+        rows = np.zeros((max(1, len(self.deltas)), self.store.words), np.uint32)
+        ends = a[lay.TR : lay.TR + n_trie] >> lay.T_TOKEN_SHIFT
+        for row, ranges in zip(rows, self.deltas, strict=False):
+            for first, end in ranges.tolist():
+                for token in (ends[first:end][ends[first:end] > 0] - 1).tolist():
+                    same = token
+                    while same >= 0:
+                        row[same >> 5] |= np.uint32(1 << (same & 31))
+                        same = int(a[lay.TR + n_trie + same])
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A partition.
+
+    Attributes:
+        class_of: int32[V]; 0 for tokens of no run.
+        n_classes: how many classes, the dead one included.
+        classes: uint64[runs, W], the classes of each run.
+        end: uint64[W], the class of end-of-sequence, which is there even where no token is.
+        pad: uint64[W], the class of padding, empty if there is none.
+
+    """
+
+    class_of: npt.NDArray[np.int32]
+    n_classes: int
+    classes: npt.NDArray[np.uint64]
+    end: npt.NDArray[np.uint64]
+    pad: npt.NDArray[np.uint64]
+
+
+@njit(cache=True, nogil=True)
+def sign(r, words, at, n, delta, left_out, marks, signature):
+    """Add each run's mark to the signatures of its tokens.
+
+    Args:
+        r: the arena's packed rows and lists.
+        words: the width of a packed row.
+        at: int64[runs], offset of the list, or -1 - the offset of packed bits.
+        n: int64[runs], how many tokens.
+        delta: int64[runs], the row of ``left_out``, or -1.
+        left_out: uint32[deltas, words].
+        marks: uint64[runs], a random number for each.
+        signature: uint64[32 * words].
+
+    """
+    for k in range(len(at)):
+        d = delta[k]
+        mark = marks[k]
+        if at[k] >= 0:
+            for i in range(at[k], at[k] + n[k]):
+                t = np.int64(r[i])
+                if d < 0 or not (left_out[d, t >> 5] >> np.uint32(t & 31)) & np.uint32(1):
+                    signature[t] += mark
+            continue
+        first = -1 - at[k]
+        for w in range(words):
+            bits = r[first + w]
+            if d >= 0:
+                bits &= ~left_out[d, w]
+            if bits == 0:
+                continue
+            for b in range(32):
+                if (bits >> np.uint32(b)) & np.uint32(1):
+                    signature[32 * w + b] += mark
+
+
+@njit(cache=True, nogil=True)
+def hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
+    """Find the classes of each run; returns the number of runs that hold a class in part (0, but for chance).
+
+    Args:
+        r: like ``words``, ``at``, ``n``, ``delta`` and ``left_out`` as for ``sign``.
+        words: see there.
+        at: see there.
+        n: see there.
+        delta: see there.
+        left_out: see there.
+        class_of: int32[32 * words].
+        sizes: int64[classes], tokens of each class.
+        classes: uint64[runs, W], the result.
+        counts: int64[classes], zeros, as working memory.
+
+    """
+    broken = 0
+    touched = np.empty(len(sizes), np.int64)
+    for k in range(len(at)):
+        d = delta[k]
+        n_touched = 0
+        if at[k] >= 0:
+            for i in range(at[k], at[k] + n[k]):
+                t = np.int64(r[i])
+                if d < 0 or not (left_out[d, t >> 5] >> np.uint32(t & 31)) & np.uint32(1):
+                    c = class_of[t]
+                    if counts[c] == 0:
+                        touched[n_touched] = c
+                        n_touched += 1
+                    counts[c] += 1
+        else:
+            first = -1 - at[k]
+            for w in range(words):
+                bits = r[first + w]
+                if d >= 0:
+                    bits &= ~left_out[d, w]
+                if bits == 0:
+                    continue
+                for b in range(32):
+                    if (bits >> np.uint32(b)) & np.uint32(1):
+                        c = class_of[32 * w + b]
+                        if counts[c] == 0:
+                            touched[n_touched] = c
+                            n_touched += 1
+                        counts[c] += 1
+        for i in range(n_touched):
+            c = touched[i]
+            if counts[c] != sizes[c]:
+                broken += 1
+            counts[c] = 0
+            classes[k, c >> 6] |= np.uint64(1) << np.uint64(c & 63)
+    return broken
+
+
+def partition(
+    r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64], pad: npt.NDArray[np.int64]
+) -> Parts:
+    """The coarsest partition of the vocabulary in which each run is a union of classes.
+
+    Signatures are sums of random marks, and what comes out is checked: a run that holds a class in part, which two equal sums of different
+    marks could cause, makes the marks be drawn anew.
+
+    Args:
+        r: the arena's packed rows and lists.
+        runs: the runs of tokens.
+        end: the end-of-sequence tokens, which are in no run.
+        pad: the padding tokens, which are in no run.
+
+    """
+    words = runs.store.words
+    at, n, delta = (np.array(column, np.int64) for column in (zip(*runs.numbers, strict=True) if runs.numbers else ((),) * 3))
+    left_out = runs.left_out()
+    rng = np.random.default_rng(SEED)
+    while True:
+        signature = np.zeros(32 * words, np.uint64)
+        marks = rng.integers(1, 1 << 64, len(at), np.uint64)
+        sign(r, words, at, n, delta, left_out, marks, signature)
+        signature[end] = np.uint64(1)
+        signature[pad] = np.uint64(2)
+        distinct, class_of = np.unique(signature, return_inverse=True)
+        if distinct[0] != 0:  # no token is dead
+            distinct, class_of = np.concatenate((np.zeros(1, np.uint64), distinct)), class_of + 1
+        class_of = class_of.reshape(-1).astype(np.int32)
+        if not len(end):
+            distinct = np.concatenate((distinct, np.ones(1, np.uint64)))
+        n_classes = len(distinct)
+        width = (n_classes + 63) // 64
+        sizes = np.bincount(class_of, minlength=n_classes)
+        classes = np.zeros((len(at), width), np.uint64)
+        counts = np.zeros(n_classes, np.int64)
+        if not hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
+            break
+
+    def one(number: int) -> npt.NDArray[np.uint64]:
+        row = np.zeros(width, np.uint64)
+        row[number >> 6] = np.uint64(1) << np.uint64(number & 63)
+        return row
+
+    at_end = int(class_of[end[0]]) if len(end) else n_classes - 1
+    no_pad = np.zeros(width, np.uint64)
+    return Parts(
+        class_of[: int(runs.store.arena.a[lay.H_VOCAB])],
+        n_classes,
+        classes,
+        one(at_end),
+        one(int(class_of[pad[0]])) if len(pad) else no_pad,
+    )
