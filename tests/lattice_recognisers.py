@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -233,6 +233,18 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({key for key, _ in pairs}) < len(pairs):
         raise ValueError(pairs)
     return dict(pairs)
+
+
+class Saying(Recogniser):
+    """What one function says of ASCII texts."""
+
+    def __init__(self, says: Callable[[str], bool]) -> None:
+        """Keep it."""
+        self.says = says
+
+    def member(self, text: bytes) -> bool:
+        """What it says."""
+        return self.says(text.decode())
 
 
 class LarkText(Recogniser):

@@ -17,7 +17,7 @@ from cfg_grammars import NAMES, Rules, grammars, of_productions, parts, written
 from hypothesis import strategies as st
 from lark_toys import INDENTED, TOYS, Brackets
 from lattice_oracle import World
-from lattice_recognisers import Earley, Json, LarkText, Pattern, productions
+from lattice_recognisers import Earley, Json, LarkText, Pattern, Saying, productions
 from random_grammars import FIXED, random_productions
 
 import syntagma as sg
@@ -86,6 +86,42 @@ def context_free(name: str) -> World:
         longest=4 if len(tokens) > 8 else 5,
         pads=name != "sums",
     )
+
+
+def balanced(text: str) -> bool:
+    """Every closing bracket closes one that is open, and none is left."""
+    depth = 0
+    for letter in text:
+        depth += 1 if letter == "(" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def one_or_two(text: str) -> bool:
+    """Some a, then as many b or up to twice as many."""
+    n = len(text) - len(text.lstrip("a"))
+    return text[n:] == "b" * (len(text) - n) and n <= len(text) - n <= 2 * n
+
+
+# Eight slots, by a function that a person can check: (source, tokens, membership).
+LONG: dict[str, tuple[sg.Source, list[bytes], Callable[[str], bool]]] = {
+    "brackets": (sg.Gbnf('root ::= "" | root "(" root ")"'), [b"(", b")", b")("], balanced),
+    "brackets, pairs": (sg.Gbnf('root ::= "" | "(" root ")" root'), [b"(", b")", b"()", b"))"], balanced),
+    "palindromes": (
+        sg.Gbnf('root ::= "a" root "a" | "b" root "b" | "a" | "b" | ""'), [b"a", b"b", b"ab"], lambda text: text == text[::-1],
+    ),
+    "as many": (
+        sg.Gbnf('root ::= "" | "a" root "b" root | "b" root "a" root'), [b"a", b"b", b"ba"], lambda text: 2 * text.count("a") == len(text),
+    ),
+    "one or two": (sg.Gbnf('root ::= "" | "a" root "b" | "a" root "b" "b"'), [b"a", b"b", b"ab", b"bb"], one_or_two),
+    "odd": (sg.Regex("([ab][ab])*[ab]"), [b"a", b"b", b"aa"], lambda text: len(text) % 2 == 1),
+}  # fmt: skip
+
+
+def long(name: str) -> World:
+    source, tokens, says = LONG[name]
+    return World(source, tokens, Saying(says), longest=8 if len(tokens) < 4 else 7)
 
 
 # -- JSON Schema ----------------------------------------------------------------------------------------------------------
@@ -233,12 +269,14 @@ def of_lark(name: str) -> World:
 BUILDERS: dict[str, tuple[Callable[[str], World], Sequence[str]]] = {
     "regular": (regular, [*REGULAR]),
     "context-free": (context_free, [*FIXED, *NESTED]),
+    "long": (long, [*LONG]),
     "schema": (json_schema, [*SCHEMAS]),
     "registers": (json_schema, [*REGISTERS]),
     "Lark": (of_lark, [*COMPETING]),
     "indented": (of_lark, [*BLOCKS]),
 }
 PLAIN = [(family, name) for family in ("regular", "context-free", "schema") for name in BUILDERS[family][1]]
+WIDE = [("long", name) for name in LONG]
 HARD = [(family, name) for family in ("registers", "Lark", "indented") for name in BUILDERS[family][1]]
 
 

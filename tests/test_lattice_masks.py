@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lattice_checks import check_masks
 from lattice_oracle import Truth
 from lattice_recognisers import Earley, Json, productions
-from lattice_worlds import BUILDERS, HARD, PLAIN, SCHEMAS, World, canvas, canvases, random_worlds, world
+from lattice_worlds import BUILDERS, HARD, PLAIN, SCHEMAS, WIDE, World, canvas, canvases, random_worlds, world
 from sizes import size
 
 import syntagma as sg
@@ -102,6 +102,23 @@ def test_masks_of_very_many_canvases_equal_enumeration(family: str, name: str) -
     of = world(family, name)
     draw = random.Random(name * 2)
     assert sum(check_masks(of, canvas(of, draw)) for _ in range(size(150, plain=5))) >= size(60, plain=1)
+
+
+@pytest.mark.parametrize(("family", "name"), WIDE)
+def test_masks_of_longer_canvases_equal_enumeration(family: str, name: str) -> None:
+    """Of seven and eight slots, five of them open."""
+    of = world(family, name)
+    draw = random.Random(name)
+    assert sum(check_masks(of, canvas(of, draw)) for _ in range(size(12, plain=1))) >= size(6, plain=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "name"), WIDE)
+def test_masks_of_open_canvases_equal_enumeration(family: str, name: str) -> None:
+    """Of up to eight slots, all of them open where it so happens."""
+    of = world(family, name)
+    draw = random.Random(name * 2)
+    assert sum(check_masks(of, canvas(of, draw, open_slots=8)) for _ in range(size(60, plain=2))) >= size(30, plain=1)
 
 
 def test_a_canvas_without_slots_is_the_empty_text() -> None:
