@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from ...grammar.errors import InvalidSource, Unsupported
+from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
+from .canvas import CanvasEngine, layout_of, packed
+from .extraction import Beyond
 from .layered import LayeredEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, unroll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from ..constraint import Constraint
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot"]
 
 DEFAULT_MAX_LAYER: Final = 20_000
+
+MOST_FOLLOWED: Final = 512
+"""States of a layer up to which they are followed one by one where registers make the canvas machine inexact."""
+
+MOST_FOLLOWED_IN_ALL: Final = 2_000
+"""The same of all layers: each costs about a millisecond with a large vocabulary."""
 
 Proposal = tuple[int, int]
 """A slot of the canvas, and a token to fix there."""
@@ -68,16 +76,51 @@ class Lattice:
         self.constraint = constraint
         self.slots = tuple(slots)
         self._steps = unroll(self.slots, constraint.vocab.size)
-        self._layered = LayeredEngine(constraint, self._steps, max_layer=max_layer)
+        self._max_layer = max_layer
+        self._followed: LayeredEngine | None = None
+        self._engine_in_use: LayeredEngine | CanvasEngine | None = None
 
     @property
     def exact(self) -> bool:
         """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ."""
-        return True
+        return self._engine.exact
+
+    @property
+    def _layered(self) -> LayeredEngine:
+        """The engine that follows states one by one."""
+        if self._followed is None:
+            self._followed = LayeredEngine(self.constraint, self._steps, max_layer=self._max_layer)
+        return self._followed
+
+    @property
+    def _engine(self) -> LayeredEngine | CanvasEngine:
+        """The canvas machine, if the constraint has one that says everything; else states are followed where they are few."""
+        if self._engine_in_use is None:
+            self._engine_in_use = self._chosen()
+        return self._engine_in_use
+
+    def _chosen(self) -> LayeredEngine | CanvasEngine:
+        try:
+            canvas = CanvasEngine(layout_of(self.constraint), self._steps)
+        except Beyond:
+            return self._layered
+        if canvas.exact:
+            return canvas
+        few = LayeredEngine(self.constraint, self._steps, max_layer=MOST_FOLLOWED, most_states=MOST_FOLLOWED_IN_ALL)
+        try:
+            few.feasible()
+        except LimitExceeded:
+            few.close()
+            return canvas
+        self._followed = few
+        return few
 
     def close(self) -> None:
-        """Free the lattice's states."""
-        self._layered.close()
+        """Free what the lattice holds.  Closing twice is harmless."""
+        if self._followed is not None:
+            self._followed.close()
+        if self._engine_in_use is not None:
+            self._engine_in_use.close()
 
     def __enter__(self) -> Self:
         """Nothing to do: the lattice is open."""
@@ -96,12 +139,12 @@ class Lattice:
 
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
-        return self._layered.feasible()
+        return self._engine.feasible()
 
     def masks(self, out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
         """Rows uint32[holes, words]: for each hole, in order, the tokens with which the rest can still be filled."""
         rows = self._empty_rows(out)
-        self._layered.masks(rows)
+        self._engine.masks(rows)
         return rows
 
     def class_masks(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
@@ -109,12 +152,12 @@ class Lattice:
 
         Token v may fill hole h iff bit ``c & 31`` of word ``[h, c >> 5]`` is set, c being the class of v.
         """
+        if isinstance(self._engine, CanvasEngine):
+            return self._engine.hole_classes()
         rows = self.masks()
         bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
-        columns, class_of = np.unique(bits.T, axis=0, return_inverse=True) if len(rows) else (bits.T[:1], bits[0])
-        width = -len(columns) % 32
-        packed = np.packbits(np.pad(columns.T, ((0, 0), (0, width))), axis=1, bitorder="little")
-        return np.ascontiguousarray(packed).view(np.uint32), class_of.reshape(-1).astype(np.int32)
+        columns, class_of = np.unique(bits.T, axis=0, return_inverse=True)
+        return packed(np.ascontiguousarray(columns.T)), class_of.reshape(-1).astype(np.int32)
 
     def commit(self, proposals: Iterable[Proposal], weights: Sequence[float] | None = None) -> list[Proposal]:
         """Fix tokens in slots: the compatible proposals of greatest total weight, jointly, so that the canvas can still be filled.
@@ -135,12 +178,80 @@ class Lattice:
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})
             at[token] = at.get(token, 0.0) + weight
+        if isinstance(self._engine, CanvasEngine):
+            return self._commit_on_canvas(listed)
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
             return []
         kept = [(slot, token) for (slot, token), _ in listed if found[0][self._step_of(slot)] == token]
         self._fix(kept)
         return kept
+
+    def _commit_on_canvas(self, listed: list[tuple[Proposal, float]]) -> list[Proposal]:
+        """The same where the canvas machine is exact: all at once, else the best subset in a small window, else halves by weight."""
+        engine = self._engine
+        if not engine.feasible():
+            return []
+        best: dict[int, tuple[float, int]] = {}  # step -> weight and token of the heaviest proposal
+        worth: dict[Proposal, float] = {}
+        for proposal, weight in listed:
+            worth[proposal] = worth.get(proposal, 0.0) + weight
+        for (slot, token), weight in worth.items():
+            step = self._step_of(slot)
+            if step not in best or weight > best[step][0]:
+                best[step] = (weight, token)
+        base = list(self._steps)
+
+        def fits(chosen: Iterable[int]) -> bool:
+            steps = list(base)
+            for i in chosen:
+                if not _may_hold(base[i], best[i][1]):
+                    return False
+                steps[i] = Step(base[i].slot, token=best[i][1])
+            engine.fix(steps)
+            return engine.feasible()
+
+        if len(worth) == len(best) and fits(best):
+            chosen = {(base[i].slot, best[i][1]) for i in best}
+        else:
+            engine.fix(base)
+            found = self._best_subset(worth)
+            chosen = self._by_halves(best, fits) if found is None else found
+        kept = [proposal for proposal, _ in listed if proposal in chosen]
+        self._fix(kept)
+        return kept
+
+    def _best_subset(self, worth: dict[Proposal, float]) -> set[Proposal] | None:
+        """The compatible proposals of greatest weight, None if the window is too large to tell."""
+        bonus: dict[int, dict[int, float]] = {}
+        for (slot, token), weight in worth.items():
+            bonus.setdefault(self._step_of(slot), {})[token] = weight
+        few = LayeredEngine(self.constraint, self._steps, max_layer=MOST_FOLLOWED, most_states=MOST_FOLLOWED_IN_ALL)
+        try:
+            found = few.best(few.proposed(bonus))
+        except LimitExceeded:
+            return None
+        finally:
+            few.close()
+        if found is None:
+            return None
+        return {(slot, token) for slot, token in worth if found[0][self._step_of(slot)] == token}
+
+    def _by_halves(
+        self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]
+    ) -> set[Proposal]:
+        """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
+        chosen: list[int] = []
+
+        def add(some: list[int]) -> None:
+            if fits([*chosen, *some]):
+                chosen.extend(some)
+            elif len(some) > 1:
+                add(some[: len(some) // 2])
+                add(some[len(some) // 2 :])
+
+        add(sorted(best, key=lambda i: -best[i][0]))
+        return {(self._steps[i].slot, best[i][1]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
         """The accepted filling of greatest summed log probability; None if there is none.
@@ -252,4 +363,12 @@ class Lattice:
             slots[slot] = token
             self._steps[self._step_of(slot)] = Step(slot, token=token)
         self.slots = tuple(slots)
-        self._layered.fix(self._steps)
+        if self._followed is not None:
+            self._followed.fix(self._steps)
+        if self._engine_in_use is not None and self._engine_in_use is not self._followed:
+            self._engine_in_use.fix(self._steps)
+
+
+def _may_hold(step: Step, token: int) -> bool:
+    """Whether a step may hold a token, whatever the constraint says."""
+    return step.token == token or (step.token is None and (step.allowed is None or token in step.allowed))

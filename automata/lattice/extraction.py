@@ -387,11 +387,12 @@ class Extraction:
         rows: dict[tuple[int, int], npt.NDArray[np.uint64]] = {}
         for (control, node, _), own in zip(edges, numbers, strict=True):
             rows[control, node] = np.bitwise_or.reduce(parts.classes[own], axis=0)
+        end, pad = parts.only(parts.end_class), parts.only(parts.pad_class)
         for control, node in self._ends:
-            row = rows.setdefault((control, numbered(node)), np.zeros(parts.classes.shape[1], np.uint64))
-            row |= parts.end
+            row = rows.setdefault((control, numbered(node)), np.zeros_like(end))
+            row |= end
             if control == closed:
-                row |= parts.pad
+                row |= pad
         order = sorted(rows)
         starts = np.zeros(n_controls + 1, np.int32)
         np.add.at(starts, [control + 1 for control, _ in order], 1)
@@ -409,6 +410,7 @@ class Extraction:
             n_symbols=len(self._symbol_list),
             n_classes=parts.n_classes,
             class_of=parts.class_of,
+            end_class=parts.end_class,
             deterministic=False,
             exact=not self.registers,
         )

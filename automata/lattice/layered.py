@@ -10,7 +10,6 @@ is one path: sums over paths are sums over fillings.  Its cost is the number of 
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ class LayeredEngine:
     exact = True
 
     def __init__(
-        self, constraint: Constraint, steps: Sequence[Step], *, max_layer: int, deadline: float | None = None
+        self, constraint: Constraint, steps: Sequence[Step], *, max_layer: int, most_states: int | None = None
     ) -> None:
         """Lay out the canvas; nothing is computed before the first question.
 
@@ -50,13 +49,13 @@ class LayeredEngine:
             constraint: the constraint.
             steps: the canvas.
             max_layer: the most states that one layer may have.
-            deadline: a ``time.monotonic()`` at which to give up.
+            most_states: the most states that all layers may have.
 
         """
         self.constraint = constraint
         self.steps = list(steps)
         self._max_layer = max_layer
-        self._deadline = deadline
+        self._most_states = most_states
         self._session = constraint.session()
         self._classes: dict[int, TokenClasses] = {}
         self._edges_of: dict[tuple[int, int | None, frozenset[int] | None], dict[int, list[int]]] = {}
@@ -310,19 +309,21 @@ class LayeredEngine:
             return self._layers
         layers: list[dict[int, dict[int, list[int]]]] = []
         layer = {self._session.start}
+        in_all = 1
         for step in self.steps:
             following: set[int] = set()
             edges_of: dict[int, dict[int, list[int]]] = {}
             for state in layer:
                 edges = edges_of[state] = self._edges(state, step)
                 following.update(edges)
-                if len(following) > self._max_layer or (self._deadline and time.monotonic() > self._deadline):
+                if len(following) > self._max_layer:
                     break
             if step.skippable:
                 following |= layer
-            if len(following) > self._max_layer or (self._deadline and time.monotonic() > self._deadline):
+            in_all += len(following)
+            if len(following) > self._max_layer or (self._most_states is not None and in_all > self._most_states):
                 raise LimitExceeded(
-                    f"more than {self._max_layer} states, or more than the time allows, are possible after slot {step.slot}",
+                    f"more than {self._max_layer} states are possible after slot {step.slot}",
                     limit="max_layer",
                     value=self._max_layer,
                     hint="fix more slots, or raise max_layer",

@@ -13,11 +13,13 @@ So w pops and u pushes are a chain of nodes that ends in a control, and chains s
 pop leads to has a smaller number: within a layer of a canvas, rising numbers are an order in which everything is known when needed.
 An effect that pops one of several symbols is several edges, one for each that can occur.
 
-Symbol 0 is the bottom of the stack, which lies there from the start.  A text may end where an accepting control has the bottom on top
-of its stack: so the end is a POP of the bottom into ``end``, a control that accepts and reads only end-of-sequence and padding.
+Symbol 0 is the bottom of the stack; the start node pushes it.  Where a text may end, the control has edges of the class END: they pop what
+may be left on the stack (symbols whose activations may end likewise), the bottom last, and lead to the one accepting control, at which
+nothing but end-of-sequence and padding is read.  The end of a canvas is read as if one more end-of-sequence token stood there.
+So a canvas is accepted iff a run over it *and one step END more* reaches the accepting control, and the stack is empty there by itself.
 
 Tokens that have the same edges everywhere are one class.  Class 0 holds the tokens that have none.  END holds the end-of-sequence
-tokens, and padding is a class of its own, read at ``end`` only once an end-of-sequence token was read.
+tokens; padding is a class of its own, which only the accepting control reads.
 """
 
 from __future__ import annotations
@@ -45,11 +47,12 @@ class CanvasMachine:
         edge_start: int32[Q + 1], where the edges of each control begin.
         edge_node: int32[E], where each leads.
         edge_classes: uint64[E, W], the classes that have it, class c being bit ``c & 63`` of word ``c >> 6``.
-        accepting: bool[Q], where the whole canvas may end; such controls have nothing on their stacks.
+        accepting: bool[Q], where a run over the canvas and END must arrive; nothing is on the stack there.
         start: the node before the first token.
         n_symbols: stack symbols, the bottom included.
         n_classes: classes of tokens.
         class_of: int32[V], the class of each token.
+        end_class: the class of end-of-sequence, which is there even where no token is in it.
         deterministic: whether at most one run reads any text.
         exact: whether the machine's texts are the constraint's; else it takes more of them, since registers are left out.
 
@@ -66,6 +69,7 @@ class CanvasMachine:
     n_symbols: int
     n_classes: int
     class_of: npt.NDArray[np.int32]
+    end_class: int
     deterministic: bool
     exact: bool = True
 

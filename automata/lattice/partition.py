@@ -53,16 +53,23 @@ class Parts:
         class_of: int32[V]; 0 for tokens of no run.
         n_classes: how many classes, the dead one included.
         classes: uint64[runs, W], the classes of each run.
-        end: uint64[W], the class of end-of-sequence, which is there even where no token is.
-        pad: uint64[W], the class of padding, empty if there is none.
+        end_class: the class of end-of-sequence, which is there even where no token is.
+        pad_class: the class of padding, -1 if there is none.
 
     """
 
     class_of: npt.NDArray[np.int32]
     n_classes: int
     classes: npt.NDArray[np.uint64]
-    end: npt.NDArray[np.uint64]
-    pad: npt.NDArray[np.uint64]
+    end_class: int
+    pad_class: int
+
+    def only(self, number: int) -> npt.NDArray[np.uint64]:
+        """uint64[W]: the set of one class, or of none if the number is -1."""
+        row = np.zeros(self.classes.shape[1], np.uint64)
+        if number >= 0:
+            row[number >> 6] = np.uint64(1 << (number & 63))
+        return row
 
 
 @njit(cache=True, nogil=True)
@@ -195,17 +202,10 @@ def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64],
         if not hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
             break
 
-    def one(number: int) -> npt.NDArray[np.uint64]:
-        row = np.zeros(width, np.uint64)
-        row[number >> 6] = np.uint64(1) << np.uint64(number & 63)
-        return row
-
-    at_end = int(class_of[end[0]]) if len(end) else n_classes - 1
-    no_pad = np.zeros(width, np.uint64)
     return Parts(
         class_of[: int(runs.store.arena.a[lay.H_VOCAB])],
         n_classes,
         classes,
-        one(at_end),
-        one(int(class_of[pad[0]])) if len(pad) else no_pad,
+        int(class_of[end[0]]) if len(end) else n_classes - 1,
+        int(class_of[pad[0]]) if len(pad) else -1,
     )

@@ -1,0 +1,119 @@
+"""The canvas machine and its Boolean kernels, against the engine that follows states one by one."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from machine_checks import ANY, canvas, vocabulary
+from sizes import size
+from test_machine_toys import TOYS
+
+from syntagma.automata.constraint import Constraint
+from syntagma.automata.lattice import Lattice
+from syntagma.automata.lattice.canvas import CanvasEngine, layout_of
+from syntagma.automata.lattice.layered import LayeredEngine
+from syntagma.automata.lattice.slots import HOLE, Gap, Hole, Slot, Step, unroll
+
+pytestmark = pytest.mark.kernel
+
+EXACT = ["sums", "lark ranges", "arrays", "strings", "even strings", "even strings, one length", "open counts"]
+
+
+def rows(engine: CanvasEngine | LayeredEngine, constraint: Constraint) -> npt.NDArray[np.uint32]:
+    found = np.zeros((sum(step.hole for step in engine.steps), constraint.vocab.words), np.uint32)
+    engine.masks(found)
+    return found
+
+
+def agree(one: CanvasEngine | LayeredEngine, other: CanvasEngine | LayeredEngine, constraint: Constraint) -> bool:
+    """Whether two engines say the same; returns whether the canvas can be filled."""
+    assert one.feasible() == other.feasible(), one.steps
+    assert np.array_equal(rows(one, constraint), rows(other, constraint)), one.steps
+    return one.feasible()
+
+
+def varied(slots: list[object], rng: random.Random, vocab_size: int) -> list[Slot]:
+    """The canvas with some holes limited to a few tokens, and some gaps between the slots."""
+    found: list[Slot] = []
+    for slot in slots:
+        if rng.random() < 0.12:
+            least = rng.randrange(3)
+            found.append(Gap(least, least + rng.randrange(3)))
+        if slot is not ANY:
+            assert isinstance(slot, int)
+            found.append(slot)
+        elif rng.random() < 0.25:
+            found.append(Hole(rng.sample(range(vocab_size), 4)))
+        else:
+            found.append(HOLE)
+    return found
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_the_canvas_machine_and_the_layers_agree(name: str) -> None:
+    """Feasibility and masks are the same, of holes, limited holes and gaps, and after each of several commits and one undone."""
+    grammar, tokens, oracle = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    layout = layout_of(constraint)
+    assert layout.machine.exact
+    rng = random.Random(name)
+    feasible = 0
+    for _ in range(size(120, plain=12)):
+        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
+        steps = unroll(slots, constraint.vocab.size)
+        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), CanvasEngine(layout, steps)
+        first = steps
+        while agree(layered, engine, constraint):
+            feasible += 1
+            open_steps = [i for i, step in enumerate(steps) if step.hole]
+            if not open_steps:
+                break
+            at = rng.choice(open_steps)
+            row = rows(layered, constraint)[open_steps.index(at)]
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            token = int(rng.choice(allowed)) if rng.random() < 0.9 else rng.randrange(constraint.vocab.size)
+            steps = [*steps[:at], Step(steps[at].slot, token=token), *steps[at + 1 :]]
+            layered.fix(steps)
+            engine.fix(steps)
+        layered.fix(first)
+        engine.fix(first)
+        agree(layered, engine, constraint)
+        layered.close()
+        engine.close()
+    assert feasible > size(60, plain=6)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_machines_know_whether_they_are_deterministic(name: str) -> None:
+    """Toys without ambiguity have one run for each text."""
+    grammar, tokens, _ = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    assert layout_of(constraint).machine.deterministic
+
+
+def test_nodes_are_numbered_inner_before_outer() -> None:
+    """Controls come first, and what a push or pop leads to has a smaller number than itself."""
+    for name in EXACT:
+        grammar, tokens, _ = TOYS[name]
+        machine = layout_of(Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))).machine
+        others = np.arange(machine.n_controls, len(machine.kind))
+        assert (machine.kind[: machine.n_controls] == 0).all()
+        assert (machine.inner[others] < others).all()
+
+
+def test_a_commit_keeps_the_canvas_fillable() -> None:
+    """Proposals that exclude each other are not kept together, and what is kept is worth the most."""
+    grammar, tokens, _ = TOYS["arrays"]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    with Lattice(constraint, [HOLE] * 4) as lattice:
+        row = lattice.masks()[0]
+        allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")).tolist()
+        assert len(allowed) > 1
+        kept = lattice.commit([(0, allowed[0]), (0, allowed[1])], [1.0, 2.0])
+        assert kept == [(0, allowed[1])]
+        assert lattice.slots[0] == allowed[1]
+        assert lattice.feasible()
+        assert lattice.holes == [1, 2, 3]
