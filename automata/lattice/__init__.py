@@ -338,7 +338,9 @@ class Lattice:
             raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
         return weights
 
-    def _checked(self, proposals: Iterable[Proposal], weights: Sequence[float] | None) -> list[tuple[Proposal, float]]:
+    def _checked(
+        self, proposals: Iterable[Proposal], weights: Sequence[float] | None
+    ) -> list[tuple[Proposal, float]]:
         listed = [(int(slot), int(token)) for slot, token in proposals]
         worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
         if len(worth) != len(listed):
