@@ -60,6 +60,7 @@ def case(draw: random.Random, families: list[str], canvases: int, counts: Counte
         try:
             counts["canvases"] += 1
             counts["feasible"] += check_masks(of, slots)
+            check_classes(of, slots)
             check_commit(of, slots, draw)
             check_commits(of, slots, draw)
             check_fill(of, slots, weights)

@@ -8,7 +8,7 @@ import pytest
 from cfg_grammars import NAMES, grammars, language
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lattice_checks import check_masks
+from lattice_checks import check_classes, check_masks
 from lattice_oracle import Truth
 from lattice_recognisers import Earley, Json, productions
 from lattice_worlds import BUILDERS, HARD, PLAIN, SCHEMAS, WIDE, World, canvas, canvases, random_worlds, world
@@ -65,6 +65,14 @@ def test_masks_equal_enumeration(family: str, name: str) -> None:
     draw = random.Random(name)
     feasible = sum(check_masks(of, canvas(of, draw)) for _ in range(size(30, plain=3)))
     assert feasible >= size(12, plain=1)
+
+
+@pytest.mark.parametrize(("family", "name"), WORLDS)
+def test_masks_by_class_equal_enumeration(family: str, name: str) -> None:
+    """Class by class the masks say what they say token by token."""
+    of = world(family, name)
+    draw = random.Random(name)
+    assert sum(check_classes(of, canvas(of, draw)) for _ in range(size(5, plain=1))) >= size(1, plain=0)
 
 
 @given(data=st.data())
