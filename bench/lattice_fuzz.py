@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from lattice_checks import (
+    check_classes,
     check_commit,
     check_commits,
     check_fill,
