@@ -13,7 +13,9 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -25,12 +27,19 @@ from lattice_checks import (
     check_marginals,
     check_masks,
     check_samples,
+    has_gaps,
     possible,
 )
 from lattice_oracle import Truth, World
 from lattice_worlds import BUILDERS, canvas, log_probs, random_world, world
 
 import syntagma as sg
+
+SHOWN = 3
+"""Failures that are printed of each kind; the rest are counted."""
+
+SAMPLED = 0.03
+"""Canvases whose samples are tested: drawing takes long."""
 
 RANDOM = ("regular", "context-free", "schema")
 
@@ -44,39 +53,51 @@ def the_world(draw: random.Random, families: list[str]) -> tuple[str, World]:
     return f"{family}: {name}", world(family, name)
 
 
-def case(draw: random.Random, families: list[str], canvases: int, counts: Counter[str]) -> str | None:
-    """One language with its canvases; what went wrong, if anything did."""
+def checks(of: World, slots: list[Any], draw: random.Random) -> dict[str, Callable[[], object]]:
+    """What is compared on one canvas, by name."""
+    weights = log_probs(draw, sum(isinstance(slot, sg.Hole) for slot in slots), of.vocab.size)
+
+    def sample() -> None:
+        if draw.random() < SAMPLED and not has_gaps(slots) and possible(Truth(of, slots), weights):
+            check_samples(of, slots, weights, draw.getrandbits(32), 2000)
+
+    return {
+        "masks": lambda: check_masks(of, slots),
+        "classes": lambda: check_classes(of, slots),
+        "commit": lambda: check_commit(of, slots, draw),
+        "commits": lambda: check_commits(of, slots, draw),
+        "fill": lambda: check_fill(of, slots, weights),
+        "marginals": lambda: check_marginals(of, slots, weights),
+        "samples": sample,
+    }
+
+
+def case(draw: random.Random, families: list[str], canvases: int, counts: Counter[str]) -> dict[str, str]:
+    """One language with its canvases; for each check that failed, and how, the first failure."""
     name, of = the_world(draw, families)
     counts["languages"] += 1
     try:
         of.constraint  # noqa: B018  # compiles it
     except sg.Unsatisfiable:
-        return f"{name} {of.source!r} was refused though it has texts" if of.members else None
+        return {"compile": f"{name} {of.source!r} was refused though it has texts"} if of.members else {}
     except sg.LimitExceeded as error:
         counts[f"refused: {error.limit}"] += 1
-        return None
+        return {}
+    failures: dict[str, str] = {}
     for _ in range(canvases):
         slots = canvas(of, draw, gaps=draw.random() < 0.5)
-        weights = log_probs(draw, sum(isinstance(slot, sg.Hole) for slot in slots), of.vocab.size)
-        try:
-            counts["canvases"] += 1
-            counts["feasible"] += check_masks(of, slots)
-            check_classes(of, slots)
-            check_commit(of, slots, draw)
-            check_commits(of, slots, draw)
-            check_fill(of, slots, weights)
-            check_marginals(of, slots, weights)
-            if draw.random() < 0.03 and not any(isinstance(slot, sg.Gap) for slot in slots):
-                truth = Truth(of, slots)
-                if possible(truth, weights):
-                    check_samples(of, slots, weights, draw.getrandbits(32), 2000)
-                    counts["sampled"] += 1
-        except Exception:  # noqa: BLE001  # whatever is raised is a finding
-            return (
-                f"{name}\n  source {of.source!r}\n  tokens {of.vocab.tokens}\n  end {of.vocab.eos_ids} padding {of.vocab.pad_ids}\n"
-                f"  slots {slots}\n{traceback.format_exc()}"
-            )
-    return None
+        counts["canvases"] += 1
+        counts["feasible"] += Truth(of, slots).feasible
+        for check, run in checks(of, slots, random.Random(draw.getrandbits(32))).items():
+            try:
+                run()
+            except Exception as error:  # noqa: BLE001  # whatever is raised is a finding
+                failures.setdefault(
+                    f"{check}, {type(error).__name__}",
+                    f"{name}\n  source {of.source!r}\n  tokens {of.vocab.tokens}\n  end {of.vocab.eos_ids} padding "
+                    f"{of.vocab.pad_ids}\n  slots {slots}\n{traceback.format_exc()}",
+                )
+    return failures
 
 
 def main() -> int:
@@ -92,20 +113,19 @@ def main() -> int:
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"seed {seed}", flush=True)
     counts: Counter[str] = Counter()
-    failures = 0
+    failures: Counter[str] = Counter()
     began = time.monotonic()
     for i in range(options.cases) if options.only is None else [options.only]:
         if options.minutes is not None and time.monotonic() - began > 60 * options.minutes:
             break
-        failure = case(random.Random(f"{seed}:{i}"), options.family or list(BUILDERS), options.canvases, counts)
-        if failure is not None:
-            failures += 1
-            print(f"case {i}: {failure}", flush=True)
-    print(
-        ", ".join(f"{n} {what}" for what, n in counts.items())
-        + f"; {failures} failures; {time.monotonic() - began:.0f} s"
-    )
-    return min(failures, 1)
+        found = case(random.Random(f"{seed}:{i}"), options.family or list(BUILDERS), options.canvases, counts)
+        for kind, failure in found.items():
+            failures[kind] += 1
+            if failures[kind] <= SHOWN:
+                print(f"case {i}: {kind}: {failure}", flush=True)
+    print(", ".join(f"{n} {what}" for what, n in counts.items()) + f"; {time.monotonic() - began:.0f} s")
+    print("; ".join(f"{kind}: {n} languages" for kind, n in failures.most_common()) or "no failures")
+    return int(bool(failures))
 
 
 if __name__ == "__main__":
