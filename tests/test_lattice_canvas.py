@@ -64,7 +64,7 @@ def test_the_canvas_machine_and_the_layers_agree(name: str) -> None:
     for _ in range(size(120, plain=12)):
         slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
         steps = unroll(slots, constraint.vocab.size)
-        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), CanvasEngine(layout, steps)
+        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), CanvasEngine.of(layout, steps)
         first = steps
         while agree(layered, engine, constraint):
             feasible += 1

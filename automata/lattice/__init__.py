@@ -5,6 +5,7 @@ A lattice is a row of slots: a fixed token, a hole (exactly one token), or a gap
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy.typing as npt
 
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
 from .canvas import CanvasEngine, layout_of, packed
+from .checked import CheckedEngine
 from .extraction import Beyond
 from .layered import LayeredEngine
-from .slots import HOLE, Gap, Hole, Slot, Step, unroll
+from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
+from .weighted import greedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,6 +82,7 @@ class Lattice:
         self._max_layer = max_layer
         self._followed: LayeredEngine | None = None
         self._engine_in_use: LayeredEngine | CanvasEngine | None = None
+        self._weighted_in_use: CheckedEngine | None = None
 
     @property
     def exact(self) -> bool:
@@ -99,18 +103,33 @@ class Lattice:
             self._engine_in_use = self._chosen()
         return self._engine_in_use
 
-    def _chosen(self) -> LayeredEngine | CanvasEngine:
-        try:
-            canvas = CanvasEngine(layout_of(self.constraint), self._steps)
-        except Beyond:
-            return self._layered
-        if canvas.exact:
-            return canvas
+    @property
+    def _weighted(self) -> CheckedEngine | None:
+        """The canvas machine with weights, where it is what answers; None where states are followed one by one."""
+        engine = self._engine
+        if self._weighted_in_use is None and isinstance(engine, CanvasEngine):
+            self._weighted_in_use = CheckedEngine(self.constraint, engine.machine, self._steps)
+        return self._weighted_in_use
+
+    def _few_followed(self) -> LayeredEngine | None:
+        """The engine that follows states one by one, if there are few."""
         few = LayeredEngine(self.constraint, self._steps, max_layer=MOST_FOLLOWED, most_states=MOST_FOLLOWED_IN_ALL)
         try:
             few.feasible()
         except LimitExceeded:
             few.close()
+            return None
+        return few
+
+    def _chosen(self) -> LayeredEngine | CanvasEngine:
+        try:
+            canvas = CanvasEngine.of(layout_of(self.constraint), self._steps)
+        except Beyond:
+            return self._layered
+        if canvas.exact:
+            return canvas
+        few = self._few_followed()
+        if few is None:
             return canvas
         self._followed = few
         return few
@@ -156,6 +175,8 @@ class Lattice:
             return self._engine.hole_classes()
         rows = self.masks()
         bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little", count=self.constraint.vocab.size)
+        if not len(rows):
+            return np.zeros((0, 1), np.uint32), np.zeros(self.constraint.vocab.size, np.int32)
         columns, class_of = np.unique(bits.T, axis=0, return_inverse=True)
         return packed(np.ascontiguousarray(columns.T)), class_of.reshape(-1).astype(np.int32)
 
@@ -179,19 +200,30 @@ class Lattice:
             at = bonus.setdefault(self._step_of(slot), {})
             at[token] = at.get(token, 0.0) + weight
         if isinstance(self._engine, CanvasEngine):
-            return self._commit_on_canvas(listed)
+            return self._commit_on_canvas(listed, bonus)
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
             return []
-        kept = [(slot, token) for (slot, token), _ in listed if found[0][self._step_of(slot)] == token]
+        kept = [
+            (slot, token)
+            for (slot, token), _ in listed
+            if found[0][self._step_of(slot)] == token and may_hold(self._steps[self._step_of(slot)], token)
+        ]
         self._fix(kept)
         return kept
 
-    def _commit_on_canvas(self, listed: list[tuple[Proposal, float]]) -> list[Proposal]:
-        """The same where the canvas machine is exact: all at once, else the best subset in a small window, else halves by weight."""
+    def _commit_on_canvas(
+        self, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
+    ) -> list[Proposal]:
+        """The same on the canvas machine: all at once, else the best subset in a window, else halves by weight.
+
+        Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
+        """
         engine = self._engine
         if not engine.feasible():
             return []
+        if not engine.exact:
+            return self._keep(listed, self._best_subset(bonus, or_fail=True) or set())
         best: dict[int, tuple[float, int]] = {}  # step -> weight and token of the heaviest proposal
         worth: dict[Proposal, float] = {}
         for proposal, weight in listed:
@@ -205,7 +237,7 @@ class Lattice:
         def fits(chosen: Iterable[int]) -> bool:
             steps = list(base)
             for i in chosen:
-                if not _may_hold(base[i], best[i][1]):
+                if not may_hold(base[i], best[i][1]):
                     return False
                 steps[i] = Step(base[i].slot, token=best[i][1])
             engine.fix(steps)
@@ -215,42 +247,28 @@ class Lattice:
             chosen = {(base[i].slot, best[i][1]) for i in best}
         else:
             engine.fix(base)
-            found = self._best_subset(worth)
+            found = self._best_subset(bonus)
             chosen = self._by_halves(best, fits) if found is None else found
+        return self._keep(listed, chosen)
+
+    def _keep(self, listed: list[tuple[Proposal, float]], chosen: set[Proposal]) -> list[Proposal]:
         kept = [proposal for proposal, _ in listed if proposal in chosen]
         self._fix(kept)
         return kept
 
-    def _best_subset(self, worth: dict[Proposal, float]) -> set[Proposal] | None:
-        """The compatible proposals of greatest weight, None if the window is too large to tell."""
-        bonus: dict[int, dict[int, float]] = {}
-        for (slot, token), weight in worth.items():
-            bonus.setdefault(self._step_of(slot), {})[token] = weight
-        few = LayeredEngine(self.constraint, self._steps, max_layer=MOST_FOLLOWED, most_states=MOST_FOLLOWED_IN_ALL)
+    def _best_subset(self, bonus: dict[int, dict[int, float]], *, or_fail: bool = False) -> set[Proposal] | None:
+        """The compatible proposals of greatest weight; None if the canvas is too large to tell, which is an error with ``or_fail``."""
         try:
-            found = few.best(few.proposed(bonus))
+            kept = self._weighted.best_commit(bonus) if self._weighted is not None else None
         except LimitExceeded:
+            if or_fail:
+                raise
             return None
-        finally:
-            few.close()
-        if found is None:
-            return None
-        return {(slot, token) for slot, token in worth if found[0][self._step_of(slot)] == token}
+        return {(self._steps[i].slot, token) for i, token in (kept or {}).items()}
 
-    def _by_halves(
-        self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]
-    ) -> set[Proposal]:
+    def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
         """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
-        chosen: list[int] = []
-
-        def add(some: list[int]) -> None:
-            if fits([*chosen, *some]):
-                chosen.extend(some)
-            elif len(some) > 1:
-                add(some[: len(some) // 2])
-                add(some[len(some) // 2 :])
-
-        add(sorted(best, key=lambda i: -best[i][0]))
+        chosen = greedy(sorted(best, key=lambda i: -best[i][0]), fits)
         return {(self._steps[i].slot, best[i][1]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
@@ -260,43 +278,58 @@ class Lattice:
             log_probs: float[holes, V], -inf for what must not be.
 
         """
-        found = self._layered.best(self._layered.weighted(self._weights(log_probs)))
+        self._refuse_gaps()
+        if self._weighted is not None:
+            found = self._weighted.best_fill(log_probs)
+        else:
+            found = self._layered.best(self._layered.weighted(self._weights(log_probs)))
         return None if found is None else Fill([t for t in found[0] if t >= 0], found[1])
 
     def sample(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Fill | None:
         """An accepted filling, drawn with probability proportional to the product of its tokens' probabilities; None if there is none.
 
         Raises:
-            Unsupported: the canvas has gaps.
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous.
 
         """
-        weights = self._weights(log_probs)
-        tokens = self._layered.sample(weights, rng)
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.can_sample:
+            tokens = self._weighted.sample(log_probs, rng)
+        else:
+            tokens = self._summing.sample(self._weights(log_probs), rng)
         if tokens is None:
             return None
         chosen = [token for token, step in zip(tokens, self._steps, strict=True) if step.hole]
-        return Fill(tokens, float(weights[np.arange(len(chosen)), chosen].sum()))
+        return Fill(tokens, math.fsum(np.asarray(log_probs)[np.arange(len(chosen)), chosen]))
 
     def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """float64[holes, V]: the log probability of each token in each hole, among accepted fillings; -inf throughout if there are none.
 
         Raises:
-            Unsupported: the canvas has gaps.
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous or with registers.
 
         """
-        return self._layered.log_marginals(self._weights(log_probs))
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.deterministic:
+            return self._weighted.log_marginals(log_probs)
+        return self._summing.log_marginals(self._weights(log_probs))
 
     def log_mass(self, log_probs: npt.ArrayLike) -> float:
         """The log of the summed probability of all accepted fillings.
 
         Raises:
-            Unsupported: the canvas has gaps.
+            Unsupported: the canvas has gaps, or is large and the constraint ambiguous or with registers.
 
         """
-        return self._layered.log_mass(self._weights(log_probs))
+        self._refuse_gaps()
+        if self._weighted is not None and self._weighted.deterministic:
+            return self._weighted.log_mass(log_probs)
+        return self._summing.log_mass(self._weights(log_probs))
 
     def min_slots(self) -> int | None:
         """The least number of tokens that the whole canvas can have, gaps being as short as may be; None if it cannot be filled."""
+        if self._weighted is not None:
+            return self._weighted.min_slots()
         found = self._layered.best(self._layered.counted())
         return None if found is None else -int(found[1])
 
@@ -334,13 +367,32 @@ class Lattice:
             raise InvalidSource(f"log_probs must have the shape {shape}: a row for each hole, a column for each token")
         if np.isnan(weights).any() or (weights == np.inf).any():
             raise InvalidSource("log_probs must be numbers below infinity")
-        if any(step.token is None and not step.hole for step in self._steps):
-            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
         return weights
 
-    def _checked(
-        self, proposals: Iterable[Proposal], weights: Sequence[float] | None
-    ) -> list[tuple[Proposal, float]]:
+    def _refuse_gaps(self) -> None:
+        if any(step.token is None and not step.hole for step in self._steps):
+            raise Unsupported("probabilities on a canvas with gaps", hint="use holes, one canvas for each length")
+
+    @property
+    def _summing(self) -> LayeredEngine:
+        """The engine that sums where the canvas machine cannot: each filling is one path of states.
+
+        Raises:
+            Unsupported: the machine has several runs for a text, or registers, and there are too many states to follow.
+
+        """
+        if self._weighted is None:
+            return self._layered
+        if self._followed is None:
+            self._followed = self._few_followed()
+        if self._followed is None:
+            raise Unsupported(
+                "sums over the fillings of a canvas this large, of an ambiguous constraint or one with registers",
+                hint="ask for a smaller window; masks, best_fill and commit serve this one",
+            )
+        return self._followed
+
+    def _checked(self, proposals: Iterable[Proposal], weights: Sequence[float] | None) -> list[tuple[Proposal, float]]:
         listed = [(int(slot), int(token)) for slot, token in proposals]
         worth = [1.0] * len(listed) if weights is None else [float(w) for w in weights]
         if len(worth) != len(listed):
@@ -369,8 +421,5 @@ class Lattice:
             self._followed.fix(self._steps)
         if self._engine_in_use is not None and self._engine_in_use is not self._followed:
             self._engine_in_use.fix(self._steps)
-
-
-def _may_hold(step: Step, token: int) -> bool:
-    """Whether a step may hold a token, whatever the constraint says."""
-    return step.token == token or (step.token is None and (step.allowed is None or token in step.allowed))
+        if self._weighted_in_use is not None:
+            self._weighted_in_use.fix(self._steps)

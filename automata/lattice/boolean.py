@@ -487,7 +487,9 @@ def forward(
                             if not more:
                                 break
                         if (exits[rec_row[k], at] >> bit) & one:
-                            found, n_sets = join(sets, n_sets, table, unions, np.int64(acc), np.int64(rec_set[k]), length)
+                            found, n_sets = join(
+                                sets, n_sets, table, unions, np.int64(acc), np.int64(rec_set[k]), length
+                            )
                             if found < 0:
                                 return np.int64(-1)
                             acc = np.int32(found)

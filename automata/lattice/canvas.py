@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ...grammar.errors import LimitExceeded
 from .boolean import ACCEPTED, ANY, backward, expand, forward, reach
 from .extraction import Beyond, Extraction
-from .machine import POP, CanvasMachine
+from .flat import flat_backward, flat_forward, flat_masks
+from .machine import CONTROL, POP, CanvasMachine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,29 +107,31 @@ class CanvasEngine:
     """A canvas under a canvas machine: exact for the machine's texts, slot counts included."""
 
     def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
-        """Lay out the canvas; nothing is computed before the first question.
-
-        Raises:
-            LimitExceeded: the tables would be too large.
-
-        """
+        """Lay out the canvas; nothing is computed before the first question."""
         self.layout = layout
         self.machine = layout.machine
         self.exact = layout.machine.exact
-        self._give_back: list[weakref.finalize] = []
         self._set_steps(steps)
-        self._row_of: npt.NDArray[np.int32] | None = None
-        self._reached: list[Step] | None = None  # the canvas that rows were numbered for
-        self._from = -1  # the last layer whose exits are out of date; -2 if none
-        self._masks: npt.NDArray[np.uint64] | None = None
+
+    @staticmethod
+    def of(layout: Layout, steps: Sequence[Step]) -> CanvasEngine:
+        """The engine for a canvas: sets of controls where there is no stack, exits and contexts where there is one."""
+        return (PushdownEngine if (layout.machine.kind != CONTROL).any() else FlatEngine)(layout, steps)
 
     def close(self) -> None:
-        """Give the buffers back."""
-        for finalizer in self._give_back:
-            finalizer()
-        self._give_back = []
-        self._row_of = None
-        self._masks = None
+        """Give back what is held."""
+
+    def fix(self, steps: Sequence[Step]) -> None:
+        """Go on with a canvas of the same steps, some of them fixed or opened."""
+        raise NotImplementedError
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        raise NotImplementedError
+
+    def class_masks(self) -> npt.NDArray[np.uint64]:
+        """uint64[S, W]: the classes that may stand in each step."""
+        raise NotImplementedError
 
     def _set_steps(self, steps: Sequence[Step]) -> None:
         self.steps = list(steps)
@@ -152,6 +155,62 @@ class CanvasEngine:
         self._step_class = np.array(classes, np.int32)
         self._skippable = np.array([step.skippable for step in steps], np.bool_)
         self._allowed = np.array(rows, np.uint64).reshape(len(rows), self.machine.edge_classes.shape[1])
+
+    def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+        """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
+        holes = [step for step in self.steps if step.hole]
+        masks = self.class_masks()[np.array([step.hole for step in self.steps], np.bool_)]
+        class_of = self.machine.class_of
+        limited = {step.allowed for step in holes if step.allowed is not None}
+        if not limited:
+            return masks.view(np.uint32), class_of
+        inside = {allowed: np.isin(np.arange(len(class_of)), list(allowed)) for allowed in limited}
+        keys = np.stack([class_of, *inside.values()])
+        old, class_of = np.unique(keys, axis=1, return_inverse=True)
+        bits = np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little")[:, old[0]]
+        at = {allowed: 1 + k for k, allowed in enumerate(inside)}
+        for row, step in zip(bits, holes, strict=True):
+            if step.allowed is not None:
+                row &= old[at[step.allowed]].astype(np.uint8)
+        return packed(bits), class_of.reshape(-1).astype(np.int32)
+
+    def masks(self, rows: npt.NDArray[np.uint32]) -> None:
+        """Write the tokens of each hole into its row."""
+        holes = [i for i, step in enumerate(self.steps) if step.hole]
+        if not holes:
+            return
+        distinct, which = np.unique(self.class_masks()[holes], axis=0, return_inverse=True)
+        few = np.zeros((len(distinct), rows.shape[1]), np.uint32)
+        expand(self.machine.class_of, distinct, few)
+        np.take(few, which.reshape(-1), axis=0, out=rows)
+        for row, i in enumerate(holes):
+            allowed = self.steps[i].allowed
+            if allowed is not None:
+                ids = np.array(sorted(allowed), np.int64)
+                only = np.zeros_like(rows[row])
+                np.bitwise_or.at(only, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
+                rows[row] &= only
+
+
+class PushdownEngine(CanvasEngine):
+    """A canvas with a stack; see ``boolean``."""
+
+    def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
+        """Lay out the canvas; nothing is computed before the first question."""
+        super().__init__(layout, steps)
+        self._give_back: list[weakref.finalize[..., Any]] = []
+        self._row_of: npt.NDArray[np.int32] | None = None
+        self._reached: list[Step] | None = None  # the canvas that rows were numbered for
+        self._from = -1  # the last layer whose exits are out of date; -2 if none
+        self._masks: npt.NDArray[np.uint64] | None = None
+
+    def close(self) -> None:
+        """Give the buffers back."""
+        for finalizer in self._give_back:
+            finalizer()
+        self._give_back = []
+        self._row_of = None
+        self._masks = None
 
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened.
@@ -228,41 +287,6 @@ class CanvasEngine:
         self._masks = masks
         return masks
 
-    def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
-        """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
-        holes = [step for step in self.steps if step.hole]
-        masks = self.class_masks()[[i for i, step in enumerate(self.steps) if step.hole]]
-        class_of = self.machine.class_of
-        limited = {step.allowed for step in holes if step.allowed is not None}
-        if not limited:
-            return masks.view(np.uint32), class_of
-        inside = {allowed: np.isin(np.arange(len(class_of)), list(allowed)) for allowed in limited}
-        keys = np.stack([class_of, *inside.values()])
-        old, class_of = np.unique(keys, axis=1, return_inverse=True)
-        bits = np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little")[:, old[0]]
-        at = {allowed: 1 + k for k, allowed in enumerate(inside)}
-        for row, step in zip(bits, holes, strict=True):
-            if step.allowed is not None:
-                row &= old[at[step.allowed]].astype(np.uint8)
-        return packed(bits), class_of.reshape(-1).astype(np.int32)
-
-    def masks(self, rows: npt.NDArray[np.uint32]) -> None:
-        """Write the tokens of each hole into its row."""
-        holes = [i for i, step in enumerate(self.steps) if step.hole]
-        if not holes:
-            return
-        distinct, which = np.unique(self.class_masks()[holes], axis=0, return_inverse=True)
-        few = np.zeros((len(distinct), rows.shape[1]), np.uint32)
-        expand(self.machine.class_of, distinct, few)
-        np.take(few, which.reshape(-1), axis=0, out=rows)
-        for row, i in enumerate(holes):
-            allowed = self.steps[i].allowed
-            if allowed is not None:
-                ids = np.array(sorted(allowed), np.int64)
-                only = np.zeros_like(rows[row])
-                np.bitwise_or.at(only, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
-                rows[row] &= only
-
     def _solve(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
         """The exits of every row, up to date."""
         machine, layout = self.machine, self.layout
@@ -328,6 +352,64 @@ class CanvasEngine:
             )
             self._from = -2
         return self._exits, self._row_of
+
+
+class FlatEngine(CanvasEngine):
+    """A canvas without a stack; see ``flat``."""
+
+    def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
+        """Lay out the canvas; nothing is computed before the first question."""
+        super().__init__(layout, steps)
+        machine = self.machine
+        shape = (len(self.steps) + 1, machine.n_controls)
+        self._ahead = np.zeros(shape, np.bool_)
+        self._alive = np.zeros(shape, np.bool_)
+        self._ahead[0, machine.start] = True
+        bit = np.uint64(layout.end_class & 63)
+        ends = (machine.edge_classes[:, layout.end_class >> 6] >> bit).astype(np.uint64) & np.uint64(1) != 0
+        origins = np.repeat(np.arange(machine.n_controls), np.diff(machine.edge_start))
+        self._alive[-1, origins[ends & machine.accepting[machine.edge_node]]] = True
+        self._masks = np.zeros((len(self.steps), machine.edge_classes.shape[1]), np.uint64)
+        self._changed: list[int] | None = None  # steps since the last solution; None before the first
+
+    def fix(self, steps: Sequence[Step]) -> None:
+        """Go on with a canvas of the same steps, some of them fixed or opened."""
+        changed = [i for i, (old, new) in enumerate(zip(self.steps, steps, strict=True)) if old != new]
+        self._set_steps(steps)
+        if self._changed is not None:
+            self._changed += changed
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        self._solve()
+        return bool(self._alive[0, self.machine.start])
+
+    def class_masks(self) -> npt.NDArray[np.uint64]:
+        """uint64[S, W]: the classes that may stand in each step."""
+        self._solve()
+        return self._masks
+
+    def _solve(self) -> None:
+        n_steps = len(self.steps)
+        if self._changed == [] or not n_steps:
+            return
+        first, last = (0, n_steps - 1) if self._changed is None else (min(self._changed), max(self._changed))
+        machine = self.machine
+        edges = (machine.edge_start, machine.edge_node, machine.edge_classes)
+        canvas = (self._step_class, self._skippable, self._allowed)
+        until = flat_forward(*edges, *canvas, first, last if self._changed is not None else n_steps, self._ahead)
+        back = flat_backward(*edges, *canvas, last, first if self._changed is not None else -1, self._alive)
+        flat_masks(
+            *edges,
+            self._step_class,
+            self._allowed,
+            self._ahead,
+            self._alive,
+            max(back, 0),
+            min(until, n_steps),
+            self._masks,
+        )
+        self._changed = []
 
 
 def _is_narrower(old: Step, new: Step) -> bool:

@@ -22,6 +22,7 @@ from ...grammar.errors import LimitExceeded
 from .. import layout as lay
 from ..arena import check
 from ..effects import child, root
+from .flatten import flatten
 from .machine import BOTTOM, CONTROL, POP, PUSH, CanvasMachine
 from .partition import Runs, partition
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from ..store import Store
 
-MOST_CONTROLS: Final = 6_000
-MOST_EDGES: Final = 400_000
+MOST_CONTROLS: Final = 20_000
+MOST_EDGES: Final = 1_000_000
 MOST_POPS: Final = 40
 """Symbols that one token pops; a grammar in which there is no bound on them is not of this form."""
 
@@ -414,6 +415,7 @@ class Extraction:
             deterministic=False,
             exact=not self.registers,
         )
+        machine = flatten(machine, [self._sets[place].symbols for place in self._below])
         return replace(machine, deterministic=is_deterministic(machine))
 
 

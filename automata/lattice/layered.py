@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded, Unsupported
 from ..classes import TokenClasses, token_classes
+from .slots import may_hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,7 +161,7 @@ class LayeredEngine:
             found = self._unweighted(i, state)
             step = self.steps[i]
             for token, weight in bonus.get(i, {}).items():
-                if step.allowed is None or token in step.allowed:
+                if may_hold(step, token):
                     target = self._session.advance(state, token)
                     if target:
                         found.append(Choice(target, weight, token))
@@ -280,18 +281,14 @@ class LayeredEngine:
             found.append(Choice(state, 0.0, -1))
         return found
 
-    def _masked(
-        self, step: Step, classes: TokenClasses, weights: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
+    def _masked(self, step: Step, classes: TokenClasses, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The weights of a state's tokens, none where the hole does not allow them."""
         of_token = weights[classes.tokens]
         if step.allowed is not None:
             of_token = np.where(np.isin(classes.tokens, list(step.allowed)), of_token, NEVER)
         return of_token
 
-    def _sums(
-        self, i: int, state: int, weights: npt.NDArray[np.float64], row_of: list[int]
-    ) -> dict[int, float]:
+    def _sums(self, i: int, state: int, weights: npt.NDArray[np.float64], row_of: list[int]) -> dict[int, float]:
         """Target -> log of the summed weight of the tokens that lead there from a state of layer i."""
         step = self.steps[i]
         edges = self._edges(state, step)

@@ -163,9 +163,7 @@ def hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
     return broken
 
 
-def partition(
-    r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64], pad: npt.NDArray[np.int64]
-) -> Parts:
+def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64], pad: npt.NDArray[np.int64]) -> Parts:
     """The coarsest partition of the vocabulary in which each run is a union of classes.
 
     Signatures are sums of random marks, and what comes out is checked: a run that holds a class in part, which two equal sums of different
@@ -179,7 +177,9 @@ def partition(
 
     """
     words = runs.store.words
-    at, n, delta = (np.array(column, np.int64) for column in (zip(*runs.numbers, strict=True) if runs.numbers else ((),) * 3))
+    at, n, delta = (
+        np.array(column, np.int64) for column in (zip(*runs.numbers, strict=True) if runs.numbers else ((),) * 3)
+    )
     left_out = runs.left_out()
     rng = np.random.default_rng(SEED)
     while True:

@@ -80,3 +80,8 @@ def unroll(slots: Sequence[Slot], size: int) -> list[Step]:
         else:
             raise InvalidSource(f"{slot!r} is not a token id, HOLE, Hole or Gap", where=f"slot {i}")
     return steps
+
+
+def may_hold(step: Step, token: int) -> bool:
+    """Whether a step may hold a token, whatever the constraint says."""
+    return step.token == token or (step.token is None and (step.allowed is None or token in step.allowed))
