@@ -190,11 +190,7 @@ def check_marginals(world: World, slots: Sequence[Any], log_probs: np.ndarray) -
             reason = str(error)
         if reason is not None:
             assert has_gaps(slots) or "ambiguous" in reason or not lattice.exact, reason
-            for method in (
-                lattice.log_marginals,
-                lattice.log_mass,
-                lambda x: lattice.sample(x, np.random.default_rng(0)),
-            ):
+            for method in (lattice.log_marginals, lattice.log_mass):  # drawing may do without, by rejection
                 with pytest.raises(sg.Unsupported):
                     method(log_probs)
             return truth.feasible
