@@ -13,7 +13,8 @@ from test_machine_toys import TOYS
 
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.lattice import Lattice
-from syntagma.automata.lattice.canvas import CanvasEngine, layout_of
+from syntagma.automata.lattice.canvas import CanvasEngine
+from syntagma.automata.lattice.engines import engine_of, layout_of
 from syntagma.automata.lattice.layered import LayeredEngine
 from syntagma.automata.lattice.slots import HOLE, Gap, Hole, Slot, Step, unroll
 
@@ -64,7 +65,7 @@ def test_the_canvas_machine_and_the_layers_agree(name: str) -> None:
     for _ in range(size(120, plain=12)):
         slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
         steps = unroll(slots, constraint.vocab.size)
-        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), CanvasEngine.of(layout, steps)
+        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), engine_of(layout, steps)
         first = steps
         while agree(layered, engine, constraint):
             feasible += 1

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
-from .canvas import CanvasEngine, layout_of, packed
+from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
+from .engines import engine_of, layout_of
 from .extraction import Beyond
 from .layered import LayeredEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
@@ -123,7 +124,7 @@ class Lattice:
 
     def _chosen(self) -> LayeredEngine | CanvasEngine:
         try:
-            canvas = CanvasEngine.of(layout_of(self.constraint), self._steps)
+            canvas = engine_of(layout_of(self.constraint), self._steps)
         except Beyond:
             return self._layered
         if canvas.exact:

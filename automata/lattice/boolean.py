@@ -24,15 +24,32 @@ from numba import njit
 
 from .machine import POP, PUSH
 
-ANY = -1  # of step_class: every class; below that, -2 - k: those of allowed set k
+ANY = -1  # of step_class: every class
+RUN = -2  # a run of fixed tokens, which has edges of its own
+FIRST_SET = -3  # FIRST_SET - k: the classes of allowed set k
 ACCEPTED = 0  # the extra column of an accepted end
 
 
 @njit(cache=True, nogil=True)
 def reach(
-    kind, inner, symbol, edge_start, edge_node, edge_classes, start, n_symbols, step_class, skippable, allowed, row_of
+    kind,
+    inner,
+    symbol,
+    edge_start,
+    edge_node,
+    edge_classes,
+    step_class,
+    skippable,
+    allowed,
+    first,
+    rows,
+    following,
+    stacked,
+    row_of,
 ):
-    """Number the rows: every push and control that can occur in a layer; returns how many.
+    """Number the rows of layers ``first``, ...: every push and control that can occur; stops behind the layer before a run.
+
+    Returns the layer that comes next, and the rows so far.
 
     Args:
         kind: of each node, like ``inner`` and ``symbol``, see ``CanvasMachine``.
@@ -41,25 +58,23 @@ def reach(
         edge_start: see there.
         edge_node: see there.
         edge_classes: see there.
-        start: the first node.
-        n_symbols: how many symbols.
-        step_class: int32[S], the class of a fixed token, ANY, or -2 - k.
+        step_class: int32[S], the class of a fixed token, ANY, RUN, or below that FIRST_SET - k.
         skippable: bool[S], steps that may be left out.
         allowed: uint64[sets, W], the classes of allowed sets.
-        row_of: int32[S + 1, N], the result: -1 where nothing occurs.
+        first: the first layer.
+        rows: how many rows there are before it.
+        following: bool[N], the nodes that a step leads to in layer ``first``; then those of the layer that comes next, but behind a run.
+        stacked: bool[G], symbols that may lie on the stack, pushed in earlier layers; goes on to the layer that comes next.
+        row_of: int32[S + 1, at least N], the result: -1 where nothing occurs.
 
     """
     n_steps = len(step_class)
     n_nodes = len(kind)
     n_controls = len(edge_start) - 1
-    stacked = np.zeros(n_symbols, np.bool_)  # symbols that may lie on the stack, pushed in earlier layers
-    pushed = np.zeros(n_symbols, np.bool_)
+    pushed = np.zeros(len(stacked), np.bool_)
     work = np.empty(n_nodes + 1, np.int64)
     seen = np.zeros(n_nodes, np.bool_)
-    following = np.zeros(n_nodes, np.bool_)
-    following[start] = True
-    rows = 0
-    for j in range(n_steps + 1):
+    for j in range(first, n_steps + 1):
         n_work = 0
         for n in range(n_nodes):
             row_of[j, n] = -1
@@ -85,10 +100,10 @@ def reach(
             if seen[n] and kind[n] != POP:
                 row_of[j, n] = rows
                 rows += 1
-        for g in range(n_symbols):
+        for g in range(len(stacked)):
             stacked[g] = stacked[g] or pushed[g]
-        if j == n_steps:
-            break
+        if j == n_steps or step_class[j] == RUN:
+            return j + 1, rows
         c = step_class[j]
         for q in range(n_controls):
             if not seen[q]:
@@ -105,10 +120,10 @@ def reach(
                         following[edge_node[e]] = True
                 else:
                     for w in range(edge_classes.shape[1]):
-                        if edge_classes[e, w] & allowed[-2 - c, w]:
+                        if edge_classes[e, w] & allowed[FIRST_SET - c, w]:
                             following[edge_node[e]] = True
                             break
-    return rows
+    return n_steps + 1, rows
 
 
 @njit(cache=True, nogil=True)
@@ -120,10 +135,13 @@ def backward(
     edge_node,
     edge_classes,
     accepting,
-    end_class,
     step_class,
     skippable,
     allowed,
+    step_run,
+    run_start,
+    run_node,
+    end_class,
     row_of,
     pop_of,
     by_symbol,
@@ -146,10 +164,13 @@ def backward(
         edge_node: see there.
         edge_classes: see there.
         accepting: see ``CanvasMachine``.
-        end_class: the class that the end of the canvas reads.
         step_class: see ``reach``.
         skippable: see there.
         allowed: see there.
+        step_run: int32[S], the number of a run, else -1.
+        run_start: int32[runs, Q + 1], where the edges of each control begin in ``run_node``.
+        run_node: int32[], where each leads.
+        end_class: the class that the end of the canvas reads.
         row_of: see there.
         pop_of: int32[N], the number of a pop node, else -1.
         by_symbol: int32[G + 1], where the pop nodes of each symbol begin in ``pops``; they are numbered in that order.
@@ -279,17 +300,22 @@ def backward(
                 for v in range(length):
                     exits[row, v] |= exits[here, v]
             c = step_class[j]
-            for e in range(edge_start[n], edge_start[n + 1]):
-                if c >= 0:
+            run = step_run[j]
+            low_edge = run_start[run, n] if run >= 0 else edge_start[n]
+            end_edge = run_start[run, n + 1] if run >= 0 else edge_start[n + 1]
+            for e in range(low_edge, end_edge):
+                if run >= 0:
+                    pass
+                elif c >= 0:
                     if not (edge_classes[e, c >> 6] >> np.uint64(c & 63)) & one:
                         continue
                 elif c != ANY:
                     some = np.uint64(0)
                     for w in range(edge_classes.shape[1]):
-                        some |= edge_classes[e, w] & allowed[-2 - c, w]
+                        some |= edge_classes[e, w] & allowed[FIRST_SET - c, w]
                     if not some:
                         continue
-                m = edge_node[e]
+                m = run_node[e] if run >= 0 else edge_node[e]
                 if kind[m] == POP:
                     exits[row, pop_of[m] * width + (j >> 6)] |= one << np.uint64(j & 63)
                 else:
@@ -330,8 +356,9 @@ def intern_row(sets, n_sets, table, row, length):
     for w in range(length):
         word = sets[row, w]
         if word:
-            h = ((h ^ np.int64(word & np.uint64(0x7FFFFFFF))) * 0x5BD1E995) & 0x3FFFFFFFFFFFFF
-            h = ((h ^ (h >> 29) ^ np.int64(word >> np.uint64(31)) ^ w) & 0x7FFFFFFF) * 0x2C1B3C6D
+            h = ((h ^ (h >> 31) ^ np.int64(word & np.uint64(0x7FFFFFFF)) ^ w) & 0x7FFFFFFF) * 0x5BD1E995
+            h = ((h ^ (h >> 31) ^ np.int64(word >> np.uint64(33))) & 0x7FFFFFFF) * 0x2C1B3C6D
+            h ^= np.int64((word >> np.uint64(31)) & np.uint64(3))
     mask = len(table) - 1
     at = (h ^ (h >> 31)) & mask
     while table[at] >= 0:
@@ -384,10 +411,13 @@ def forward(
     edge_node,
     edge_classes,
     accepting,
-    start,
     step_class,
     skippable,
     allowed,
+    step_run,
+    run_start,
+    run_node,
+    start,
     row_of,
     pop_of,
     by_symbol,
@@ -412,10 +442,13 @@ def forward(
         edge_node: see there.
         edge_classes: see there.
         accepting: see there.
-        start: the first node.
         step_class: see there.
         skippable: see there.
         allowed: see there.
+        step_run: see there.
+        run_start: see there.
+        run_node: see there.
+        start: the first node.
         row_of: see there.
         pop_of: see there.
         by_symbol: see there.
@@ -584,17 +617,22 @@ def forward(
                             return np.int64(-1)
                         after[q] = joined
                         break
-            for e in range(edge_start[q], edge_start[q + 1]):
-                if c >= 0:
+            run = step_run[j]
+            low_edge = run_start[run, q] if run >= 0 else edge_start[q]
+            end_edge = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
+            for e in range(low_edge, end_edge):
+                if run >= 0:
+                    pass
+                elif c >= 0:
                     if not (edge_classes[e, c >> 6] >> np.uint64(c & 63)) & one:
                         continue
                 elif c != ANY:
                     some = np.uint64(0)
                     for w in range(n_classes):
-                        some |= edge_classes[e, w] & allowed[-2 - c, w]
+                        some |= edge_classes[e, w] & allowed[FIRST_SET - c, w]
                     if not some:
                         continue
-                m = edge_node[e]
+                m = run_node[e] if run >= 0 else edge_node[e]
                 if kind[m] == POP:
                     if not (sets[ji, pop_of[m] * width + (j >> 6)] >> np.uint64(j & 63)) & one:
                         continue
@@ -614,6 +652,8 @@ def forward(
                         if joined < 0:
                             return np.int64(-1)
                         after[m] = joined
+                if run >= 0:
+                    continue
                 if c >= 0:
                     masks[j, c >> 6] |= one << np.uint64(c & 63)
                 elif c == ANY:
@@ -621,7 +661,7 @@ def forward(
                         masks[j, w] |= edge_classes[e, w]
                 else:
                     for w in range(n_classes):
-                        masks[j, w] |= edge_classes[e, w] & allowed[-2 - c, w]
+                        masks[j, w] |= edge_classes[e, w] & allowed[FIRST_SET - c, w]
         for n in range(n_nodes):
             here[n] = after[n]
             after[n] = 0

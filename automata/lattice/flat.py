@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .boolean import ANY
+from .boolean import ANY, FIRST_SET
 
 
 @njit(cache=True, nogil=True)
@@ -50,7 +50,7 @@ def flat_forward(edge_start, edge_node, edge_classes, step_class, skippable, all
                         following[m] = True
                 else:
                     for w in range(edge_classes.shape[1]):
-                        if edge_classes[e, w] & allowed[-2 - c, w]:
+                        if edge_classes[e, w] & allowed[FIRST_SET - c, w]:
                             following[m] = True
                             break
         same = True
@@ -99,7 +99,7 @@ def flat_backward(edge_start, edge_node, edge_classes, step_class, skippable, al
                         found = True
                 else:
                     for w in range(edge_classes.shape[1]):
-                        if edge_classes[e, w] & allowed[-2 - c, w]:
+                        if edge_classes[e, w] & allowed[FIRST_SET - c, w]:
                             found = True
                             break
             same &= alive[j, q] == found
@@ -143,4 +143,4 @@ def flat_masks(edge_start, edge_node, edge_classes, step_class, allowed, ahead, 
             if c >= 0:
                 masks[j, w] &= np.uint64(1) << np.uint64(c & 63) if w == c >> 6 else np.uint64(0)
             elif c != ANY:
-                masks[j, w] &= allowed[-2 - c, w]
+                masks[j, w] &= allowed[FIRST_SET - c, w]

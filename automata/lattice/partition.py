@@ -74,7 +74,7 @@ class Parts:
 
 @njit(cache=True, nogil=True)
 def sign(r, words, at, n, delta, left_out, marks, signature):
-    """Add each run's mark to the signatures of its tokens.
+    """XOR each run's mark into the signatures of its tokens.
 
     Args:
         r: the arena's packed rows and lists.
@@ -94,7 +94,7 @@ def sign(r, words, at, n, delta, left_out, marks, signature):
             for i in range(at[k], at[k] + n[k]):
                 t = np.int64(r[i])
                 if d < 0 or not (left_out[d, t >> 5] >> np.uint32(t & 31)) & np.uint32(1):
-                    signature[t] += mark
+                    signature[t] ^= mark
             continue
         first = -1 - at[k]
         for w in range(words):
@@ -105,7 +105,7 @@ def sign(r, words, at, n, delta, left_out, marks, signature):
                 continue
             for b in range(32):
                 if (bits >> np.uint32(b)) & np.uint32(1):
-                    signature[32 * w + b] += mark
+                    signature[32 * w + b] ^= mark
 
 
 @njit(cache=True, nogil=True)
@@ -166,7 +166,7 @@ def hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
 def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64], pad: npt.NDArray[np.int64]) -> Parts:
     """The coarsest partition of the vocabulary in which each run is a union of classes.
 
-    Signatures are sums of random marks, and what comes out is checked: a run that holds a class in part, which two equal sums of different
+    Signatures are XORs of random marks, and what comes out is checked: a run that holds a class in part, which equal XORs of different
     marks could cause, makes the marks be drawn anew.
 
     Args:
