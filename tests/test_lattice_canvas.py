@@ -12,7 +12,7 @@ from sizes import size
 from test_machine_toys import TOYS
 
 from syntagma.automata.constraint import Constraint
-from syntagma.automata.lattice import Lattice
+from syntagma.automata.lattice import Lattice, pushdown
 from syntagma.automata.lattice.canvas import CanvasEngine
 from syntagma.automata.lattice.engines import engine_of, layout_of
 from syntagma.automata.lattice.layered import LayeredEngine
@@ -53,9 +53,11 @@ def varied(slots: list[object], rng: random.Random, vocab_size: int) -> list[Slo
     return found
 
 
+@pytest.mark.parametrize("least_run", [2, 100])
 @pytest.mark.parametrize("name", EXACT)
-def test_the_canvas_machine_and_the_layers_agree(name: str) -> None:
-    """Feasibility and masks are the same, of holes, limited holes and gaps, and after each of several commits and one undone."""
+def test_the_canvas_machine_and_the_layers_agree(name: str, least_run: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feasibility and masks are the same, of holes, limited holes and gaps, after commits and one undone, with runs as one step or not."""
+    monkeypatch.setattr(pushdown, "LEAST_RUN", least_run)
     grammar, tokens, oracle = TOYS[name]
     constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
     layout = layout_of(constraint)
@@ -63,7 +65,7 @@ def test_the_canvas_machine_and_the_layers_agree(name: str) -> None:
     rng = random.Random(name)
     feasible = 0
     for _ in range(size(120, plain=12)):
-        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
+        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 8, 4), rng, constraint.vocab.size)
         steps = unroll(slots, constraint.vocab.size)
         layered, engine = LayeredEngine(constraint, steps, max_layer=5000), engine_of(layout, steps)
         first = steps
@@ -103,6 +105,35 @@ def test_nodes_are_numbered_inner_before_outer() -> None:
         others = np.arange(machine.n_controls, len(machine.kind))
         assert (machine.kind[: machine.n_controls] == 0).all()
         assert (machine.inner[others] < others).all()
+
+
+def test_classes_say_what_masks_say() -> None:
+    """Masks over classes, expanded by each token's class, are the masks over tokens, of limited holes too."""
+    grammar, tokens, _ = TOYS["arrays"]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    with Lattice(constraint, [HOLE, Hole(range(3)), Gap(0, 2), HOLE, Hole(range(2, 6))]) as lattice:
+        rows, class_of = lattice.class_masks()
+        bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")
+        expected = np.unpackbits(lattice.masks().view(np.uint8), axis=1, bitorder="little", count=constraint.vocab.size)
+        assert expected.any()
+        assert np.array_equal(bits[:, class_of], expected)
+
+
+def test_buffers_are_not_shared_by_living_lattices() -> None:
+    """Two lattices that live at once do not write in each other's tables, and what a closed one held is used again."""
+    grammar, tokens, _ = TOYS["sums"]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    with Lattice(constraint, [HOLE] * 3) as one, Lattice(constraint, [HOLE] * 5) as other:
+        first = one.masks()
+        assert other.feasible()
+        other.masks()
+        assert np.array_equal(one.masks(), first)
+        at = int(np.flatnonzero(np.unpackbits(first[0].view(np.uint8), bitorder="little"))[0])
+        assert one.commit([(0, at)]) == [(0, at)]
+        assert other.feasible()
+    with Lattice(constraint, [at, HOLE, HOLE]) as again, Lattice(constraint, [HOLE] * 3) as fresh:
+        assert fresh.commit([(0, at)])
+        assert np.array_equal(again.masks(), fresh.masks())
 
 
 def test_a_commit_keeps_the_canvas_fillable() -> None:

@@ -195,7 +195,8 @@ class Lattice:
             InvalidSource: a slot is a gap or not of the canvas, or a weight is not positive.
 
         """
-        listed = self._checked(proposals, weights)
+        checked = self._checked(proposals, weights)
+        listed = [one for one in checked if may_hold(self._steps[self._step_of(one[0][0])], one[0][1])]
         bonus: dict[int, dict[int, float]] = {}
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})

@@ -215,65 +215,68 @@ def backward(
                             exits[row, to + w] |= exits[above, at + w]
                         continue
                     m = landings[number]
-                    least = 0
-                    done = False
-                    for w in range(j >> 6, width):
-                        bits = exits[above, at + w]
-                        while bits:
-                            low = bits ^ (bits & (bits - one))
-                            b = 0
-                            t = low
-                            if t & np.uint64(0xFFFFFFFF00000000):
-                                b += 32
-                                t >>= np.uint64(32)
-                            if t & np.uint64(0xFFFF0000):
-                                b += 16
-                                t >>= np.uint64(16)
-                            if t & np.uint64(0xFF00):
-                                b += 8
-                                t >>= np.uint64(8)
-                            if t & np.uint64(0xF0):
-                                b += 4
-                                t >>= np.uint64(4)
-                            if t & np.uint64(0xC):
-                                b += 2
-                                t >>= np.uint64(2)
-                            if t & np.uint64(0x2):
-                                b += 1
-                            bits ^= low
-                            jj = 64 * w + b + 1
-                            if jj < least:
-                                continue
-                            more = np.uint64(0)
-                            v = 0
-                            while v + 8 <= length:
-                                more = (
-                                    (rest[number, jj, v] & ~exits[row, v])
-                                    | (rest[number, jj, v + 1] & ~exits[row, v + 1])
-                                    | (rest[number, jj, v + 2] & ~exits[row, v + 2])
-                                    | (rest[number, jj, v + 3] & ~exits[row, v + 3])
-                                    | (rest[number, jj, v + 4] & ~exits[row, v + 4])
-                                    | (rest[number, jj, v + 5] & ~exits[row, v + 5])
-                                    | (rest[number, jj, v + 6] & ~exits[row, v + 6])
-                                    | (rest[number, jj, v + 7] & ~exits[row, v + 7])
-                                )
-                                if more:
-                                    break
-                                v += 8
-                            if not more:
-                                while v < length:
-                                    more |= rest[number, jj, v] & ~exits[row, v]
-                                    v += 1
-                            if not more:
-                                done = True
-                                break
-                            landed = row_of[jj, m]
-                            if landed >= 0:
-                                for v in range(length):
-                                    exits[row, v] |= exits[landed, v]
-                            least = jump[number, jj]
-                        if done:
+                    w = j >> 6
+                    bits = exits[above, at + w] if w < width else np.uint64(0)
+                    while True:
+                        while not bits and w + 1 < width:
+                            w += 1
+                            bits = exits[above, at + w]
+                        if not bits:
                             break
+                        low = bits ^ (bits & (bits - one))
+                        b = 0
+                        t = low
+                        if t & np.uint64(0xFFFFFFFF00000000):
+                            b += 32
+                            t >>= np.uint64(32)
+                        if t & np.uint64(0xFFFF0000):
+                            b += 16
+                            t >>= np.uint64(16)
+                        if t & np.uint64(0xFF00):
+                            b += 8
+                            t >>= np.uint64(8)
+                        if t & np.uint64(0xF0):
+                            b += 4
+                            t >>= np.uint64(4)
+                        if t & np.uint64(0xC):
+                            b += 2
+                            t >>= np.uint64(2)
+                        if t & np.uint64(0x2):
+                            b += 1
+                        jj = 64 * w + b + 1
+                        more = np.uint64(0)
+                        v = 0
+                        while v + 8 <= length:
+                            more = (
+                                (rest[number, jj, v] & ~exits[row, v])
+                                | (rest[number, jj, v + 1] & ~exits[row, v + 1])
+                                | (rest[number, jj, v + 2] & ~exits[row, v + 2])
+                                | (rest[number, jj, v + 3] & ~exits[row, v + 3])
+                                | (rest[number, jj, v + 4] & ~exits[row, v + 4])
+                                | (rest[number, jj, v + 5] & ~exits[row, v + 5])
+                                | (rest[number, jj, v + 6] & ~exits[row, v + 6])
+                                | (rest[number, jj, v + 7] & ~exits[row, v + 7])
+                            )
+                            if more:
+                                break
+                            v += 8
+                        if not more:
+                            while v < length:
+                                more |= rest[number, jj, v] & ~exits[row, v]
+                                v += 1
+                        if not more:
+                            break
+                        landed = row_of[jj, m]
+                        if landed >= 0:
+                            for v in range(length):
+                                exits[row, v] |= exits[landed, v]
+                        place = jump[number, jj] - 1  # the next bit that can add anything
+                        if place >> 6 >= width:
+                            break
+                        if place >> 6 > w:
+                            w = place >> 6
+                            bits = exits[above, at + w]
+                        bits &= ~((one << np.uint64(place & 63)) - one)
                 for x in range(by_symbol[g], by_symbol[g + 1]):
                     bit = x + 1
                     if (exits[above, extra + (bit >> 6)] >> np.uint64(bit & 63)) & one:
@@ -480,6 +483,7 @@ def forward(
     _, n_sets = intern_row(sets, n_sets, table, 1, length)
     here = np.zeros(n_nodes, np.int32)
     after = np.zeros(n_nodes, np.int32)
+    held = np.zeros(length, np.int64)  # the words in which a context set has something
     hint = np.zeros(n_nodes, np.int32)  # the word in which T and J met last
     here[start] = 1
     # records of pushes, by symbol: the row above, the context, the union of all contexts so far, the record before
@@ -539,8 +543,12 @@ def forward(
                 if n_sets >= len(sets):
                     return np.int64(-1)
                 new = n_sets
-                for w in range(length):
+                n_held = 0
+                for w in range(length - 1, -1, -1):
                     sets[new, w] = 0
+                    if sets[ji, w]:
+                        held[n_held] = w
+                        n_held += 1
                 for x in range(by_symbol[g], by_symbol[g + 1]):
                     at = x * width
                     number = landing_of[x]
@@ -553,17 +561,17 @@ def forward(
                             sets[new, extra + (b >> 6)] |= one << np.uint64(b & 63)
                         continue
                     m = landings[number]
-                    near = 0
+                    near = held[0]
                     for jj in range(1, n_steps + 1):
                         row = row_of[jj, m]
                         if row < 0:
                             continue
                         meets = exits[row, near] & sets[ji, near]
                         if not meets:
-                            for w in range(length - 1, -1, -1):
-                                meets = exits[row, w] & sets[ji, w]
+                            for i in range(n_held):
+                                meets = exits[row, held[i]] & sets[ji, held[i]]
                                 if meets:
-                                    near = w
+                                    near = held[i]
                                     break
                         if meets:
                             sets[new, at + ((jj - 1) >> 6)] |= one << np.uint64((jj - 1) & 63)

@@ -56,6 +56,11 @@ class CanvasEngine:
         """Whether some filling satisfies the constraint."""
         raise NotImplementedError
 
+    @property
+    def table_bytes(self) -> int:
+        """What the tables take that the canvas makes."""
+        raise NotImplementedError
+
     def class_masks(self) -> npt.NDArray[np.uint64]:
         """uint64[S, W]: the classes that may stand in each step."""
         raise NotImplementedError
@@ -93,13 +98,13 @@ class CanvasEngine:
             return masks.view(np.uint32), class_of
         inside = {allowed: np.isin(np.arange(len(class_of)), list(allowed)) for allowed in limited}
         keys = np.stack([class_of, *inside.values()])
-        old, class_of = np.unique(keys, axis=1, return_inverse=True)
+        old, split = np.unique(keys, axis=1, return_inverse=True)
         bits = np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little")[:, old[0]]
         at = {allowed: 1 + k for k, allowed in enumerate(inside)}
         for row, step in zip(bits, holes, strict=True):
             if step.allowed is not None:
                 row &= old[at[step.allowed]].astype(np.uint8)
-        return packed(bits), class_of.reshape(-1).astype(np.int32)
+        return packed(bits), split.reshape(-1).astype(np.int32)
 
     def masks(self, rows: npt.NDArray[np.uint32]) -> None:
         """Write the tokens of each hole into its row."""
@@ -122,4 +127,5 @@ class CanvasEngine:
 def packed(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     """uint32[n, words] of bits uint8[n, columns]."""
     width = -bits.shape[1] % 32
-    return np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little").view(np.uint32)
+    packed_bits = np.packbits(np.pad(bits, ((0, 0), (0, width))), axis=1, bitorder="little")
+    return np.ascontiguousarray(packed_bits).view(np.uint32)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from .slots import Step
 
-_LAYOUTS: weakref.WeakKeyDictionary[Constraint, Layout | Beyond] = weakref.WeakKeyDictionary()
+_LAYOUTS: weakref.WeakKeyDictionary[Constraint, Layout | str] = weakref.WeakKeyDictionary()
 
 
 def layout_of(constraint: Constraint) -> Layout:
@@ -32,10 +32,10 @@ def layout_of(constraint: Constraint) -> Layout:
         try:
             known = Layout(Extraction(constraint).machine())
         except Beyond as error:
-            known = error
+            known = error.what  # not the error, whose traceback holds the constraint
         _LAYOUTS[constraint] = known
-    if isinstance(known, Beyond):
-        raise known
+    if isinstance(known, str):
+        raise Beyond(known)
     return known
 
 

@@ -35,6 +35,9 @@ MOST_EDGES: Final = 1_000_000
 MOST_POPS: Final = 40
 """Symbols that one token pops; a grammar in which there is no bound on them is not of this form."""
 
+MOST_POPPED: Final = 60_000
+"""Words of symbols that are popped, over all controls: each may cost an effect node."""
+
 Activation = tuple[int, int, int]
 """Local state (or symbol), need, room."""
 
@@ -55,6 +58,7 @@ class Beyond(LimitExceeded):
 
     def __init__(self, what: str) -> None:
         """Say what stands in the way."""
+        self.what = what
         super().__init__(what, limit="canvas machine", value=MOST_CONTROLS, hint="use a smaller window of the canvas")
 
 
@@ -112,6 +116,7 @@ class Extraction:
         self._chains: dict[tuple[int, int, int], int] = {}
         self._edges: dict[tuple[int, int], dict[tuple[int, int, int], None]] = {}  # control, node -> runs
         self._ends: set[tuple[int, int]] = set()
+        self._popped_words = 0
         self.registers = False
 
     def machine(self) -> CanvasMachine:
@@ -228,6 +233,9 @@ class Extraction:
     def _pop(self, deep: _Deep, symbol: int) -> None:
         """Go on with tokens where they find a symbol."""
         path = (*deep.path, symbol)
+        self._popped_words += 1
+        if self._popped_words > MOST_POPPED:
+            raise Beyond(f"tokens pop more than {MOST_POPPED} words of symbols")
         if len(path) > MOST_POPS:
             raise Beyond(f"a token may pop more than {MOST_POPS} symbols")
         state, need, room = self._symbol_list[symbol]

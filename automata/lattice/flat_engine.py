@@ -41,6 +41,11 @@ class FlatEngine(CanvasEngine):
         if self._changed is not None:
             self._changed += changed
 
+    @property
+    def table_bytes(self) -> int:
+        """What the sets of controls take."""
+        return self._ahead.nbytes + self._alive.nbytes
+
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
         self._solve()

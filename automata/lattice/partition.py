@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from .. import layout as lay
+from .refine import hold, sign
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -72,97 +72,6 @@ class Parts:
         return row
 
 
-@njit(cache=True, nogil=True)
-def sign(r, words, at, n, delta, left_out, marks, signature):
-    """XOR each run's mark into the signatures of its tokens.
-
-    Args:
-        r: the arena's packed rows and lists.
-        words: the width of a packed row.
-        at: int64[runs], offset of the list, or -1 - the offset of packed bits.
-        n: int64[runs], how many tokens.
-        delta: int64[runs], the row of ``left_out``, or -1.
-        left_out: uint32[deltas, words].
-        marks: uint64[runs], a random number for each.
-        signature: uint64[32 * words].
-
-    """
-    for k in range(len(at)):
-        d = delta[k]
-        mark = marks[k]
-        if at[k] >= 0:
-            for i in range(at[k], at[k] + n[k]):
-                t = np.int64(r[i])
-                if d < 0 or not (left_out[d, t >> 5] >> np.uint32(t & 31)) & np.uint32(1):
-                    signature[t] ^= mark
-            continue
-        first = -1 - at[k]
-        for w in range(words):
-            bits = r[first + w]
-            if d >= 0:
-                bits &= ~left_out[d, w]
-            if bits == 0:
-                continue
-            for b in range(32):
-                if (bits >> np.uint32(b)) & np.uint32(1):
-                    signature[32 * w + b] ^= mark
-
-
-@njit(cache=True, nogil=True)
-def hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
-    """Find the classes of each run; returns the number of runs that hold a class in part (0, but for chance).
-
-    Args:
-        r: like ``words``, ``at``, ``n``, ``delta`` and ``left_out`` as for ``sign``.
-        words: see there.
-        at: see there.
-        n: see there.
-        delta: see there.
-        left_out: see there.
-        class_of: int32[32 * words].
-        sizes: int64[classes], tokens of each class.
-        classes: uint64[runs, W], the result.
-        counts: int64[classes], zeros, as working memory.
-
-    """
-    broken = 0
-    touched = np.empty(len(sizes), np.int64)
-    for k in range(len(at)):
-        d = delta[k]
-        n_touched = 0
-        if at[k] >= 0:
-            for i in range(at[k], at[k] + n[k]):
-                t = np.int64(r[i])
-                if d < 0 or not (left_out[d, t >> 5] >> np.uint32(t & 31)) & np.uint32(1):
-                    c = class_of[t]
-                    if counts[c] == 0:
-                        touched[n_touched] = c
-                        n_touched += 1
-                    counts[c] += 1
-        else:
-            first = -1 - at[k]
-            for w in range(words):
-                bits = r[first + w]
-                if d >= 0:
-                    bits &= ~left_out[d, w]
-                if bits == 0:
-                    continue
-                for b in range(32):
-                    if (bits >> np.uint32(b)) & np.uint32(1):
-                        c = class_of[32 * w + b]
-                        if counts[c] == 0:
-                            touched[n_touched] = c
-                            n_touched += 1
-                        counts[c] += 1
-        for i in range(n_touched):
-            c = touched[i]
-            if counts[c] != sizes[c]:
-                broken += 1
-            counts[c] = 0
-            classes[k, c >> 6] |= np.uint64(1) << np.uint64(c & 63)
-    return broken
-
-
 def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64], pad: npt.NDArray[np.int64]) -> Parts:
     """The coarsest partition of the vocabulary in which each run is a union of classes.
 
@@ -188,10 +97,10 @@ def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64],
         sign(r, words, at, n, delta, left_out, marks, signature)
         signature[end] = np.uint64(1)
         signature[pad] = np.uint64(2)
-        distinct, class_of = np.unique(signature, return_inverse=True)
+        distinct, found = np.unique(signature, return_inverse=True)
         if distinct[0] != 0:  # no token is dead
-            distinct, class_of = np.concatenate((np.zeros(1, np.uint64), distinct)), class_of + 1
-        class_of = class_of.reshape(-1).astype(np.int32)
+            distinct, found = np.concatenate((np.zeros(1, np.uint64), distinct)), found + 1
+        class_of = found.reshape(-1).astype(np.int32)
         if not len(end):
             distinct = np.concatenate((distinct, np.ones(1, np.uint64)))
         n_classes = len(distinct)
@@ -202,8 +111,9 @@ def partition(r: npt.NDArray[np.uint32], runs: Runs, end: npt.NDArray[np.int64],
         if not hold(r, words, at, n, delta, left_out, class_of, sizes, classes, counts):
             break
 
+    of_token: npt.NDArray[np.int32] = class_of[: int(runs.store.arena.a[lay.H_VOCAB])]
     return Parts(
-        class_of[: int(runs.store.arena.a[lay.H_VOCAB])],
+        of_token,
         n_classes,
         classes,
         int(class_of[end[0]]) if len(end) else n_classes - 1,

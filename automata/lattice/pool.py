@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 import numpy as np
@@ -15,28 +16,25 @@ class Pool:
 
     def __init__(self) -> None:
         """Hold nothing."""
-        self._free: list[npt.NDArray[np.uint64]] = []
+        self._free: list[npt.NDArray[np.uint64]] = []  # the smallest first
+        self._lock = threading.RLock()  # a collection within may give a buffer back
 
     def take(self, rows: int, width: int) -> npt.NDArray[np.uint64]:
         """An array uint64[rows, width] with anything in it."""
         words = rows * width
-        best: npt.NDArray[np.uint64] | None = None
-        for buffer in self._free:
-            if len(buffer) >= words and (best is None or len(buffer) < len(best)):
-                best = buffer
+        with self._lock:
+            at = next((i for i, buffer in enumerate(self._free) if len(buffer) >= words), None)  # the smallest is first
+            best = None if at is None else self._free.pop(at)
         if best is None:
             best = np.empty(words + words // 4, np.uint64)
-        else:
-            self._free = [buffer for buffer in self._free if buffer is not best]
         return best[:words].reshape(rows, width)
 
     def give(self, array: npt.NDArray[np.uint64]) -> None:
         """Take a buffer back that nobody uses any more."""
         while array.base is not None:
             array = array.base
-        self._free.append(array)
-        if len(self._free) > MOST_POOLED:
-            self._free.remove(min(self._free, key=len))
+        with self._lock:
+            self._free = sorted([*self._free, array], key=len)[-MOST_POOLED:]
 
 
 POOL: Final = Pool()

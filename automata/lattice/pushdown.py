@@ -70,6 +70,11 @@ class PushdownEngine(CanvasEngine):
             self._from = max(self._from, int(self._unit_of[changed[-1]]))
             self._set_units()
 
+    @property
+    def table_bytes(self) -> int:
+        """What the tables of the last solution take."""
+        return 0 if self._row_of is None else self._exits.nbytes + self._rest.nbytes + self._row_of.nbytes
+
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
         exits, row_of = self._solve()
