@@ -14,10 +14,7 @@ from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
 from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
-from .engine import (
-    diffusion,
-    residuals,
-)
+from .engine import diffusion, residuals  # noqa: E402
 from .engine.adaptive import CARS, ASAp  # noqa: E402
 from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
