@@ -297,17 +297,23 @@ class _Costs:
                 closed = max(closed - 1, 0)
         return columns, inside
 
-    def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int) -> int:
-        """The least cost of a newline, at any column, and of what follows it."""
+    def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int, *, ignored: bool = True) -> int:
+        """The least cost of a newline, at any column, and of what follows it; ``ignored``: also behind the end of an ignored lexeme."""
         ends, again = self._lexemes.newline[local]
         lexer = self._lexer_of[self._cells[cell][0]]
         if not ends and again < 0:
-            begins = self._lexemes.after_ignored_from(local, lexer)
-            return min((n + self._after_newline(layout, q, cell, -1) for q, n in begins), default=UNREACHABLE)
+            begins = self._lexemes.after_ignored_from(local, lexer) if ignored else []
+            best = min(
+                (n + self._after_newline(layout, q, cell, -1, ignored=False) for q, n in begins), default=UNREACHABLE
+            )
+            n, q, keeps_column = self._lexemes.to_newline[local]
+            if q >= 0 and (keeps_column or column < 0):
+                best = min(best, n + self._after_newline(layout, q, cell, column))
+            return best
         columns, inside = self._open_columns(cell)
         if inside:  # the parser does not see it
-            here = local if ends else again
-            return int(not ends) + self.behind(here, cell)
+            at_once = self.behind(local, cell) if ends else UNREACHABLE
+            return min(at_once, 1 + self.behind(again, cell))
         best = UNREACHABLE
         for target, stack, inner in self._newlines(layout, cell, columns):
             costs = self if inner == self._column else self._at_column(inner)
@@ -488,7 +494,8 @@ class _Lexemes:
         self.worst = self._at_worst()
         self.kernels = _kernels(parser)
         layout = parser.indentation
-        self.newline: list[tuple[bool, int]] = []
+        self.newline: list[tuple[bool, int]] = []  # whether a newline may end here; the state behind one more, or -1
+        self.to_newline: list[tuple[int, int, bool]] = []  # see ``_nearest``; whether no blank is on the way
         self._newline_parts: list[list[int]] = [[] for _ in range(n)]
         self._blank = np.full(n + 1, -1, np.int64)
         self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
@@ -501,6 +508,14 @@ class _Lexemes:
             ends = costs[:, layout.newline] == 0
             again = np.where((after >= 0) & ends[after], after, -1)
             self.newline = list(zip(ends.tolist(), again.tolist(), strict=True))
+            spoken = single.copy()
+            spoken[ord("\n")] = False
+            wide = _nearest(scanner.edges, ends | (again >= 0), spoken)
+            spoken[[ord(" "), ord("\t")]] = False
+            narrow = _nearest(scanner.edges, ends | (again >= 0), spoken)
+            self.to_newline = [
+                (*near, True) if near[1] >= 0 else (*far, False) for near, far in zip(narrow, wide, strict=True)
+            ]
             exits = scanner.exit_type == layout.newline
             for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
                 self._newline_parts[q].append(part)
@@ -589,6 +604,21 @@ class _Lexemes:
                 row = self._row(local, lexer)[own]
                 worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
         return [cost if cost >= 0 else FAR for cost in worst.tolist()]
+
+
+def _nearest(edges: Ints, wanted: npt.NDArray[np.bool_], bytes_: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Of each scanner's state: the least bytes to one that is wanted, over some bytes (bool[256]), and that one, -1 where there is none."""
+    counts = np.concatenate([[0], np.cumsum(bytes_)])
+    pairs = np.unique(edges[counts[edges[:, 2] + 1] > counts[edges[:, 1]]][:, [0, 3]], axis=0)
+    steps = np.where(wanted, 0, FAR)
+    target = np.where(wanted, np.arange(len(wanted)), -1)
+    while True:
+        closer = pairs[steps[pairs[:, 0]] > steps[pairs[:, 1]] + 1]
+        if not len(closer):
+            return list(zip(steps.tolist(), target.tolist(), strict=True))
+        source, first = np.unique(closer[:, 0], return_index=True)
+        best = closer[first, 1]
+        steps[source], target[source] = steps[best] + 1, target[best]
 
 
 def _left(parser: Parser) -> npt.NDArray[np.bool_]:
