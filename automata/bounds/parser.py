@@ -299,33 +299,29 @@ class _Costs:
 
     def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int, *, ignored: bool = True) -> int:
         """The least cost of a newline, at any column, and of what follows it; ``ignored``: also behind the end of an ignored lexeme."""
-        ends, again = self._lexemes.newline[local]
         lexer = self._lexer_of[self._cells[cell][0]]
-        if not ends and again < 0:
-            begins = self._lexemes.after_ignored_from(local, lexer) if ignored else []
-            best = min(
-                (n + self._after_newline(layout, q, cell, -1, ignored=False) for q, n in begins), default=UNREACHABLE
-            )
-            n, q, keeps_column = self._lexemes.to_newline[local]
-            if q >= 0 and (keeps_column or column < 0):
-                best = min(best, n + self._after_newline(layout, q, cell, column))
-            return best
+        best = UNREACHABLE
+        end, again = self._lexemes.to_end[local], self._lexemes.to_newline[local]
         columns, inside = self._open_columns(cell)
         if inside:  # the parser does not see it
-            at_once = self.behind(local, cell) if ends else UNREACHABLE
-            return min(at_once, 1 + self.behind(again, cell))
-        best = UNREACHABLE
-        for target, stack, inner in self._newlines(layout, cell, columns):
-            costs = self if inner == self._column else self._at_column(inner)
-            there = stack if costs is self else costs.numbered(self.states(stack))
-            if ends and 0 <= column <= target:
-                best = min(best, target - column + costs.behind(self._lexemes.blanks(local, target - column), there))
-            if again >= 0:
-                best = min(best, 1 + target + costs.behind(self._lexemes.blanks(again, target), there))
+            best = min(n + self.behind(q, cell) for n, q in (end, again))
+        else:
+            for target, stack, inner in self._newlines(layout, cell, columns, column):
+                costs = self if inner == self._column else self._at_column(inner)
+                there = stack if costs is self else costs.numbered(self.states(stack))
+                for (n, q), begun in ((end, column), (again, 0)):
+                    if 0 <= begun <= target and n + target - begun < best:
+                        behind = costs.behind(self._lexemes.blanks(q, target - begun), there)
+                        best = min(best, n + target - begun + behind)
+        for q, n in self._lexemes.after_ignored_from(local, lexer) if ignored else ():
+            if n < best:
+                best = min(best, n + self._after_newline(layout, q, cell, -1, ignored=False))
         return best
 
-    def _newlines(self, layout: Indentation, cell: Cell, columns: list[int]) -> list[tuple[int, Cell, int]]:
-        """What a newline may do to a stack: (its column, the stack after it, the innermost column then)."""
+    def _newlines(
+        self, layout: Indentation, cell: Cell, columns: list[int], column: int
+    ) -> list[tuple[int, Cell, int]]:
+        """What a newline, now at a column, may do to a stack: (its column, the stack after it, the innermost column then)."""
         found = []
         after = self._feed(cell, layout.newline)
         if after > BOTTOM:
@@ -333,7 +329,8 @@ class _Costs:
             indented = self._feed(after, layout.indent)
             if indented > BOTTOM:
                 state, below, _ = self._cells[indented]
-                found.append((inner + 1, self.cell(state, below, inner + 1), inner + 1))
+                opened = {inner + 1, max(inner + 1, column)}
+                found += [(opens, self.cell(state, below, opens), opens) for opens in sorted(opened)]
         for target in [*columns, 0]:
             if after <= BOTTOM:
                 break
@@ -494,8 +491,10 @@ class _Lexemes:
         self.worst = self._at_worst()
         self.kernels = _kernels(parser)
         layout = parser.indentation
-        self.newline: list[tuple[bool, int]] = []  # whether a newline may end here; the state behind one more, or -1
-        self.to_newline: list[tuple[int, int, bool]] = []  # see ``_nearest``; whether no blank is on the way
+        self.to_end: list[
+            tuple[int, int]
+        ] = []  # the bytes to a state in which a newline ends, and it, at the same column
+        self.to_newline: list[tuple[int, int]] = []  # the same with a newline's character on the way
         self._newline_parts: list[list[int]] = [[] for _ in range(n)]
         self._blank = np.full(n + 1, -1, np.int64)
         self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
@@ -506,16 +505,17 @@ class _Lexemes:
                 if single[byte]:
                     targets[scanner.edges[reads, 0]] = scanner.edges[reads, 3]
             ends = costs[:, layout.newline] == 0
-            again = np.where((after >= 0) & ends[after], after, -1)
-            self.newline = list(zip(ends.tolist(), again.tolist(), strict=True))
-            spoken = single.copy()
-            spoken[ord("\n")] = False
-            wide = _nearest(scanner.edges, ends | (again >= 0), spoken)
-            spoken[[ord(" "), ord("\t")]] = False
-            narrow = _nearest(scanner.edges, ends | (again >= 0), spoken)
-            self.to_newline = [
-                (*near, True) if near[1] >= 0 else (*far, False) for near, far in zip(narrow, wide, strict=True)
-            ]
+            spelled = single.copy()
+            spelled[ord("\n")] = False
+            plain = spelled.copy()
+            plain[[ord(" "), ord("\t")]] = False
+            steps, target = _nearest(scanner.edges, plain, np.where(ends, 0, FAR), np.arange(n))
+            self.to_end = list(zip(steps.tolist(), target.tolist(), strict=True))
+            reads = (after >= 0) & (steps[after] < FAR)
+            steps, target = _nearest(
+                scanner.edges, spelled, np.where(reads, steps[after] + 1, FAR), np.where(reads, target[after], -1)
+            )
+            self.to_newline = list(zip(steps.tolist(), target.tolist(), strict=True))
             exits = scanner.exit_type == layout.newline
             for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
                 self._newline_parts[q].append(part)
@@ -606,16 +606,18 @@ class _Lexemes:
         return [cost if cost >= 0 else FAR for cost in worst.tolist()]
 
 
-def _nearest(edges: Ints, wanted: npt.NDArray[np.bool_], bytes_: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Of each scanner's state: the least bytes to one that is wanted, over some bytes (bool[256]), and that one, -1 where there is none."""
+def _nearest(edges: Ints, bytes_: npt.NDArray[np.bool_], steps: Ints, target: Ints) -> tuple[Ints, Ints]:
+    """Least costs over edges that read some bytes (bool[256]): of each scanner's state, to the target that costs least from there.
+
+    ``steps`` and ``target`` are what it costs without an edge, ``FAR`` where there is no way.
+    """
     counts = np.concatenate([[0], np.cumsum(bytes_)])
     pairs = np.unique(edges[counts[edges[:, 2] + 1] > counts[edges[:, 1]]][:, [0, 3]], axis=0)
-    steps = np.where(wanted, 0, FAR)
-    target = np.where(wanted, np.arange(len(wanted)), -1)
+    target = np.where(steps < FAR, target, -1)
     while True:
         closer = pairs[steps[pairs[:, 0]] > steps[pairs[:, 1]] + 1]
         if not len(closer):
-            return list(zip(steps.tolist(), target.tolist(), strict=True))
+            return steps, target
         source, first = np.unique(closer[:, 0], return_index=True)
         best = closer[first, 1]
         steps[source], target[source] = steps[best] + 1, target[best]
