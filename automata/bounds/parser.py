@@ -39,6 +39,8 @@ MOST_CELLS: Final = 200_000
 """Cells that are remembered; beyond it all are forgotten."""
 INDENT_COST: Final = 8
 """At worst, what lines within a block take more than those around it: its column is one greater, and the shortest block has few lines."""
+MOST_NEWLINES: Final = 3
+"""Newlines in a row that a completion may begin with."""
 Cell = int
 BOTTOM: Final = 0
 """The cell below every stack."""
@@ -246,10 +248,10 @@ class _Costs:
             self._cells.append(key)
         return found
 
-    def of(self, local: int, cell: Cell, column: int, *, newlines: bool = True) -> int:
+    def of(self, local: int, cell: Cell, column: int, *, newlines: int = MOST_NEWLINES) -> int:
         """The least bytes that complete a text: a scanner's state, the stack, the column of an open newline (negative: none yet).
 
-        Without ``newlines`` the next lexeme is none, which after another one it need not be.
+        The next lexeme is a newline only if ``newlines`` is positive: so many may follow one another.
         """
         best = UNREACHABLE
         state = self._cells[cell][0]
@@ -264,7 +266,7 @@ class _Costs:
             elif after == BOTTOM:  # the text ends
                 best = min(best, bytes_)
         if self._layout is not None and newlines:
-            best = min(best, self._after_newline(self._layout, local, cell, column))
+            best = min(best, self._after_newline(self._layout, local, cell, column, newlines - 1))
         return best
 
     def _feed_end(self, cell: Cell) -> Cell:
@@ -297,25 +299,27 @@ class _Costs:
                 closed = max(closed - 1, 0)
         return columns, inside
 
-    def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int, *, ignored: bool = True) -> int:
+    def _after_newline(
+        self, layout: Indentation, local: int, cell: Cell, column: int, newlines: int, *, ignored: bool = True
+    ) -> int:
         """The least cost of a newline, at any column, and of what follows it; ``ignored``: also behind the end of an ignored lexeme."""
         lexer = self._lexer_of[self._cells[cell][0]]
         best = UNREACHABLE
         end, again = self._lexemes.to_end[local], self._lexemes.to_newline[local]
         columns, inside = self._open_columns(cell)
         if inside:  # the parser does not see it
-            best = min(n + self.behind(q, cell) for n, q in (end, again))
+            best = min(n + self.behind(q, cell, newlines) for n, q in (end, again))
         else:
             for target, stack, inner in self._newlines(layout, cell, columns, column):
                 costs = self if inner == self._column else self._at_column(inner)
                 there = stack if costs is self else costs.numbered(self.states(stack))
                 for (n, q), begun in ((end, column), (again, 0)):
                     if 0 <= begun <= target and n + target - begun < best:
-                        behind = costs.behind(self._lexemes.blanks(q, target - begun), there)
+                        behind = costs.behind(self._lexemes.blanks(q, target - begun), there, newlines)
                         best = min(best, n + target - begun + behind)
         for q, n in self._lexemes.after_ignored_from(local, lexer) if ignored else ():
             if n < best:
-                best = min(best, n + self._after_newline(layout, q, cell, -1, ignored=False))
+                best = min(best, n + self._after_newline(layout, q, cell, -1, newlines, ignored=False))
         return best
 
     def _newlines(
@@ -338,10 +342,13 @@ class _Costs:
             after = self._feed(after, layout.dedent)
         return found
 
-    def behind(self, local: int, cell: Cell) -> int:
-        """The least cost once a newline has ended in a scanner's state."""
+    def behind(self, local: int, cell: Cell, newlines: int) -> int:
+        """The least cost once a newline has ended in a scanner's state; another one follows only where nothing else leads on."""
         begins = self._lexemes.after_newline(local, self._lexer_of[self._cells[cell][0]])
-        return min((self.of(q, cell, -1, newlines=False) for q in begins), default=UNREACHABLE)
+        best = min((self.of(q, cell, -1, newlines=0) for q in begins), default=UNREACHABLE)
+        if best < UNREACHABLE or not newlines:
+            return best
+        return min((self.of(q, cell, -1, newlines=newlines) for q in begins), default=UNREACHABLE)
 
     def states(self, cell: Cell) -> list[tuple[int, int]]:
         """The states of a stack and the columns that they opened, top first."""
