@@ -10,11 +10,13 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from lark_reference import Configuration, Recogniser
-from lark_seeds import SEEDS, build, edited
-from lark_toys import TOYS
-from test_lark_liveness import BOTH_CASES, MERGED, random_table
+from lark_seeds import SEEDS, build, edited, lark_accepts
+from lark_toys import INDENTED, TOYS, Brackets
+from test_lark_liveness import BOTH_CASES, MERGED, random_table, vocabulary
 
 import syntagma as sg
+from syntagma.automata.bounds import UNREACHABLE
+from syntagma.automata.constraint import Constraint
 from syntagma.grammar.lark.futures import Futures
 from syntagma.grammar.lark.scanner import LarkTables, tables
 
@@ -111,3 +113,92 @@ def test_futures_of_real_grammars(name: str) -> None:
         accepted = recogniser.may_end(configurations)
         assert not accepted or all(any(futures.alive(*x) for x in found) for found in path)
     assert len(futures.places) < 5000
+
+
+def check_without_traps(built: lark.Lark, texts: list[str], alphabet: str, depth: int) -> tuple[bool, bool]:
+    """Without its traps a grammar has the same texts and, where it says so, no prefix without an end; whether it says so, and whether it had traps."""
+    kept, found = (sg.compile(sg.Lark(built, traps=x), vocabulary()) for x in ("keep", "drop"))
+    for text in texts:
+        assert found.accepts(text) == lark_accepts(built, text), text
+    live = bool(found.report.live)
+    had = False
+    layer = {(found.start, kept.start)}
+    for _ in range(depth):
+        after = {
+            (found.advance_bytes(x, bytes([b])), y)
+            for x, old in sorted(layer)[:60]
+            for b in alphabet.encode()
+            if (y := kept.advance_bytes(old, bytes([b])))
+        }
+        had |= any(not x for x, _ in after)
+        layer = {(x, y) for x, y in after if x}
+        if live:
+            assert all(found.finish_bound(x) < UNREACHABLE or ends(found, x) for x, _ in layer)
+    return live, had
+
+
+def ends(constraint: Constraint, state: int) -> bool:
+    """Whether a search over all bytes finds an end; true if it gives up."""
+    layer, seen = {state}, {state}
+    while layer and len(seen) < MOST_SEARCHED:
+        if any(constraint.is_accepting(x) for x in layer):
+            return True
+        layer = {y for x in layer for b in range(256) if (y := constraint.advance_bytes(x, bytes([b])))} - seen
+        seen |= layer
+    return len(seen) >= MOST_SEARCHED
+
+
+def test_a_trap_of_merged_lookaheads_is_dropped() -> None:
+    """The bracket that cannot be closed may not be opened, and the report says that nothing else is a trap."""
+    found = sg.compile(sg.Lark(MERGED, traps="drop"), vocabulary())
+    assert found.report.live
+    assert not found.advance_bytes(found.start, b"(")
+    assert found.accepts("[a)!")
+
+
+@given(st.randoms(use_true_random=False))
+def test_random_tables_without_their_traps(draw: random.Random) -> None:
+    """In random LALR tables with conflicts, dropping traps leaves the texts and every prefix that has an end."""
+    for _ in range(40):
+        try:
+            built = lark.Lark(random_table(draw), parser="lalr")
+            texts = ["".join(draw.choices("xyz", k=draw.randint(0, 6))) for _ in range(20)]
+            live, had = check_without_traps(built, texts, "xyz", 5)
+        except (lark.exceptions.LarkError, sg.SyntagmaError):
+            continue
+        assert live
+        event(f"traps: {had}")
+        return
+
+
+@given(st.randoms(use_true_random=False))
+def test_random_grammars_without_their_traps(draw: random.Random) -> None:
+    """The same in random grammars with overlapping terminals, look-around and priorities."""
+    for _ in range(40):
+        try:
+            built = lark.Lark(lark_random.grammar(draw), parser="lalr")
+            texts = ["".join(draw.choices(lark_random.ALPHABET, k=draw.randint(0, 5))) for _ in range(20)]
+            live, had = check_without_traps(built, texts, lark_random.ALPHABET, 4)
+        except (lark.exceptions.LarkError, sg.SyntagmaError):
+            continue
+        event(f"traps: {had}, live: {live}")
+        return
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_real_grammars_without_their_traps(name: str) -> None:
+    """Texts of real grammars and edits of them are accepted iff Lark parses them, and all but Lark's own grammar are live."""
+    built = build(name)
+    draw = random.Random(f"drop {name}")
+    live, _ = check_without_traps(built, [*SEEDS[name], *(edited(draw, name) for _ in range(40))], "", 0)
+    assert live == (name != "lark")
+
+
+def test_traps_cannot_be_dropped_everywhere() -> None:
+    """Without a lexer there are none, under an indenter they are not known, and other choices are refused."""
+    with pytest.raises(sg.InvalidSource, match="traps"):
+        sg.Lark(MERGED, traps="some")  # type: ignore[arg-type]
+    with pytest.raises(sg.Unsupported, match="without a lexer"):
+        sg.Lark(MERGED, lexer="scannerless", traps="drop").lower()
+    with pytest.raises(sg.Unsupported, match="indenter"):
+        sg.Lark(INDENTED["blocks"].grammar, postlex=Brackets(), traps="drop").lower()

@@ -51,6 +51,8 @@ class Futures:
     """The futures of one grammar's configurations.
 
     Attributes:
+        feeds: (type, part that is left), the end of the text last.
+        of_column: of each column of the parse table: bit set of its feeds.
         places: what is known of the stacks met; a stack is a number, its place here; 0 is the empty one.
 
     """
@@ -78,7 +80,7 @@ class Futures:
             shifts: dict[tuple[int, int], int] = defaultdict(int)
             for t, act in enumerate(row):
                 if act < 0:
-                    found[lengths[-1 - act], lhs[-1 - act]] |= self._of_column[t]
+                    found[lengths[-1 - act], lhs[-1 - act]] |= self.of_column[t]
                 for feed in self._listed[t] if act > 0 else ():
                     shifts[act - 1, self._led(self.feeds[feed][1], act - 1)] |= 1 << feed
             self._reduces.append(dict(found))
@@ -88,7 +90,7 @@ class Futures:
         self._numbers: dict[Place, int] = {}
         self.places: list[Place] = []
         self._pushed: dict[tuple[int, int], int] = {}
-        self._place(Place(0, ((ACCEPTED, self._of_column[self._end]),)))
+        self._place(Place(0, ((ACCEPTED, self.of_column[self._end]),)))
 
     # --- the scanner ------------------------------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Futures:
         self._listed: list[list[int]] = [[] for _ in range(self._end + 1)]
         for feed, (t, _) in enumerate(self.feeds):
             self._listed[t].append(feed)
-        self._of_column = [sum(1 << feed for feed in listed) for listed in self._listed]
+        self.of_column = [sum(1 << feed for feed in listed) for listed in self._listed]
         owner = np.repeat(np.arange(scanner.n_locals), np.diff(scanner.exit_start))
         n_parts = len(scanner.begin)
         facts = np.zeros((scanner.n_locals, len(self.feeds) + n_parts), np.bool_)
@@ -163,8 +165,8 @@ class Futures:
                 continue
             fresh = mask & ~done.get(lhs, 0)
             target = self._gotos[state].get(lhs, -1)
-            if state == self._lalr.start and target == self._lalr.accept and fresh & self._of_column[self._end]:
-                found[ACCEPTED] = self._of_column[self._end]
+            if state == self._lalr.start and target == self._lalr.accept and fresh & self.of_column[self._end]:
+                found[ACCEPTED] = self.of_column[self._end]
             if fresh and target >= 0:
                 done[lhs] = done.get(lhs, 0) | fresh
                 work += self._when_fed(target, fresh).items()
@@ -242,7 +244,7 @@ class Futures:
             for lhs, target in gotos.items():
                 value = self._taken(target, known, 0)
                 if is_start and target == self._lalr.accept:
-                    value |= self._of_column[self._end]
+                    value |= self.of_column[self._end]
                 if value != known[0, lhs]:
                     known[0, lhs] = value
                     changed = True
