@@ -108,17 +108,16 @@ class Lark(Source):
             import_paths=self.import_paths,
             g_regex_flags=self.regex_flags,
         )
-        used, is_live = read, False
+        used = read
         if self.traps == "drop":
             from .splitting import Splitting  # noqa: PLC0415
 
-            split = Splitting(read)
-            used, is_live = split.tables, split.is_live
+            used = Splitting(read).tables
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
         grammar.define(rule, Parser.of(used.lalr, used.scanner, used.indentation).body())
         grammar.start = rule
-        found = cache(lambda: [] if is_live else obstacles(read))
+        found = cache(lambda: [] if used is not read else obstacles(read))
         report = Report(
             dialect="lark (LALR, contextual lexer)",
             sound=True,

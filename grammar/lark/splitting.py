@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import LimitExceeded
-from ..parsing import follow_of
+from ..parsing import Scanner, follow_of, reach_of
 from .futures import Futures
 from .scanner import LarkTables
 
@@ -21,12 +22,10 @@ MOST_STATES = 60_000
 
 
 class Splitting:
-    """A grammar's tables without their traps.
+    """A grammar's tables without their traps: every entry that the machine keeps on them can be completed.
 
     Attributes:
         tables: the new ones.
-        is_live: whether no prefix that they allow is a trap.  Exact but for two things: that a stack may never be met, and that one lexeme may still be ignored
-            though nothing can follow it.
 
     """
 
@@ -39,12 +38,17 @@ class Splitting:
 
         """
         self._read = read
+        scanner = read.scanner
         self._futures = Futures(read)
         self._pairs: list[tuple[int, int]] = []  # (place, state of the old table)
         self._number: dict[tuple[int, int], int] = {}
-        self._begins: dict[tuple[int, int], list[int]] = {}
+        self._begins: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._copies: list[tuple[int, dict[int, int]]] = []  # (scanner's state, what its targets become)
+        self._successors: list[list[int]] = [[] for _ in range(scanner.n_locals)]
+        for source, target in np.unique(scanner.edges[:, [0, 3]], axis=0).tolist():
+            self._successors[source].append(target)
+        self._reach = [np.flatnonzero(row).tolist() for row in scanner.reach[:, :-1]]
         self.tables = self._split()
-        self.is_live = not self._has_traps()
 
     def _pair(self, under: int, state: int) -> int:
         """The new state that stands for an old one on top of a stack of some place."""
@@ -65,7 +69,7 @@ class Splitting:
         return self._futures.places[self._pairs[pair][0]].takes
 
     def _split(self) -> LarkTables:
-        lalr, scanner, futures = self._read.lalr, self._read.scanner, self._futures
+        lalr, futures = self._read.lalr, self._futures
         old_action, old_goto = lalr.action.tolist(), lalr.goto.tolist()
         action, goto = [], []
         start = self._pair(0, lalr.start)
@@ -90,8 +94,7 @@ class Splitting:
             accept=accept,
             lexer_of=np.array(lexer_of, np.int32),
         )
-        follow = follow_of(begin, scanner.edges, scanner.n_locals)
-        return replace(self._read, lalr=new, scanner=replace(scanner, begin=begin, follow=follow))
+        return replace(self._read, lalr=new, scanner=self._scanner(begin))
 
     def _lexer(self, pair: int, lexers: dict[tuple[int, ...], int]) -> int:
         """The lexer of a new state: the old one's beginnings, as far as they lead on."""
@@ -99,41 +102,73 @@ class Splitting:
         if lexer < 0:
             return -1
         takes = self._takes(pair)
-        begins = self._begins.get((lexer, takes))
-        if begins is None:
-            old = self._read.scanner.begin[:, lexer].tolist()
-            begins = self._begins[lexer, takes] = [
-                q if q >= 0 and self._futures.leads(q, lexer) & takes else -1 for q in old
-            ]
-        return lexers.setdefault(tuple(begins), len(lexers))
+        key = (lexer, takes)
+        if key not in self._begins:
+            self._begins[key] = self._made(lexer, takes)
+        return lexers.setdefault(self._begins[key], len(lexers))
 
-    def _has_traps(self) -> bool:
-        """Whether an entry is kept that has no future: its lexeme may become a terminal that the row holds, or an ignored one."""
-        scanner, futures = self.tables.scanner, self._futures
-        end = len(futures.of_column) - 1
-        successors: dict[int, set[int]] = {}
-        for source, target in np.unique(scanner.edges[:, [0, 3]], axis=0).tolist():
-            successors.setdefault(source, set()).add(target)
-        reach = [np.flatnonzero(row).tolist() for row in scanner.reach[:, :-1]]
-        ignored, may_end = scanner.reach[:, -1].tolist(), scanner.may_end.tolist()
-        for (lexer, takes), begins in self._begins.items():
-            work = [q for q in set(begins) if q >= 0]
-            seen = set(work)
-            while work:
-                q = work.pop()
-                kept = (
-                    ignored[q]
-                    or any(takes & futures.of_column[t] for t in reach[q])
-                    or (may_end[q] and takes & futures.of_column[end])
-                )
-                if not kept:
-                    continue
-                if not futures.leads(q, lexer) & takes:
-                    return True
-                fresh = successors.get(q, set()) - seen
-                seen |= fresh
-                work += fresh
-        return False
+    def _made(self, lexer: int, takes: int) -> tuple[int, ...]:
+        """The scanner's states in which lexemes begin above stacks that take some feeds.
+
+        Where one may still be ignored but nothing can come behind it, the machine would not see that: then they are copies without it.
+        """
+        leads = self._futures.leads
+        begins = [q if q >= 0 and leads(q, lexer) & takes else -1 for q in self._read.scanner.begin[:, lexer].tolist()]
+        seen = {q for q in begins if q >= 0}
+        work = list(seen)
+        is_plain = True
+        while work:
+            for q in self._successors[work.pop()]:
+                if q not in seen and leads(q, lexer) & takes:
+                    seen.add(q)
+                    work.append(q)
+                elif q not in seen and self._is_kept(q, takes):
+                    is_plain = False
+        if is_plain:
+            return tuple(begins)
+        first = self._read.scanner.n_locals + len(self._copies)
+        copy = {q: first + k for k, q in enumerate(sorted(seen))}
+        self._copies += [(q, copy) for q in copy]
+        return tuple(copy.get(q, -1) for q in begins)
+
+    def _is_kept(self, local: int, takes: int) -> bool:
+        """Whether the machine keeps a scanner's state: its lexeme may become a terminal that the row holds, or an ignored one."""
+        scanner, of_column = self._read.scanner, self._futures.of_column
+        return (
+            bool(scanner.reach[local, -1])
+            or any(takes & of_column[t] for t in self._reach[local])
+            or bool(scanner.may_end[local] and takes & of_column[-1])
+        )
+
+    def _scanner(self, begin: npt.NDArray[np.int64]) -> Scanner:
+        """The scanner with the copies behind its own states."""
+        old = self._read.scanner
+        edges, exits = [old.edges], [np.arange(len(old.exit_type))]
+        for k, (q, copy) in enumerate(self._copies):
+            own = old.edges[np.searchsorted(old.edges[:, 0], q) : np.searchsorted(old.edges[:, 0], q + 1)].copy()
+            own[:, 0] = old.n_locals + k
+            own[:, 3] = [copy.get(x, -1) for x in own[:, 3].tolist()]
+            edges.append(own[own[:, 3] >= 0])
+            exits.append(np.arange(old.exit_start[q], old.exit_start[q + 1]))
+        copied = [q for q, _ in self._copies]
+        listed = np.concatenate(exits)
+        ends = np.concatenate(
+            [old.exit_start, old.exit_start[-1] + np.cumsum([len(x) for x in exits[1:]], dtype=np.int64)]
+        )
+        joined = np.concatenate(edges)
+        reach = np.zeros((len(ends) - 1, old.reach.shape[1]), np.bool_)
+        reach[np.repeat(np.arange(len(ends) - 1), np.diff(ends)), old.exit_type[listed]] = True
+        return replace(
+            old,
+            edges=joined,
+            exit_start=ends,
+            exit_type=old.exit_type[listed],
+            exit_part=old.exit_part[listed],
+            begin=begin,
+            may_end=np.concatenate([old.may_end, old.may_end[copied]]),
+            follow=follow_of(begin, joined, len(ends) - 1),
+            reach=reach_of(reach, joined),
+        )
 
 
 __all__ = ["Splitting"]
