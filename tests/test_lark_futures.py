@@ -210,3 +210,12 @@ def test_traps_cannot_be_dropped_everywhere() -> None:
         sg.Lark(MERGED, lexer="scannerless", traps="drop").lower()
     with pytest.raises(sg.Unsupported, match="indenter"):
         sg.Lark(INDENTED["blocks"].grammar, postlex=Brackets(), traps="drop").lower()
+
+
+def test_a_grammar_without_a_text_is_refused() -> None:
+    """Where nothing can be finished, nothing is left when traps are dropped, before another part as well."""
+    endless = sg.Lark('start: "a" start', traps="drop")
+    with pytest.raises(sg.Unsatisfiable):
+        endless.lower()
+    with pytest.raises(sg.Unsatisfiable):
+        sg.compile(sg.Sequence(sg.Text("q"), endless), vocabulary())

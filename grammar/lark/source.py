@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import InvalidSource, Unsupported
+from ..errors import InvalidSource, Unsatisfiable, Unsupported
 from ..ir import Grammar
 from ..parsing import Parser
 from ..report import Report, ReportEntry
@@ -113,6 +113,8 @@ class Lark(Source):
             from .splitting import Splitting  # noqa: PLC0415
 
             used = Splitting(read).tables
+            if used.scanner.begin[0, used.lalr.lexer_of[used.lalr.start]] < 0:
+                raise Unsatisfiable(f"no text matches {self._name()}", hint="see its report with traps='keep'")
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
         grammar.define(rule, Parser.of(used.lalr, used.scanner, used.indentation).body())
