@@ -71,7 +71,8 @@ class Splitting:
     def _split(self) -> LarkTables:
         lalr, futures = self._read.lalr, self._futures
         old_action, old_goto = lalr.action.tolist(), lalr.goto.tolist()
-        action, goto = [], []
+        action: list[list[int]] = []
+        goto: list[list[int]] = []
         start = self._pair(0, lalr.start)
         while len(action) < len(self._pairs):
             place, state = self._pairs[len(action)]
