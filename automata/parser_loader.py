@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grammar.ir import COUNT_MANY, OP_COUNT, OP_NONE, OP_SET
+from ..grammar.parsing import reach_of
 from . import layout as lay
 from .arena import check, take
 from .parser import pushing
@@ -211,8 +212,11 @@ class _Loading:
         pairs = np.array([[0, lay.COLUMN_BASE], [0, lay.UNBOUNDED], [0, layout.tab]], np.int64)
         pair = self._write(lay.H_PR, lay.PR, lay.CAP_PR, pairs) // 2
         newline = self.scanner.reach[:, layout.newline]
-        again = newline[edges[:, 3]] & (edges[:, 1] <= ord("\n")) & (edges[:, 2] >= ord("\n"))
-        locals_[edges[again, 0], lay.L_FLAGS] |= lay.FLAG_AGAIN
+        reads = newline[edges[:, 3]] & (edges[:, 1] <= ord("\n")) & (edges[:, 2] >= ord("\n"))
+        again = np.zeros((self.scanner.n_locals, 1), np.bool_)
+        again[edges[reads, 0]] = True
+        again = reach_of(again, edges)[:, 0]  # at once, or behind the rest of a character
+        locals_[again, lay.L_FLAGS] |= lay.FLAG_AGAIN
         counted = newline[edges[:, 3]]
         begins = np.zeros(self.scanner.n_locals, np.bool_)
         begins[self.scanner.begin[self.scanner.begin >= 0]] = True

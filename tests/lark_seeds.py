@@ -43,6 +43,27 @@ SEEDS: dict[str, list[str]] = {
         "class A { static { } A() { this(1); } int[] g(String s) { for (int i = 0; i < 10; i++) { if (s == null) return \"a\\n\" + 'c'; else break; } } }",
         "interface I { void f() ; /* x */ int y = a / b ; } // end",
     ],
+    "verilog": [
+        (
+            "`timescale 1ns / 1ps\nmodule counter #(parameter W = 8) (input clk, input rst_n, output reg [W-1:0] q); // up\n"
+            "  always @(posedge clk or negedge rst_n) if (!rst_n) q <= {W{1'b0}}; else q <= q + 1'b1;\nendmodule\n"
+        ),
+        (
+            "module alu(a, b, op, y, z);\n input [7:0] a, b; input [1:0] op; output [7:0] y; output z; reg [7:0] y;\n"
+            " assign z = ~|y, t = op[0] ? a[3 -: 2] : 8'hF_f;\n"
+            " always @* begin : pick integer i; case (op) 2'b00, 2'b01: y = a + b; default: begin $display(\"%d\\n\", y); y = 8'dx; end endcase end\nendmodule"
+        ),
+        (
+            "module top; wire [3:0] w; genvar g; and #(2, 3) g1 (w[0], w[1], w[2]), (w[3], 1'b1, w[0]);\n"
+            " generate for (g = 0; g < 4; g = g + 1) begin : lane sub #(.N(g)) u (.i(w[g]), .o()); end endgenerate\n"
+            " initial begin #10.5 w.x = 1; fork -> e; join repeat (3) @(posedge c); wait (k) ; end /* end\n **/\n"
+            " specify (a => q) = (1.5, 2); endspecify\n (* keep = 1 *) function automatic [3:0] f(input [3:0] v); f = v << 1 >= 2 ** 3; endfunction\nendmodule"
+        ),
+        (
+            "primitive mux(o, s, a); output o; input s, a; table 0 ? : 1 ; r (01) : ? : - ; endtable endprimitive\n"
+            "config c; design lib.top; default liblist a b; endconfig"
+        ),
+    ],
     "lark": [
         'start: "a" b? | /x[y\\/]+/i -> alias // comment\n\nb: [c ("," c)*] ~ 2..3\n%import common.WS\n%ignore WS\n',
         '?x.2: (A | B)+\nA.3: "a".."z"\n  | B\nt{p, q}: p q\n%declare C D\n',
@@ -52,11 +73,12 @@ SEEDS: dict[str, list[str]] = {
 
 def grammar_path(name: str) -> Path:
     """Where the grammar of a name lies; the test is skipped where it does not."""
-    path = (
-        Path(lark.__file__).parent / "grammars" / f"{name}.lark"
-        if name in {"lark", "python"}
-        else GRAMMARS / f"{name}.lark"
-    )
+    folder = GRAMMARS
+    if name in {"lark", "python"}:
+        folder = Path(lark.__file__).parent / "grammars"
+    elif name == "verilog":
+        folder = Path(__file__).parent
+    path = folder / f"{name}.lark"
     if not path.exists():
         pytest.skip(f"no grammar at {path}: the shared data is not here")
     return path

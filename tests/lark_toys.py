@@ -312,4 +312,30 @@ INDENTED: dict[str, Toy] = {
         7,
         9,
     ),
+    "a newline begins with other characters": Toy(
+        r"""
+        start: (NL | line)*
+        line: x NL | x ":" NL INDENT line+ DEDENT
+        x: "a" | L x* R
+        L: "("
+        R: ")"
+        NL: /((;\r?|é)\n *)+/
+        %ignore /#[^#]*#/
+        %declare INDENT DEDENT
+        """,
+        "a:;\né (#",
+        5,
+        6,
+    ),
+    "blanks come before a newline": Toy(
+        r"""
+        start: line*
+        line: "a" NL | "a" ":" NL INDENT line+ DEDENT
+        NL: / *;?\n *(#[é ]*)?/
+        %declare INDENT DEDENT
+        """,
+        "a:\n ;#é",
+        7,
+        8,
+    ),
 }

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import random
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import lark
+import numpy as np
 import pytest
 from corpus import vocabulary_named
 from lark.indenter import PythonIndenter
 from lark_seeds import grammar_path
 
 import syntagma as sg
-from syntagma.automata.constraint import Constraint
+from syntagma.automata.bounds import UNREACHABLE
+from syntagma.automata.constraint import Constraint, Session
 
 LIBRARY = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+
+
+@lru_cache(maxsize=1)
+def library() -> list[Path]:
+    """All files of the standard library, packages included, that hold something."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    return sorted(p for p in root.rglob("*.py") if "site-packages" not in p.parts and p.stat().st_size)
 
 
 @lru_cache(maxsize=1)
@@ -86,10 +95,8 @@ def test_library_files_and_edits_of_them() -> None:
 @pytest.mark.slow
 def test_more_library_files_and_edits_of_them() -> None:
     """At least 300 files of the standard library, packages included, and parts of them with an edit."""
-    root = Path(sysconfig.get_paths()["stdlib"])
-    files = sorted(p for p in root.rglob("*.py") if "site-packages" not in p.parts and 0 < p.stat().st_size < 60_000)
     draw = random.Random(5)
-    accepted, rejected = compare(draw.sample(files, 320), 2)
+    accepted, rejected = compare(draw.sample([p for p in library() if p.stat().st_size < 60_000], 320), 2)
     assert accepted > 400
     assert rejected > 100
 
@@ -118,29 +125,30 @@ def test_tokens_of_a_file_are_allowed_one_after_the_other() -> None:
         assert session.is_accepting(state) == lark_accepts(text)
 
 
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        "",
-        "x = (",
-        "def f(a, b",
-        "if x:",
-        "if x:\n",
-        "if x:\n  ",
-        "if x:\n  y\n ",
-        "class A:\n    def f(self):\n        return [",
-        "try:\n    x",
-        "try:\n    x\n",
-        'x = """a',
-        "x = f'",
-        "for i in range(10):\n\tpass\nels",
-        "while True:\n  if x:\n    break # ",
-        "@a",
-        "x = 1 if 1e",
-        "match x:\n  case ",
-        "lambda",
-    ],
-)
+PREFIXES = [
+    "",
+    "x = (",
+    "def f(a, b",
+    "if x:",
+    "if x:\n",
+    "if x:\n  ",
+    "if x:\n  y\n ",
+    "class A:\n    def f(self):\n        return [",
+    "try:\n    x",
+    "try:\n    x\n",
+    'x = """a',
+    "x = f'",
+    "for i in range(10):\n\tpass\nels",
+    "while True:\n  if x:\n    break # ",
+    "@a",
+    "x = 1 if 1e",
+    "match x:\n  case ",
+    "lambda",
+]
+"""Prefixes where a completion is not obvious: open blocks, comments, strings and numbers."""
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_prefixes_are_completed(prefix: str) -> None:
     """The bound of a prefix leads down, byte by byte, to a text that Lark parses."""
     c = constraint("small")
@@ -149,7 +157,7 @@ def test_prefixes_are_completed(prefix: str) -> None:
         assert state
         rest = b""
         bound = session.finish_bound(state)
-        assert bound < 1 << 40
+        assert bound < UNREACHABLE
         while bound:
             after = {b: session.advance_bytes(state, bytes([b])) for b in range(128)}
             costs = {b: session.finish_bound(target) for b, target in after.items() if target}
@@ -158,3 +166,132 @@ def test_prefixes_are_completed(prefix: str) -> None:
             rest += bytes([byte])
             state, bound = after[byte], costs[byte]
     assert lark_accepts(prefix + rest.decode()), rest
+
+
+def finished(session: Session, state: int, draw: random.Random) -> bytes:
+    """A completion: any token that a budget of just the bound allows, again and again; each lowers the bound."""
+    rest = b""
+    bound = session.finish_bound(state)
+    assert bound < UNREACHABLE
+    while bound:
+        row = session.mask(state, budget=bound)
+        tokens = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")).tolist()
+        assert tokens, (rest, bound)
+        token = draw.choice(tokens)
+        state = session.advance(state, token)
+        rest += session.constraint.vocab.tokens[token] or b""
+        before, bound = bound, session.finish_bound(state)
+        assert bound < before, rest
+    assert session.is_accepting(state)
+    return rest
+
+
+ENDINGS = [
+    "",
+    "\n",
+    ")",
+    "]",
+    "}",
+    ":",
+    '"',
+    "'",
+    " x",
+    "(x)",
+    ": x\n",
+    ")\n",
+    "\n  x\n",
+    "\n    x\n",
+    '"""\n',
+    " = x\n",
+    "x: x\n",
+]
+"""What is tried after a prefix that has no future."""
+
+
+def check_prefixes(files: list[Path], seed: int, cuts: int) -> tuple[int, int]:
+    """Prefixes of files and of edited parts of them: one that lives is completed, one that does not has no end; returns how many of each."""
+    c = constraint("small")
+    draw = random.Random(seed)
+    counts = [0, 0]
+    for path in files:
+        text = source(path)
+        for candidate in (text, *edits(draw, text)):
+            data = candidate.encode()
+            for cut in draw.sample(range(len(data) + 1), min(cuts, len(data))):
+                with c.session() as session:
+                    state = session.advance_bytes(session.start, data[:cut])
+                    counts[bool(state)] += 1
+                    if state:
+                        whole = data[:cut] + finished(session, state, draw)
+                        assert lark_accepts(whole.decode()), (path.name, whole[-2000:])
+                        continue
+                begun = data[:cut].decode(errors="ignore")
+                for more in (*ENDINGS, candidate[len(begun) :], candidate[len(begun) + 1 :]):
+                    assert not lark_accepts(begun + more), (path.name, begun[-2000:], more)
+    return counts[1], counts[0]
+
+
+def test_sampled_prefixes_of_files_and_edits_are_completed() -> None:
+    """Sampled prefixes are alive with a completion that Lark parses, or dead with none that is found."""
+    alive, dead = check_prefixes([p for p in LIBRARY if 2_000 < p.stat().st_size < 9_000][:7], 3, 2)
+    assert alive > 30
+    assert dead > 3
+
+
+@pytest.mark.slow
+def test_more_sampled_prefixes_of_files_and_edits_are_completed() -> None:
+    """The same for a hundred files."""
+    files = [p for p in library() if p.stat().st_size < 30_000]
+    alive, dead = check_prefixes(random.Random(8).sample(files, 100), 4, 4)
+    assert alive > 1000
+    assert dead > 60
+
+
+def wide_parts(count: int) -> Iterator[str]:
+    """Parts of library files around characters of several bytes, as far as Lark parses them."""
+    for path in library():
+        text = source(path)
+        at = next((i for i, x in enumerate(text) if ord(x) > 127), -1)
+        if at < 0:
+            continue
+        begin = text.rfind("\n", 0, max(at - 200, 0)) + 1
+        for part in (
+            text[begin : text.find("\n", at) + 1],
+            text[text.rfind("\n", 0, at) + 1 : text.find("\n", at) + 1],
+        ):
+            if lark_accepts(part):
+                yield part
+                count -= 1
+                break
+        if not count:
+            return
+
+
+def check_every_byte(parts: Iterable[str]) -> int:
+    """Every byte of accepted texts is in the mask before it, and what was read has a bound; returns how many bytes lie within characters."""
+    c = constraint("small")
+    byte = {text[0]: token for token, text in enumerate(c.vocab.tokens) if text and len(text) == 1}
+    inner = 0
+    for part in parts:
+        with c.session() as session:
+            state = session.start
+            for k, b in enumerate(part.encode()):
+                row = session.mask(state)
+                assert row[byte[b] >> 5] >> (byte[b] & 31) & 1, part.encode()[: k + 1]
+                state = session.advance(state, byte[b])
+                bound = session.finish_bound(state)
+                assert bound < UNREACHABLE, part.encode()[: k + 1]
+                inner += 0x80 <= b < 0xC0
+            assert bound == 0
+    return inner
+
+
+def test_every_byte_of_accepted_texts_is_alive() -> None:
+    """Byte by byte, characters of several bytes included."""
+    assert check_every_byte(wide_parts(12)) > 30
+
+
+@pytest.mark.slow
+def test_every_byte_of_more_texts_is_alive() -> None:
+    """The same for parts around each file's first character of several bytes, and whole files."""
+    assert check_every_byte([*wide_parts(60), *(source(p) for p in LIBRARY if 2_000 < p.stat().st_size < 6_000)]) > 150

@@ -182,13 +182,14 @@ class Bounds:
         size = np.bincount(classes.class_of)
         apart: list[int] = []
         fits: dict[int, bool] = {}
-        for k, token in enumerate(classes.representative.tolist()):
-            after = self._next(state, token)
-            if after not in fits:
-                fits[after] = self.within(after, budget - 1)
-            over_class[k] = not fits[after]
-            if not self._store.byte_complete and 1 < size[k] <= MOST_APART and self._is_searched(after):
-                apart.append(k)
+        with self._parsed.steady():
+            for k, token in enumerate(classes.representative.tolist()):
+                after = self._next(state, token)
+                if after not in fits:
+                    fits[after] = self.within(after, budget - 1)
+                over_class[k] = not fits[after]
+                if not self._store.byte_complete and 1 < size[k] <= MOST_APART and self._is_searched(after):
+                    apart.append(k)
         over = over_class[classes.class_of]
         for i in np.flatnonzero(np.isin(classes.class_of, apart)).tolist():
             over[i] = not self.within(self._next(state, int(classes.tokens[i])), budget - 1)

@@ -15,6 +15,8 @@ comes with a newline, but only if the one before it did not end its line already
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -26,7 +28,7 @@ from ..indenter import COLUMNS, open_columns
 from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ...grammar.parsing import Indentation, Parser
     from ..store import Store
@@ -37,6 +39,8 @@ MOST_CELLS: Final = 200_000
 """Cells that are remembered; beyond it all are forgotten."""
 INDENT_COST: Final = 8
 """At worst, what lines within a block take more than those around it: its column is one greater, and the shortest block has few lines."""
+MOST_NEWLINES: Final = 3
+"""Newlines in a row that a completion may begin with."""
 Cell = int
 BOTTOM: Final = 0
 """The cell below every stack."""
@@ -57,6 +61,21 @@ class Item(NamedTuple):
     rest: int
 
 
+class _Plan(NamedTuple):
+    """What completing a text hangs on for the states that may lie directly above one.
+
+    Attributes:
+        into: state -> states with a rule of which they have seen one symbol and that leads to it, with the rest of the rule.
+        ends: (cost, state) where the rule is the whole text.
+        lower: states with rules that end further below.
+
+    """
+
+    into: dict[int, list[tuple[int, int]]]
+    ends: list[tuple[int, int]]
+    lower: list[tuple[int, list[Item]]]
+
+
 class ParserBounds:
     """Costs over the parsers of one store; call under the store's lock."""
 
@@ -67,6 +86,28 @@ class ParserBounds:
         self._parsers = store.parsers
         self._costs: dict[tuple[int, int], _Costs] = {}
         self._lexemes: dict[int, _Lexemes] = {}
+        self._known: dict[_Costs, dict[int, list[Cell]]] = defaultdict(dict)  # frame -> its stacks
+        self._is_steady = False
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """While states of one living scope are asked for: a frame is numbered once.
+
+        Frames are places in memory, and another scope's may come to lie there.
+        """
+        self._forget()
+        self._is_steady = True
+        try:
+            yield
+        finally:
+            self._is_steady = False
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget which frames were seen, and cells where there are too many."""
+        self._known.clear()
+        for costs in self._costs.values():
+            costs.trim()
 
     def begins(self, q: int) -> bool:
         """Whether a local state is the one in which a parser's texts begin."""
@@ -88,6 +129,8 @@ class ParserBounds:
         """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none."""
         a = self._a
         best = UNREACHABLE
+        if not self._is_steady:
+            self._forget()
         for q, _, room, _, frame in entries:
             p = lay.LS + q * lay.LS_WIDTH
             if int(a[p + lay.L_REACH]) < 0:
@@ -122,7 +165,7 @@ class ParserBounds:
     def _cells(self, costs: _Costs, parser: int, frame: int) -> list[Cell]:
         """The stacks of a frame, top first; a frame without a parser's symbol is the bottom."""
         a = self._a
-        known: dict[int, list[Cell]] = {}
+        known = self._known[costs]
         stack = [frame]
         while stack:
             here = stack[-1]
@@ -177,7 +220,13 @@ class _Costs:
             worst[self._layout.dedent] = newline + max(cost for cost in lexemes.worst if cost < FAR)
         self._end_cost = worst[-1]
         self._items = _items(parser, lexemes.kernels, worst)
+        self._plans: dict[int, _Plan] = {}
         self._forget()
+
+    def trim(self) -> None:
+        """Forget all cells if there are too many: none that was handed out before means anything then."""
+        if len(self._cells) > MOST_CELLS:
+            self._forget()
 
     def _forget(self) -> None:
         self._cells: list[tuple[int, Cell, int]] = [(-1, BOTTOM, -1)]
@@ -199,13 +248,11 @@ class _Costs:
             self._cells.append(key)
         return found
 
-    def of(self, local: int, cell: Cell, column: int, *, newlines: bool = True) -> int:
+    def of(self, local: int, cell: Cell, column: int, *, newlines: int = MOST_NEWLINES) -> int:
         """The least bytes that complete a text: a scanner's state, the stack, the column of an open newline (negative: none yet).
 
-        Without ``newlines`` the next lexeme is none, which after another one it need not be.
+        The next lexeme is a newline only if ``newlines`` is positive: so many may follow one another.
         """
-        if len(self._cells) > MOST_CELLS:
-            cell = self._rebuilt(cell)
         best = UNREACHABLE
         state = self._cells[cell][0]
         for bytes_, terminal in self._lexemes.ways(local, self._lexer_of[state]):
@@ -219,7 +266,7 @@ class _Costs:
             elif after == BOTTOM:  # the text ends
                 best = min(best, bytes_)
         if self._layout is not None and newlines:
-            best = min(best, self._after_newline(self._layout, local, cell, column))
+            best = min(best, self._after_newline(self._layout, local, cell, column, newlines - 1))
         return best
 
     def _feed_end(self, cell: Cell) -> Cell:
@@ -252,29 +299,33 @@ class _Costs:
                 closed = max(closed - 1, 0)
         return columns, inside
 
-    def _after_newline(self, layout: Indentation, local: int, cell: Cell, column: int) -> int:
-        """The least cost of a newline, at any column, and of what follows it."""
-        ends, again = self._lexemes.newline[local]
+    def _after_newline(
+        self, layout: Indentation, local: int, cell: Cell, column: int, newlines: int, *, ignored: bool = True
+    ) -> int:
+        """The least cost of a newline, at any column, and of what follows it; ``ignored``: also behind the end of an ignored lexeme."""
         lexer = self._lexer_of[self._cells[cell][0]]
-        if not ends and again < 0:
-            begins = self._lexemes.after_ignored_from(local, lexer)
-            return min((n + self._after_newline(layout, q, cell, -1) for q, n in begins), default=UNREACHABLE)
+        best = UNREACHABLE
+        end, again = self._lexemes.to_end[local], self._lexemes.to_newline[local]
         columns, inside = self._open_columns(cell)
         if inside:  # the parser does not see it
-            here = local if ends else again
-            return int(not ends) + self.behind(here, cell)
-        best = UNREACHABLE
-        for target, stack, inner in self._newlines(layout, cell, columns):
-            costs = self if inner == self._column else self._at_column(inner)
-            there = stack if costs is self else costs.numbered(self.states(stack))
-            if ends and 0 <= column <= target:
-                best = min(best, target - column + costs.behind(self._lexemes.blanks(local, target - column), there))
-            if again >= 0:
-                best = min(best, 1 + target + costs.behind(self._lexemes.blanks(again, target), there))
+            best = min(n + self.behind(q, cell, newlines) for n, q in (end, again))
+        else:
+            for target, stack, inner in self._newlines(layout, cell, columns, column):
+                costs = self if inner == self._column else self._at_column(inner)
+                there = stack if costs is self else costs.numbered(self.states(stack))
+                for (n, q), begun in ((end, column), (again, 0)):
+                    if 0 <= begun <= target and n + target - begun < best:
+                        behind = costs.behind(self._lexemes.blanks(q, target - begun), there, newlines)
+                        best = min(best, n + target - begun + behind)
+        for q, n in self._lexemes.after_ignored_from(local, lexer) if ignored else ():
+            if n < best:
+                best = min(best, n + self._after_newline(layout, q, cell, -1, newlines, ignored=False))
         return best
 
-    def _newlines(self, layout: Indentation, cell: Cell, columns: list[int]) -> list[tuple[int, Cell, int]]:
-        """What a newline may do to a stack: (its column, the stack after it, the innermost column then)."""
+    def _newlines(
+        self, layout: Indentation, cell: Cell, columns: list[int], column: int
+    ) -> list[tuple[int, Cell, int]]:
+        """What a newline, now at a column, may do to a stack: (its column, the stack after it, the innermost column then)."""
         found = []
         after = self._feed(cell, layout.newline)
         if after > BOTTOM:
@@ -282,7 +333,8 @@ class _Costs:
             indented = self._feed(after, layout.indent)
             if indented > BOTTOM:
                 state, below, _ = self._cells[indented]
-                found.append((inner + 1, self.cell(state, below, inner + 1), inner + 1))
+                opened = {inner + 1, max(inner + 1, column)}
+                found += [(opens, self.cell(state, below, opens), opens) for opens in sorted(opened)]
         for target in [*columns, 0]:
             if after <= BOTTOM:
                 break
@@ -290,11 +342,13 @@ class _Costs:
             after = self._feed(after, layout.dedent)
         return found
 
-    def behind(self, local: int, cell: Cell) -> int:
-        """The least cost once a newline has ended in a scanner's state."""
-        lexer = self._lexer_of[self._cells[cell][0]]
-        begins = [self._lexemes.begin(part, lexer) for part in self._lexemes.newline_parts[local]] if local >= 0 else []
-        return min((self.of(q, cell, -1, newlines=False) for q in begins if q >= 0), default=UNREACHABLE)
+    def behind(self, local: int, cell: Cell, newlines: int) -> int:
+        """The least cost once a newline has ended in a scanner's state; another one follows only where nothing else leads on."""
+        begins = self._lexemes.after_newline(local, self._lexer_of[self._cells[cell][0]])
+        best = min((self.of(q, cell, -1, newlines=0) for q in begins), default=UNREACHABLE)
+        if best < UNREACHABLE or not newlines:
+            return best
+        return min((self.of(q, cell, -1, newlines=newlines) for q in begins), default=UNREACHABLE)
 
     def states(self, cell: Cell) -> list[tuple[int, int]]:
         """The states of a stack and the columns that they opened, top first."""
@@ -306,15 +360,6 @@ class _Costs:
 
     def numbered(self, states: list[tuple[int, int]]) -> Cell:
         """A stack that was numbered elsewhere."""
-        cell = BOTTOM
-        for state, opens in reversed(states):
-            cell = self.cell(state, cell, opens)
-        return cell
-
-    def _rebuilt(self, cell: Cell) -> Cell:
-        """Forget all cells but a stack's."""
-        states = self.states(cell)
-        self._forget()
         cell = BOTTOM
         for state, opens in reversed(states):
             cell = self.cell(state, cell, opens)
@@ -368,22 +413,11 @@ class _Costs:
         top = self._cells[under][0]
         if under == BOTTOM:
             return {self._lalr.start: self._items[self._lalr.start][0].rest + self._end_cost}
-        row, gotos = self._action[top], self._goto[top]
-        states = {act - 1 for act in row if act > 0} | {g for g in gotos if g >= 0}
+        into, ends, lower = self._plan(top)
         known: dict[int, int] = {}
-        into: dict[int, list[tuple[int, int]]] = {}
-        heap: list[tuple[int, int]] = []
-        for state in states:
-            best = FAR
-            for item in self._items[state]:
-                if item.pops == 1:
-                    target = gotos[item.lhs]
-                    if target == self._lalr.accept:
-                        best = min(best, item.rest + self._end_cost)
-                    elif target >= 0:
-                        into.setdefault(target, []).append((state, item.rest))
-                else:
-                    best = min(best, item.rest + self._lower(under, item))
+        heap = list(ends)
+        for state, items in lower:
+            best = min(item.rest + self._lower(under, item) for item in items)
             if best < FAR:
                 heap.append((best, state))
         heapq.heapify(heap)
@@ -396,6 +430,24 @@ class _Costs:
                 if other not in known:
                     heapq.heappush(heap, (cost + rest, other))
         return known
+
+    def _plan(self, top: int) -> _Plan:
+        """What completing the states directly above one hangs on."""
+        found = self._plans.get(top)
+        if found is None:
+            row, gotos = self._action[top], self._goto[top]
+            found = self._plans[top] = _Plan({}, [], [])
+            for state in sorted({act - 1 for act in row if act > 0} | {g for g in gotos if g >= 0}):
+                for item in self._items[state]:
+                    target = gotos[item.lhs]
+                    if item.pops == 1 and target == self._lalr.accept:
+                        found.ends.append((item.rest + self._end_cost, state))
+                    elif item.pops == 1 and target >= 0:
+                        found.into.setdefault(target, []).append((state, item.rest))
+                items = [item for item in self._items[state] if item.pops > 1]
+                if items:
+                    found.lower.append((state, items))
+        return found
 
     def _lower(self, under: Cell, item: Item) -> int:
         """What completing costs once an item that has seen several symbols is reduced; ``under`` holds all of them but the last."""
@@ -438,14 +490,19 @@ class _Lexemes:
         self._n_types = n_types
         self._to_types: dict[int, Ints] = {}
         self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._ignored_ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._newline_begins: dict[tuple[int, int], list[int]] = {}
         self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
         self._lexer_of = parser.lalr.lexer_of
         self._left = _left(parser)
         self.worst = self._at_worst()
         self.kernels = kernels(parser)
         layout = parser.indentation
-        self.newline: list[tuple[bool, int]] = []
-        self.newline_parts: list[list[int]] = [[] for _ in range(n)]
+        self.to_end: list[
+            tuple[int, int]
+        ] = []  # the bytes to a state in which a newline ends, and it, at the same column
+        self.to_newline: list[tuple[int, int]] = []  # the same with a newline's character on the way
+        self._newline_parts: list[list[int]] = [[] for _ in range(n)]
         self._blank = np.full(n + 1, -1, np.int64)
         self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
         if layout is not None:
@@ -455,11 +512,20 @@ class _Lexemes:
                 if single[byte]:
                     targets[scanner.edges[reads, 0]] = scanner.edges[reads, 3]
             ends = costs[:, layout.newline] == 0
-            again = np.where((after >= 0) & ends[after], after, -1)
-            self.newline = list(zip(ends.tolist(), again.tolist(), strict=True))
+            spelled = single.copy()
+            spelled[ord("\n")] = False
+            plain = spelled.copy()
+            plain[[ord(" "), ord("\t")]] = False
+            steps, target = _nearest(scanner.edges, plain, np.where(ends, 0, FAR), np.arange(n))
+            self.to_end = list(zip(steps.tolist(), target.tolist(), strict=True))
+            reads = (after >= 0) & (steps[after] < FAR)
+            steps, target = _nearest(
+                scanner.edges, spelled, np.where(reads, steps[after] + 1, FAR), np.where(reads, target[after], -1)
+            )
+            self.to_newline = list(zip(steps.tolist(), target.tolist(), strict=True))
             exits = scanner.exit_type == layout.newline
             for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
-                self.newline_parts[q].append(part)
+                self._newline_parts[q].append(part)
             self.opening, self.closing, self.dedented = (
                 frozenset((shifts[shifts > 0] - 1).tolist())
                 for shifts in (
@@ -475,14 +541,22 @@ class _Lexemes:
 
     def after_ignored_from(self, local: int, lexer: int) -> list[tuple[int, int]]:
         """Scanner states in which a lexeme begins once the open, ignored one has ended, and the bytes until then."""
-        costs = self._costs[local, self._n_types :]
-        begins = self._begin[self._parts, lexer]
-        fits = (costs < FAR) & (begins >= 0)
-        return list(zip(begins[fits].tolist(), costs[fits].tolist(), strict=True))
+        found = self._ignored_ways.get((local, lexer))
+        if found is None:
+            costs = self._costs[local, self._n_types :]
+            begins = self._begin[self._parts, lexer]
+            fits = (costs < FAR) & (begins >= 0)
+            found = list(zip(begins[fits].tolist(), costs[fits].tolist(), strict=True))
+            self._ignored_ways[local, lexer] = found
+        return found
 
-    def begin(self, part: int, lexer: int) -> int:
-        """The scanner's state in which a lexeme begins, -1 if there is none."""
-        return int(self._begin[part, lexer])
+    def after_newline(self, local: int, lexer: int) -> list[int]:
+        """Scanner states in which a lexeme begins once a newline has ended in a state; none where it cannot (-1 among others)."""
+        found = self._newline_begins.get((local, lexer))
+        if found is None:
+            begins = self._begin[self._newline_parts[local], lexer] if local >= 0 else np.zeros(0, np.int64)
+            found = self._newline_begins[local, lexer] = np.unique(begins[begins >= 0]).tolist()
+        return found
 
     def _after_ignored(self, lexer: int) -> Ints:
         """int64[parts left by ignored lexemes, types]: the least bytes to each type once an ignored lexeme has ended."""
@@ -537,6 +611,23 @@ class _Lexemes:
                 row = self._row(local, lexer)[own]
                 worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
         return [cost if cost >= 0 else FAR for cost in worst.tolist()]
+
+
+def _nearest(edges: Ints, bytes_: npt.NDArray[np.bool_], steps: Ints, target: Ints) -> tuple[Ints, Ints]:
+    """Least costs over edges that read some bytes (bool[256]): of each scanner's state, to the target that costs least from there.
+
+    ``steps`` and ``target`` are what it costs without an edge, ``FAR`` where there is no way.
+    """
+    counts = np.concatenate([[0], np.cumsum(bytes_)])
+    pairs = np.unique(edges[counts[edges[:, 2] + 1] > counts[edges[:, 1]]][:, [0, 3]], axis=0)
+    target = np.where(steps < FAR, target, -1)
+    while True:
+        closer = pairs[steps[pairs[:, 0]] > steps[pairs[:, 1]] + 1]
+        if not len(closer):
+            return steps, target
+        source, first = np.unique(closer[:, 0], return_index=True)
+        best = closer[first, 1]
+        steps[source], target[source] = steps[best] + 1, target[best]
 
 
 def _left(parser: Parser) -> npt.NDArray[np.bool_]:
@@ -601,22 +692,43 @@ def _items(parser: Parser, kernels: list[set[tuple[int, int]]], costs: list[int]
     """The kernel items with the cost of what they still need; of the start state, the whole text's."""
     lalr = parser.lalr
     lhs_of = lalr.rule_lhs.tolist()
-    least = dict.fromkeys(lhs_of, FAR)
+    least = _least(lalr.expansions, lhs_of, costs)
 
     def cost_of(symbols: tuple[int, ...]) -> int:
         return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
 
-    changed = True
-    while changed:  # the least cost of each nonterminal (Knuth 1977), by rounds: grammars are small
-        changed = False
-        for rule, symbols in enumerate(lalr.expansions):
-            cost = cost_of(symbols)
-            if cost < least[lhs_of[rule]]:
-                least[lhs_of[rule]] = cost
-                changed = True
     found = [
         sorted({Item(dot, lhs_of[rule], cost_of(lalr.expansions[rule][dot:])) for rule, dot in kernel})
         for kernel in kernels
     ]
-    found[lalr.start] = [Item(0, -1, min((least[lhs] for lhs in _whole(parser)), default=FAR))]
+    found[lalr.start] = [Item(0, -1, min((least.get(lhs, FAR) for lhs in _whole(parser)), default=FAR))]
     return found
+
+
+def _least(expansions: tuple[tuple[int, ...], ...], lhs_of: list[int], costs: list[int]) -> dict[int, int]:
+    """The least cost of each nonterminal that has a text (Knuth 1977)."""
+    waiting: dict[int, list[int]] = {}
+    open_: list[int] = []  # of each rule: its nonterminals without a cost
+    total: list[int] = []
+    heap: list[tuple[int, int]] = []
+    for rule, symbols in enumerate(expansions):
+        inner = [-1 - x for x in symbols if x < 0]
+        for x in inner:
+            waiting.setdefault(x, []).append(rule)
+        open_.append(len(inner))
+        total.append(sum(costs[x] for x in symbols if x >= 0))
+        if not inner:
+            heap.append((total[rule], lhs_of[rule]))
+    heapq.heapify(heap)
+    least: dict[int, int] = {}
+    while heap:
+        cost, lhs = heapq.heappop(heap)
+        if lhs in least or cost >= FAR:
+            continue
+        least[lhs] = cost
+        for rule in waiting.get(lhs, ()):
+            open_[rule] -= 1
+            total[rule] += cost
+            if not open_[rule]:
+                heapq.heappush(heap, (total[rule], lhs_of[rule]))
+    return least

@@ -7,7 +7,7 @@ ignored one.  From such an entry a text can be completed if
 2. the parse table completes a text from every stack on which a terminal was just shifted, and from the empty one, with those terminals alone that can
    be reached wherever a lexeme of the state's lexer begins: as this lexeme, or after ignored ones.  See ``stacks``.
 
-The conditions are sufficient, not necessary: a terminal that is out of reach behind one lexeme is given up behind all others, and all stacks are looked at
+An indenter's newlines are looked at in ``layouts``.  The conditions are sufficient, not necessary: a terminal that is out of reach behind one lexeme is given up behind all others, and all stacks are looked at
 that the table's edges allow.
 """
 
@@ -24,6 +24,7 @@ from lark.parsers.lalr_analysis import LALR_Analyzer
 
 from ..parsing import IGNORED, Lalr, Scanner
 from ..report import ReportEntry
+from .layouts import Layout
 from .stacks import incomplete
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ def obstacles(read: LarkTables) -> list[ReportEntry]:
     Takes about as long as Lark needs to build the grammar, so it is done when it is first asked for.
     """
     lexemes = _Lexemes(read)
-    if read.indentation is not None:
-        name = read.lalr.terminals[read.indentation.newline]
-        return [_entry(name, "the proof does not cover indentation", "nothing is known to be wrong")]
     found = lexemes.dead_ends()
-    states = incomplete(read.lalr, lexemes.usable())
+    outlined = None
+    if read.indentation is not None:
+        layout = Layout(read.lalr, read.scanner, read.indentation)
+        found += [_entry(name, reason, hint) for name, reason, hint in layout.obstacles(lexemes.begins, lexemes.within)]
+        outlined = layout.outlined()
+    states = incomplete(read.lalr, lexemes.usable(), outlined)
     if not states:
         return found
     stuck = {lexemes.entered_by(state) for state in states}
@@ -181,9 +184,22 @@ class _Lexemes:
         self.nexts = np.zeros((self.end, n_lexers), np.bool_)  # the lexers behind a shift of each terminal
         state, t = np.nonzero(lalr.action[:, :-1] > 0)
         self.nexts[t, lalr.lexer_of[lalr.action[state, t] - 1]] = True
+        self.made: _Int = np.zeros(0, np.int64)  # columns of what an indenter makes
+        self.newline = -1
+        if read.indentation is not None:
+            self.newline = read.indentation.newline
+            self.made = np.array([read.indentation.indent, read.indentation.dedent])
+            self.nexts[self.newline] |= self.nexts[self.made].any(axis=0)
+            self.wanted[:, self.made] = False
         self.within, self.meets = self._occurring(n_parts, n_lexers)
         self.missing = self._missing()
-        self.good = self.meets & (scanner.begin >= 0)
+        if read.indentation is not None:
+            self.missing[:, :, self.newline] &= self._outside()  # within brackets no newline is needed
+        reads = np.zeros(scanner.n_locals, np.bool_)
+        reads[scanner.edges[:, 0]] = True
+        self.begins = (scanner.begin >= 0) & reads[scanner.begin]  # else the text can only end
+        self.begins[0] = scanner.begin[0] >= 0
+        self.good = self.meets & self.begins
 
     def usable(self) -> list[_Int]:
         """Of each state of the table: the columns that are in reach whatever the lexeme before it left."""
@@ -211,11 +227,33 @@ class _Lexemes:
             within[scanner.begin[part, lexer], lexer] = True
             forwards.close(within)
             inside = within[self.owner]
-            np.logical_or.at(meets, scanner.exit_part[self.ignored], inside[self.ignored])
+            unseen = self.ignored | (scanner.exit_type == self.newline)
+            np.logical_or.at(meets, scanner.exit_part[unseen], inside[unseen])
             kinds = scanner.exit_type[taken]
             used = (inside[taken] & self.wanted[:, kinds].T).any(axis=1)
             np.logical_or.at(meets, scanner.exit_part[taken][used], self.nexts[kinds[used]])
         return within, meets
+
+    def _outside(self) -> _Bool:
+        """bool[n_parts, n_lexers]: a lexeme may begin there but not only behind a newline that was swallowed."""
+        scanner = self.scanner
+        found = np.zeros_like(self.meets)
+        found[0, self.lalr.lexer_of[self.lalr.start]] = True
+        inside = self.within[self.owner]
+        taken = ~self.ignored
+        kinds = scanner.exit_type[taken]
+        used = (inside[taken] & self.wanted[:, kinds].T).any(axis=1)
+        np.logical_or.at(found, scanner.exit_part[taken][used], self.nexts[kinds[used]])
+        forwards = _Backwards.of(scanner.edges[:, [3, 0]])
+        before = -1
+        while before != int(found.sum()):
+            before = int(found.sum())
+            within = np.zeros_like(self.within)
+            part, lexer = np.nonzero(found & (scanner.begin >= 0))
+            within[scanner.begin[part, lexer], lexer] = True
+            forwards.close(within)
+            np.logical_or.at(found, scanner.exit_part[self.ignored], within[self.owner][self.ignored])
+        return found
 
     def _direct(self, locals_: _Int) -> _Bool:
         """The columns that a lexeme in each of these states may become; none for a dead one."""
@@ -254,6 +292,8 @@ class _Lexemes:
         found = [] if self.good[0, self.lalr.lexer_of[self.lalr.start]] else [_dead_end("the beginning of the text")]
         kinds = np.where(self.ignored, self.end, scanner.exit_type)
         for t in np.unique(kinds).tolist():
+            if t == self.newline:  # see ``layouts``
+                continue
             own = np.flatnonzero(kinds == t)
             for lexer in range(len(self.wanted)) if t == self.end else np.flatnonzero(self.nexts[t]).tolist():
                 good = self.good[scanner.exit_part[own], lexer]

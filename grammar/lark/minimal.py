@@ -73,7 +73,7 @@ def live(full: Table) -> Table:
     )
 
 
-def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
+def live_under(full: Table, wanted: _Bool, nexts: _Bool, swallowed: int = -1) -> Table:
     """Drop what leads nowhere under any stack, as far as one sees without the parser's rules.
 
     Within a lexeme of a lexer, only terminals lead on that some state with this lexer has an action for, and only to the lexers behind them.  So a
@@ -83,6 +83,7 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
         full: the table.
         wanted: bool[n_lexers, n_types + 1]: the columns with an action, the end of the text last.
         nexts: bool[n_types, n_lexers]: the lexers of the states that a terminal is shifted to.
+        swallowed: a type that the parser may see, or not, as if it were ignored; -1 for none.
 
     """
     n, n_types = len(full.row), full.exit.shape[1] - 1
@@ -96,8 +97,8 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
     part = full.exit[owner, kind]
     ignored = kind == n_types
     own, own_first = np.unique(owner, return_index=True)
-    after = np.append(nexts, np.ones((1, len(wanted)), np.bool_), axis=0)  # behind an ignored one, all lexers
-    follow = after[kind]
+    unseen = ignored | (kind == swallowed)
+    follow = np.append(nexts, np.zeros((1, len(wanted)), np.bool_), axis=0)[kind]
     alive = np.zeros((n + 1, wants.shape[1]), np.uint64)  # bit sets of lexers; the last row is -1: dead
     alive[:n][full.may_end] = wants[n_types]
     begins: _Bool = np.zeros(full.begin.shape, np.bool_)
@@ -106,11 +107,13 @@ def live_under(full: Table, wanted: _Bool, nexts: _Bool) -> Table:
         count = int(begins.sum())
         leads: _Bool = np.asarray((begins[part] & follow).any(axis=1), np.bool_)
         if len(own):
-            added = np.where(ignored[:, None], _packed(begins)[part], wants[kind] * leads[:, None])
+            added = np.where(unseen[:, None], _packed(begins)[part], np.uint64(0))
+            added |= np.where(ignored[:, None], np.uint64(0), wants[kind] * leads[:, None])
             alive[own] |= np.bitwise_or.reduceat(added, own_first, axis=0)
         _spread(alive, source, first, target)
         begins = np.asarray(alive[full.begin, lexer >> 6] >> (lexer & 63).astype(np.uint64) & np.uint64(1) != 0)
     known: _Bool = np.asarray(alive.any(axis=1), np.bool_)
+    leads |= unseen & begins[part].any(axis=1)
     leave = np.full_like(full.exit, DEAD)
     leave[owner[leads], kind[leads]] = part[leads]
     return Table(np.where(known[full.row], full.row, DEAD), leave, np.where(begins, full.begin, DEAD), full.may_end)

@@ -86,15 +86,20 @@ def tables(
 
 def _live(full: Table, lalr: Lalr, indentation: Indentation | None) -> Table:
     """Drop dead ends, as far as one sees without the parser's stack."""
-    if indentation is not None:  # its terminals are no lexemes
-        return minimal.live(full)
     chooses = lalr.lexer_of >= 0
     wanted = np.zeros((full.begin.shape[1], lalr.action.shape[1]), np.bool_)
     np.logical_or.at(wanted, lalr.lexer_of[chooses], lalr.action[chooses] != 0)
     nexts = np.zeros((lalr.action.shape[1] - 1, len(wanted)), np.bool_)
     state, column = np.nonzero(lalr.action[:, :-1] > 0)
     nexts[column, lalr.lexer_of[lalr.action[state, column] - 1]] = True
-    found = minimal.live_under(full, wanted, nexts)
+    swallowed = -1
+    if (
+        indentation is not None
+    ):  # its indents and dedents are no lexemes: they come with a newline, and dedents with the end
+        swallowed = indentation.newline
+        nexts[swallowed] |= nexts[indentation.indent] | nexts[indentation.dedent]
+        wanted[:, -1] |= wanted[:, indentation.dedent]
+    found = minimal.live_under(full, wanted, nexts, swallowed)
     is_empty = found.begin[0, lalr.lexer_of[lalr.start]] == DEAD  # then the start is kept, so that there is one
     return minimal.live(full) if is_empty else found
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..errors import InvalidSource, Unsupported
+from ..errors import InvalidSource, Unsatisfiable, Unsupported
 from ..ir import Grammar
 from ..parsing import Parser
 from ..report import Report, ReportEntry
@@ -39,6 +39,8 @@ class Lark(Source):
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
         import_paths: folders in which ``%import`` looks besides the file's own.
         regex_flags: flags of ``re`` for all patterns.
+        traps: with ``"drop"``, prefixes that no text completes are dropped (for ``lexer="lark"`` without an indenter): the language stays
+            the same, and the parse table gets larger.  Worth it where ``report.live`` is False otherwise.
 
     """
 
@@ -48,16 +50,19 @@ class Lark(Source):
     postlex: Indenter | None = field(default=None, kw_only=True)
     import_paths: tuple[str | Path, ...] = field(default=(), kw_only=True)
     regex_flags: int = field(default=0, kw_only=True)
+    traps: Literal["keep", "drop"] = field(default="keep", kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the options.
 
         Raises:
-            InvalidSource: there is no such lexer.
+            InvalidSource: there is no such lexer, or choice of what becomes of traps.
 
         """
         if self.lexer not in {"lark", "scannerless"}:
             raise InvalidSource(f"lexer={self.lexer!r} is not an option", hint="choose lark or scannerless")
+        if self.traps not in {"keep", "drop"}:
+            raise InvalidSource(f"traps={self.traps!r} is not an option", hint="choose keep or drop")
 
     def lower(self) -> Lowered:
         """The tables of the parser and of its lexers, as the one rule of a grammar; or, scannerless, the rules as they are.
@@ -77,6 +82,8 @@ class Lark(Source):
         from . import building, scannerless  # noqa: PLC0415
 
         grammar, start = self.grammar, self.start
+        if self.traps == "drop":
+            raise Unsupported("traps='drop' without a lexer", hint="leave it out: without one there are no traps")
         if self.postlex is not None:
             raise Unsupported("a post-lexer works on lexemes, and here there are none", hint="choose lexer='lark'")
         if not isinstance(grammar, lark.Lark):
@@ -101,11 +108,18 @@ class Lark(Source):
             import_paths=self.import_paths,
             g_regex_flags=self.regex_flags,
         )
+        used = read
+        if self.traps == "drop":
+            from .splitting import Splitting  # noqa: PLC0415
+
+            used = Splitting(read).tables
+            if used.scanner.begin[0, used.lalr.lexer_of[used.lalr.start]] < 0:
+                raise Unsatisfiable(f"no text matches {self._name()}", hint="see its report with traps='keep'")
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser.of(read.lalr, read.scanner, read.indentation).body())
+        grammar.define(rule, Parser.of(used.lalr, used.scanner, used.indentation).body())
         grammar.start = rule
-        found = cache(lambda: obstacles(read))
+        found = cache(lambda: [] if used is not read else obstacles(read))
         report = Report(
             dialect="lark (LALR, contextual lexer)",
             sound=True,

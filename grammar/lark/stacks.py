@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..parsing import Ints, Lalr
 
@@ -19,22 +20,37 @@ Key = tuple[int, int, int]
 """(state, nonterminal, terminals): above this state, on every stack, a goto for the nonterminal and one of the terminals lead to acceptance."""
 
 
-def incomplete(lalr: Lalr, usable: Iterable[Ints]) -> list[int]:
+class Outlined(NamedTuple):
+    """What an indenter feeds besides lexemes.
+
+    Attributes:
+        more: state -> columns that may be fed at once when it has just been entered.
+        never: states that are never on top when a lexeme begins.
+
+    """
+
+    more: dict[int, list[int]]
+    never: frozenset[int]
+
+
+def incomplete(lalr: Lalr, usable: Iterable[Ints], outlined: Outlined | None = None) -> list[int]:
     """The states entered by a terminal from which it is not proved that every stack below them leads to acceptance.
 
     Args:
         lalr: the table.
         usable: of each state: the columns that can be read when it is on top.
+        outlined: what an indenter feeds, if there is one.
 
     """
-    return _Stacks(lalr, [row.tolist() for row in usable]).incomplete()
+    return _Stacks(lalr, [row.tolist() for row in usable], outlined or Outlined({}, frozenset())).incomplete()
 
 
 class _Stacks:
-    def __init__(self, lalr: Lalr, usable: list[list[int]]) -> None:
+    def __init__(self, lalr: Lalr, usable: list[list[int]], outlined: Outlined) -> None:
         self.start, self.accept = lalr.start, lalr.accept
         self.end = lalr.action.shape[1] - 1
         self.usable = usable
+        self.outlined = outlined
         self.lexer_of = lalr.lexer_of.tolist()
         self.gotos = [{a: x for a, x in enumerate(row) if x >= 0} for row in lalr.goto.tolist()]
         self.shifts = [{t: x - 1 for t, x in enumerate(row) if x > 0} for row in lalr.action.tolist()]
@@ -51,7 +67,8 @@ class _Stacks:
         self.fed: list[dict[int, Outcomes]] = [
             {} for _ in range(n)
         ]  # a terminal that is shifted, or fed before an empty rule
-        self.of: list[Outcomes] = [{} for _ in range(n)]  # between two terminals
+        self.at_rest: list[Outcomes] = [{} for _ in range(n)]  # between two lexemes
+        self.of: list[Outcomes] = [{} for _ in range(n)]  # between two terminals, those of an indenter included
         self.into: list[set[int]] = [set() for _ in range(n)]  # states directly below
         for state in range(n):
             for x in (*self.gotos[state].values(), *self.shifts[state].values()):
@@ -100,17 +117,26 @@ class _Stacks:
                     if not length:
                         for t in _bits(mask):
                             fed[t] = self._above(state, [((0, lhs), 1 << t)])
-                own: Outcomes = {}
-                read = sum(1 << t for t in self.usable[state]) if self.lexer_of[state] >= 0 else 0
                 if fed != self.fed[state]:
                     self.fed[state] = fed
                     changed.add(state)
-                for key, mask in self._when_fed(state, read):
-                    own[key] = own.get(key, 0) | mask
+                may_rest = self.lexer_of[state] >= 0 and state not in self.outlined.never
+                read = sum(1 << t for t in self.usable[state]) if may_rest else 0
+                own = self._united(state, read)
+                self.at_rest[state] = own
+                more = self.outlined.more.get(state)
+                if more:
+                    own = self._united(state, read | sum(1 << t for t in more))
                 if own != self.of[state]:
                     self.of[state] = own
                     changed.add(state)
             dirty = {reader for state in changed for reader in readers[state]}
+
+    def _united(self, state: int, terminals: int) -> Outcomes:
+        own: Outcomes = {}
+        for key, mask in self._when_fed(state, terminals):
+            own[key] = own.get(key, 0) | mask
+        return own
 
     def below(self, state: int, depth: int) -> frozenset[int]:
         """States that may lie so many symbols below a state."""
@@ -143,8 +169,8 @@ class _Stacks:
             state: [
                 tuple((x, lhs, mask) for x in self.below(state, pops + 1)) for (pops, lhs), mask in outcomes.items()
             ]
-            for state, outcomes in enumerate(self.of)
-            if self.lexer_of[state] >= 0 and state != self.start
+            for state, outcomes in enumerate(self.at_rest)
+            if self.lexer_of[state] >= 0 and state != self.start and state not in self.outlined.never
         }
         first = [(self.start, -1, 0)]
         ways: dict[Key, list[tuple[Key | None, tuple[Key, ...]]]] = {
