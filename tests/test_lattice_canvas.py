@@ -65,7 +65,7 @@ def test_the_canvas_machine_and_the_layers_agree(name: str, least_run: int, monk
     rng = random.Random(name)
     feasible = 0
     for _ in range(size(120, plain=12)):
-        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 8, 4), rng, constraint.vocab.size)
+        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
         steps = unroll(slots, constraint.vocab.size)
         layered, engine = LayeredEngine(constraint, steps, max_layer=5000), engine_of(layout, steps)
         first = steps
