@@ -6,6 +6,7 @@ A lattice is a row of slots: a fixed token, a hole (exactly one token), or a gap
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
@@ -294,15 +295,20 @@ class Lattice:
             Unsupported: the canvas has gaps, or is large and the constraint ambiguous.
 
         """
+        found = self.samples(log_probs, rng, 1)
+        return found[0] if found else None
+
+    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator, count: int) -> list[Fill]:
+        """Independent samples, for which sums are taken once; none if there is no accepted filling.  Errors as of ``sample``."""
         self._refuse_gaps()
         if self._weighted is not None and self._weighted.can_sample:
-            tokens = self._weighted.sample(log_probs, rng)
+            drawn = list(islice(self._weighted.samples(log_probs, rng), count))
         else:
-            tokens = self._summing.sample(self._weights(log_probs), rng)
-        if tokens is None:
-            return None
-        chosen = [token for token, step in zip(tokens, self._steps, strict=True) if step.hole]
-        return Fill(tokens, math.fsum(np.asarray(log_probs)[np.arange(len(chosen)), chosen]))
+            weights, engine = self._weights(log_probs), self._summing
+            drawn = [tokens for _ in range(count) if (tokens := engine.sample(weights, rng)) is not None]
+        rows = np.asarray(log_probs)
+        holes = [i for i, step in enumerate(self._steps) if step.hole]
+        return [Fill(tokens, math.fsum(rows[k, tokens[i]] for k, i in enumerate(holes))) for tokens in drawn]
 
     def log_marginals(self, log_probs: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """float64[holes, V]: the log probability of each token in each hole, among accepted fillings; -inf throughout if there are none.

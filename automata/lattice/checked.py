@@ -10,7 +10,6 @@ Where the machine is exact they are the engine's.  Where registers are left out 
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ...grammar.errors import LimitExceeded, Unsupported
@@ -19,7 +18,7 @@ from .weighted import WeightedEngine
 from .witness import fails_at, witness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -86,18 +85,24 @@ class CheckedEngine:
             LimitExceeded: the canvas has too many open steps, or the constraint took none of ``MOST_DRAWS`` draws.
 
         """
-        tokens = None
-        for tokens in islice(self._engine.samples(log_probs, rng), MOST_DRAWS):
+        return next(self.samples(log_probs, rng), None)
+
+    def samples(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Iterator[list[int]]:
+        """Independent samples from one table, without end; none if there is no accepted filling.  Errors as of ``sample``."""
+        rejected = 0
+        for tokens in self._engine.samples(log_probs, rng):
             if self._exact or fails_at(self._constraint, tokens) is None:
-                return tokens
-        if tokens is None:
-            return None
-        raise LimitExceeded(
-            f"{MOST_DRAWS} samples each repeat a key or an item that must differ",
-            limit="MOST_DRAWS",
-            value=MOST_DRAWS,
-            hint="fix more slots, or ask for a smaller window",
-        )
+                rejected = 0
+                yield tokens
+                continue
+            rejected += 1
+            if rejected == MOST_DRAWS:
+                raise LimitExceeded(
+                    f"{MOST_DRAWS} samples each repeat a key or an item that must differ",
+                    limit="MOST_DRAWS",
+                    value=MOST_DRAWS,
+                    hint="fix more slots, or ask for a smaller window",
+                )
 
     def log_mass(self, log_probs: npt.ArrayLike) -> float:
         """The log of the summed probability of all accepted fillings; -inf if there are none."""
