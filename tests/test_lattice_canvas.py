@@ -107,6 +107,16 @@ def test_nodes_are_numbered_inner_before_outer() -> None:
         assert (machine.inner[others] < others).all()
 
 
+def test_only_recursion_needs_a_stack() -> None:
+    """Calls that are not recursive become part of the controls; those that are stay symbols."""
+    stacks = {}
+    for name in EXACT:
+        grammar, tokens, _ = TOYS[name]
+        machine = layout_of(Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))).machine
+        stacks[name] = bool((machine.kind != 0).any())
+    assert {name for name, stack in stacks.items() if stack} == {"sums", "arrays"}
+
+
 def test_classes_say_what_masks_say() -> None:
     """Masks over classes, expanded by each token's class, are the masks over tokens, of limited holes too."""
     grammar, tokens, _ = TOYS["arrays"]

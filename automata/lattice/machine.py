@@ -13,7 +13,8 @@ So w pops and u pushes are a chain of nodes that ends in a control, and chains s
 pop leads to has a smaller number: within a layer of a canvas, rising numbers are an order in which everything is known when needed.
 An effect that pops one of several symbols is several edges, one for each that can occur.
 
-Symbol 0 is the bottom of the stack; the start node pushes it.  Where a text may end, the control has edges of the class END: they pop what
+Symbol 0 is the bottom of the stack; the start node pushes it.  Without recursion there is no stack: no symbol is ever pushed, not even the
+bottom, and the start node is a control (see ``flatten``).  Where a text may end, the control has edges of the class END: they pop what
 may be left on the stack (symbols whose activations may end likewise), the bottom last, and lead to the one accepting control, at which
 nothing but end-of-sequence and padding is read.  The end of a canvas is read as if one more end-of-sequence token stood there.
 So a canvas is accepted iff a run over it *and one step END more* reaches the accepting control, and the stack is empty there by itself.
