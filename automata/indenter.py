@@ -17,6 +17,8 @@ from .parser import MAX_PUSHED, new_exit, note_look, takes
 A_LS = lay.LS
 COLUMNS = lay.S + 265200  # open columns, innermost first
 MAX_COLUMNS = 2000
+EVERY = -2  # of ``open_columns``: those below an open bracket, too
+NONE = 1 << 40  # it is only asked for an open bracket
 
 
 @njit(cache=True, nogil=True)
@@ -77,9 +79,10 @@ def swallowed(a, exit_):
 
 
 @njit(cache=True, nogil=True)
-def open_columns(a, frame):
+def open_columns(a, frame, height, column):
     """Write the open columns of a parser's stack to COLUMNS, innermost first; returns their number, or -1 - it within brackets.
 
+    Those further out than the first that is at most ``column`` are left out, and those below an open bracket unless it is ``EVERY``.
     Rules are balanced in brackets and in indents, so a bracket that is open lies above all columns that were opened before it.
     """
     n = np.int64(0)
@@ -87,7 +90,7 @@ def open_columns(a, frame):
     ended = 0
     inside = False
     while frame > lay.FRAME_UNKNOWN:
-        note_look(a, frame)
+        note_look(a, height)
         link = lay.HP + frame + lay.HEADER
         named = A_LS + (a[link] >> 1) * lay.LS_WIDTH
         if a[link] < 0 or a[named + lay.L_PARSER] == 0:
@@ -100,6 +103,8 @@ def open_columns(a, frame):
                 closed -= 1
             else:
                 inside = True
+                if column != EVERY:
+                    break
         elif kind == lay.MARK_DEDENT:  # its block is closed, though not reduced yet
             ended += 1
         elif kind == lay.MARK_INDENT and ended > 0:
@@ -110,25 +115,29 @@ def open_columns(a, frame):
             if n == MAX_COLUMNS:
                 a[lay.H_ERROR] = lay.ERR_SCRATCH
                 break
+            if a[COLUMNS + n - 1] <= column:
+                break
         frame = a[link + 4]
+        height -= 1
     return -1 - n if inside else n
 
 
 @njit(cache=True, nogil=True)
-def settle(a, exit_, frame, room):
+def settle(a, exit_, frame, height, room):
     """What an indenter makes of an exit that hangs on a column: an exit, -1 with H_ERROR set, or -2 where it rejects the text.
 
     ``room`` is that of the entry: COLUMN_BASE less the column behind the lexeme's last newline, more than that without one.
     """
     x = lay.XT + exit_ * lay.XT_WIDTH
-    n = open_columns(a, frame)
     if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
+        n = open_columns(a, frame, height, np.int64(EVERY))
         return settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
+    column = lay.COLUMN_BASE - room
+    n = open_columns(a, frame, height, column if column >= 0 else np.int64(NONE))
     if n < 0:
         return swallowed(a, exit_)
-    if room > lay.COLUMN_BASE:
+    if column < 0:
         return np.int64(-2)
-    column = lay.COLUMN_BASE - room
     dedents = np.int64(0)
     while dedents < n and a[COLUMNS + dedents] > column:
         dedents += 1
@@ -141,16 +150,24 @@ def settle(a, exit_, frame, room):
 
 
 @njit(cache=True, nogil=True)
-def takes_at_some_column(a, exit_, frame, column):
+def takes_at_some_column(a, exit_, frame, height, column):
     """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it, or of the end: 1 or 0, -1 with H_ERROR set.
 
-    Blanks may follow a newline, so that its lexeme can get every greater column.
+    Blanks may follow a newline, so that its lexeme can get every greater column.  A ``column`` of -1 stands for one that is not known yet.
     """
     x = lay.XT + exit_ * lay.XT_WIDTH
-    n = open_columns(a, frame)
     if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
+        n = open_columns(a, frame, height, np.int64(EVERY))
         which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
-        return takes(a, which, frame) if which >= 0 else which
+        return takes(a, which, frame, height) if which >= 0 else which
+    if (
+        column < 0
+    ):  # not known yet: mostly the newline alone will do, and that is seen near the top; within brackets it will do anyway
+        which = settled(a, exit_, np.int64(-1), np.int64(0))
+        taken = takes(a, which, frame, height) if which >= 0 else which
+        if taken != 0:
+            return taken
+    n = open_columns(a, frame, height, column)
     if n < 0:
         return np.int64(1)
     for dedents in range(-1, n + 1):  # an indent, none, dedents
@@ -158,7 +175,7 @@ def takes_at_some_column(a, exit_, frame, column):
         if dedents >= 0 and (a[COLUMNS + dedents] if dedents < n else 0) < column:
             break
         which = settled(a, exit_, opens, np.int64(max(dedents, 0)))
-        taken = takes(a, which, frame) if which >= 0 else which
+        taken = takes(a, which, frame, height) if which >= 0 else which
         if taken != 0:
             return taken
     return np.int64(0)

@@ -149,7 +149,8 @@ rows and shapes never see a count, and one row serves every bound.
 
 Pop points belong to *classes*, one for each exit and one for all activations that end as usual.  The child of a class of a parser is found
 in two steps: what the exit does to the real stack leads to a scanner's state, and the child is what the tokens do from there, whatever
-lies below; so neither the reductions nor the depth at which they stop make nodes.
+lies below; so neither the reductions nor the depth at which they stop make nodes.  Nor do the many ways to one: children under the same trie nodes are
+one, whatever their parents.
 
 The last ``E_N_CONDS`` effects of a node land where it hangs on the stack whether the lexeme can be finished.  They are not in its run or row,
 but asked for one by one.
@@ -367,6 +368,7 @@ MARK_CLOSE = 3
 MARK_DEDENT = 4
 IGNORED = -1
 NO_PART = -1
+WR_WIDTH = 3  # of a kept row, see ``rows``
 
 # --- heap ---------------------------------------------------------------------------------------------------------
 CHUNK = 4096
@@ -434,7 +436,7 @@ E_SHADOW = 16
 E_DELTA = 17
 E_N_DELTA = 18
 E_CHAINED = 19  # 1 if an effect has a guard on an activation popped before
-E_CLASSES = 20  # CLASS_WIDTH words each: exit or -1, first pop point, how many, room, frame
+E_CLASSES = 20  # CLASS_WIDTH words each: exit or -1, first pop point (of an equal list, maybe), how many, room, frame
 E_N_CLASSES = 21
 E_N_CONDS = 22
 

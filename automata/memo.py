@@ -10,11 +10,13 @@ from . import layout as lay
 TAG_BACK = 1  # exit, symbol -> local state
 TAG_PUSH = 2  # local state that names one of the table, local state -> push state
 TAG_EXIT = 3  # exit of the same terminal and part, symbols to pop, nonterminal -> exit
-TAG_ROOT = 4  # scanner's state -> node of the tree of kept rows, see ``rows``
+TAG_ROOT = 4  # scanner's state, room -> node of the tree of kept rows, see ``rows``
 TAG_ROW = 5  # node, symbol -> node or row
 TAG_CONTENT = 6  # hash of a row, its tokens, a number -> row
 TAG_MARK = 7  # state of the table, column -> local state that names both
 TAG_SETTLED = 8  # exit, column opened + 1, columns closed -> exit
+TAG_POINTS = 9  # hash of trie nodes, how many, a number -> first pop point at them
+TAG_NODE = 10  # node of effects -> node of the tree of kept parts of rows
 MM_WIDTH = 4
 MM_SLOTS = lay.CAP_MM // MM_WIDTH
 MM_MOST = MM_SLOTS * 7 // 8

@@ -41,6 +41,8 @@ import syntagma as sg
 from syntagma.automata import layout as lay
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.heap import state_offset
+from syntagma.automata.masks import kept_under
+from syntagma.automata.memo import TAG_ROOT
 from syntagma.automata.rows import kept_row
 
 
@@ -60,9 +62,8 @@ def kind_of(constraint: Constraint, state: int) -> str:
     if entries > 1:
         return "several"
     q, _, room, _, frame = a[at + lay.STATE_ENTRIES : at + lay.STATE_ENTRIES + lay.ENTRY].tolist()
-    if room < lay.UNBOUNDED:
-        return "column"
-    return "kept" if kept_row(a, q, frame) >= 0 else "built"
+    kept = kept_row(a, TAG_ROOT, q, kept_under(room), frame, 0) >= 0
+    return ("kept" if kept else "built") if room >= lay.UNBOUNDED else ("kept column" if kept else "built column")
 
 
 def ours(constraint: Constraint, texts: list[list[int]], warm: int) -> str:
