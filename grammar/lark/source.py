@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -91,31 +92,68 @@ class Lark(Source):
         return scannerless.lower(grammar, start)
 
     def _tables(self) -> Lowered:
-        from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
-        from .scanner import tables  # noqa: PLC0415
+        from . import stored  # noqa: PLC0415 (imports nothing of lark)
 
-        read = tables(
-            self.grammar,
-            start=self.start,
-            postlex=self.postlex,
-            import_paths=self.import_paths,
-            g_regex_flags=self.regex_flags,
-        )
+        key = self._key() if stored.is_on() else None
+        kept = stored.load(key) if key is not None else None
+        read: LarkTables | None = None
+        if kept is None:
+            began = time.perf_counter()
+            read = self._read()
+            kept = stored.Stored(read.lalr, read.scanner, read.indentation)
+            if key is not None and time.perf_counter() - began > stored.WORTHWHILE:
+                stored.save(key, kept)
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser.of(read.lalr, read.scanner, read.indentation).body())
+        grammar.define(rule, Parser.of(*kept).body())
         grammar.start = rule
-        found = cache(lambda: obstacles(read))
+
+        @cache
+        def found() -> list[ReportEntry]:
+            from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+
+            return obstacles(read or self._read())
+
+        terminals = kept.lalr.terminals
         report = Report(
             dialect="lark (LALR, contextual lexer)",
             sound=True,
             complete=True,
             live=lambda: not found(),
             budget="bound",
-            collect=lambda: [*_entries(read), *found()],
+            collect=lambda: [*_entries(terminals), *found()],
             unsatisfiable=list,
         )
         return Lowered(grammar, report)
+
+    def _read(self) -> LarkTables:
+        """Let Lark build the grammar, and take the tables from it."""
+        from .scanner import tables  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+
+        return tables(
+            self.grammar,
+            start=self.start,
+            postlex=self.postlex,
+            import_paths=self.import_paths,
+            g_regex_flags=self.regex_flags,
+        )
+
+    def _key(self) -> str | None:
+        """The name of the tables on disk; ``None`` where Lark has built the grammar already."""
+        from . import stored  # noqa: PLC0415
+        from .texts import text_of  # noqa: PLC0415
+
+        if not isinstance(self.grammar, (str, Path)):
+            return None
+        layout = None
+        if self.postlex is not None:
+            from .indentation import check_kind, told  # noqa: PLC0415
+
+            check_kind(self.postlex)
+            layout = told(self.postlex)
+        text, path = text_of(self.grammar)
+        options = {"start": self.start, "postlex": layout, "regex_flags": int(self.regex_flags)}
+        return stored.key_of(text, path, tuple(map(str, self.import_paths)), options)
 
     def _name(self) -> str:
         if isinstance(self.grammar, Path):
@@ -123,6 +161,6 @@ class Lark(Source):
         return "the grammar" if isinstance(self.grammar, str) else str(self.grammar.source_path)
 
 
-def _entries(read: LarkTables) -> list[ReportEntry]:
+def _entries(terminals: tuple[str, ...]) -> list[ReportEntry]:
     """One entry for each terminal: what becomes of its pattern."""
-    return [ReportEntry(name, "terminal", "exact") for name in read.lalr.terminals]
+    return [ReportEntry(name, "terminal", "exact") for name in terminals]
