@@ -18,7 +18,7 @@ A_LS = lay.LS
 COLUMNS = lay.S + 265200  # open columns, innermost first
 MAX_COLUMNS = 2000
 EVERY = -2  # of ``open_columns``: those below an open bracket, too
-NONE = 1 << 40  # it is only asked for an open bracket
+INNERMOST = 1 << 40  # the innermost alone
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +133,7 @@ def settle(a, exit_, frame, height, room):
         n = open_columns(a, frame, height, np.int64(EVERY))
         return settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
     column = lay.COLUMN_BASE - room
-    n = open_columns(a, frame, height, column if column >= 0 else np.int64(NONE))
+    n = open_columns(a, frame, height, column if column >= 0 else np.int64(INNERMOST))
     if n < 0:
         return swallowed(a, exit_)
     if column < 0:
@@ -160,22 +160,14 @@ def takes_at_some_column(a, exit_, frame, height, column):
         n = open_columns(a, frame, height, np.int64(EVERY))
         which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
         return takes(a, which, frame, height) if which >= 0 else which
-    if (
-        column < 0
-    ):  # not known yet: mostly the newline alone will do, and that is seen near the top; within brackets it will do anyway
-        which = settled(a, exit_, np.int64(-1), np.int64(0))
-        taken = takes(a, which, frame, height) if which >= 0 else which
-        if taken != 0:
-            return taken
-    n = open_columns(a, frame, height, column)
+    which = settled(a, exit_, np.int64(-1), np.int64(0))  # whatever follows the newline's terminal, it is fed first
+    taken = takes(a, which, frame, height) if which >= 0 else which
+    if taken < 0 or (taken == 1 and column < 0):
+        return taken
+    n = open_columns(a, frame, height, np.int64(INNERMOST))
     if n < 0:
         return np.int64(1)
-    for dedents in range(-1, n + 1):  # an indent, none, dedents
-        opens = np.int64(0) if dedents < 0 else np.int64(-1)
-        if dedents >= 0 and (a[COLUMNS + dedents] if dedents < n else 0) < column:
-            break
-        which = settled(a, exit_, opens, np.int64(max(dedents, 0)))
-        taken = takes(a, which, frame, height) if which >= 0 else which
-        if taken != 0:
-            return taken
-    return np.int64(0)
+    if taken == 0 or column <= (a[COLUMNS] if n > 0 else 0):
+        return taken
+    which = settled(a, exit_, np.int64(0), np.int64(0))  # it can only be an indent
+    return takes(a, which, frame, height) if which >= 0 else which

@@ -168,17 +168,22 @@ def load(key: str) -> Stored | None:
         header = json.loads(arrays["header"].tobytes())
         if header["key"] != key:
             return None
-        layout = header["indentation"]
         stored = Stored(
             _table(Lalr, arrays, header),
             _table(Scanner, arrays, header),
-            Indentation(*layout[:3], frozenset(layout[3]), frozenset(layout[4]), layout[5]) if layout else None,
+            _indentation(*header["indentation"]) if header["indentation"] else None,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError):
         return None
     with suppress(OSError):
         os.utime(place)
     return stored
+
+
+def _indentation(
+    newline: int, indent: int, dedent: int, opening: list[int], closing: list[int], tab: int
+) -> Indentation:
+    return Indentation(newline, indent, dedent, frozenset(opening), frozenset(closing), tab)
 
 
 def _table(kind: Any, arrays: dict[str, np.ndarray[Any, Any]], header: dict[str, Any]) -> Any:
