@@ -11,17 +11,18 @@ from numba import njit
 
 from . import layout as lay
 from .heap import n_links
-from .indenter import hangs_on_column, takes_at_some_column
+from .indenter import hangs_on_column, takes_end, takes_newline
 from .parser import LOW, UNSEEN, note_look, takes
 
 A_LS = lay.LS
 BITS = 32  # of a word of FB
-# What is known of a frame, as long as it is sure to be the same one: frame and parser, turn, how far below it was looked, the terminals that it
-# takes, those that it does not.
+# What is known of a frame, as long as it is sure to be the same one: frame and parser, turn, how far below it was looked, three words of
+# ``indenter.takes_newline``, the terminals that it takes, those that it does not.
 TURN = lay.S + 265001
 TAKEN = lay.S + 42_000_000
 TAKEN_SLOTS = 1 << 9
-TAKEN_HEAD = 3
+FACTS = 3
+TAKEN_HEAD = 6
 MOST_WORDS = 14  # that is, of up to 446 terminals
 TAKEN_WIDTH = TAKEN_HEAD + 2 * MOST_WORDS
 
@@ -65,9 +66,8 @@ def taken_of(a, parser, frame, words):
     if a[p] != key or a[p + 1] != a[TURN]:
         a[p] = key
         a[p + 1] = a[TURN]
-        a[p + 2] = 0
-        for i in range(2 * words):
-            a[p + TAKEN_HEAD + i] = 0
+        for i in range(2, TAKEN_HEAD + 2 * min(words, MOST_WORDS)):
+            a[p + i] = 0
     return p
 
 
@@ -90,10 +90,9 @@ def can_take(a, q, frame, height, room):
     reach = lay.FB + a[p + lay.L_REACH]
     words = a[t + lay.PT_BITS]
     known = words <= MOST_WORDS
-    slot = np.int64(TAKEN)
+    slot = taken_of(a, parser, frame, words)
+    note_look(a, height - a[slot + 2])
     if known:
-        slot = taken_of(a, parser, frame, words)
-        note_look(a, height - a[slot + 2])
         for i in range(words):
             if a[reach + i] & a[slot + TAKEN_HEAD + i]:
                 return np.int64(1)
@@ -109,22 +108,24 @@ def can_take(a, q, frame, height, room):
         while bits != 0 and column < columns:
             if bits & 1:
                 exit_ = plain_exit(a, parser, column)
-                if hangs_on_column(a, exit_):
-                    again = a[p + lay.L_FLAGS] & lay.FLAG_AGAIN != 0 or room > lay.COLUMN_BASE
-                    least = np.int64(-1) if again else lay.COLUMN_BASE - room
-                    taken = takes_at_some_column(a, exit_, frame, height, least)
-                else:
+                if not hangs_on_column(a, exit_):
                     taken = takes(a, exit_, frame, height)
                     if known and taken >= 0:
                         place = slot + TAKEN_HEAD + i if taken else slot + TAKEN_HEAD + words + i
                         a[place] |= np.int64(1) << (column - BITS * i)
+                elif column == columns - 1:
+                    taken = takes_end(a, exit_, frame, height)
+                else:
+                    again = a[p + lay.L_FLAGS] & lay.FLAG_AGAIN != 0 or room > lay.COLUMN_BASE
+                    least = np.int64(-1) if again else lay.COLUMN_BASE - room
+                    taken = takes_newline(a, exit_, frame, height, least, slot + FACTS)
                 if taken != 0:
                     break
             bits >>= 1
             column += 1
         if taken != 0:
             break
-    if known and a[LOW] < UNSEEN:
+    if a[LOW] < UNSEEN:
         a[slot + 2] = max(a[slot + 2], height - a[LOW])
     a[LOW] = min(a[LOW], low)
     return taken

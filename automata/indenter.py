@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from . import layout as lay
+from .heap import n_links
 from .memo import TAG_SETTLED, keep, memo
 from .parser import MAX_PUSHED, new_exit, note_look, takes
 
@@ -150,24 +151,63 @@ def settle(a, exit_, frame, height, room):
 
 
 @njit(cache=True, nogil=True)
-def takes_at_some_column(a, exit_, frame, height, column):
-    """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it, or of the end: 1 or 0, -1 with H_ERROR set.
+def may_end_on(a, exit_, frame):
+    """Whether the first of what the end of the text feeds can be read on some top of the stack; True for a newline's exit."""
+    x = lay.XT + exit_ * lay.XT_WIDTH
+    parser = a[x + lay.X_PARSER]
+    t = lay.PT + parser
+    columns = a[t + lay.PT_N_COLUMNS]
+    if a[x + lay.X_COLUMN] != columns - 1:
+        return True
+    for j in range(n_links(a, frame)):
+        symbol = a[lay.HP + frame + lay.HEADER + j * lay.LINK]
+        named = A_LS + (symbol >> 1) * lay.LS_WIDTH
+        if symbol >= 0 and a[named + lay.L_PARSER] == parser + 1:
+            row = lay.PT + a[t + lay.PT_ACTION] + a[named + lay.L_EXITS] * columns
+            if a[row + columns - 1] != 0 or a[row + a[t + lay.PT_DEDENT]] != 0:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def takes_end(a, exit_, frame, height):
+    """Whether the stack takes what an indenter makes of the end of the text: 1 or 0, -1 with H_ERROR set."""
+    if not may_end_on(a, exit_, frame):
+        note_look(a, height)
+        return np.int64(0)
+    n = open_columns(a, frame, height, np.int64(EVERY))
+    which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
+    return takes(a, which, frame, height) if which >= 0 else which
+
+
+@njit(cache=True, nogil=True)
+def takes_newline(a, exit_, frame, height, column, facts):
+    """Whether the stack takes what an indenter makes of a newline, at ``column`` or behind it: 1 or 0, -1 with H_ERROR set.
 
     Blanks may follow a newline, so that its lexeme can get every greater column.  A ``column`` of -1 stands for one that is not known yet.
+    At ``facts`` three words keep what is known of the frame, 0 where that is nothing: whether the newline alone is taken, plus 1; 1 within brackets, else
+    the innermost open column, plus 2; whether an indent is taken, plus 1.
     """
-    x = lay.XT + exit_ * lay.XT_WIDTH
-    if a[x + lay.X_COLUMN] != a[lay.PT + a[x + lay.X_PARSER] + lay.PT_NEWLINE]:
-        n = open_columns(a, frame, height, np.int64(EVERY))
-        which = settled(a, exit_, np.int64(-1), -1 - n if n < 0 else n)
-        return takes(a, which, frame, height) if which >= 0 else which
-    which = settled(a, exit_, np.int64(-1), np.int64(0))  # whatever follows the newline's terminal, it is fed first
-    taken = takes(a, which, frame, height) if which >= 0 else which
-    if taken < 0 or (taken == 1 and column < 0):
-        return taken
-    n = open_columns(a, frame, height, np.int64(INNERMOST))
-    if n < 0:
+    if a[facts] == 0:  # whatever follows the newline's terminal, it is fed first
+        which = settled(a, exit_, np.int64(-1), np.int64(0))
+        taken = takes(a, which, frame, height) if which >= 0 else which
+        if taken < 0:
+            return taken
+        a[facts] = taken + 1
+    alone = a[facts] == 2
+    if alone and column < 0:
         return np.int64(1)
-    if taken == 0 or column <= (a[COLUMNS] if n > 0 else 0):
-        return taken
-    which = settled(a, exit_, np.int64(0), np.int64(0))  # it can only be an indent
-    return takes(a, which, frame, height) if which >= 0 else which
+    if a[facts + 1] == 0:
+        n = open_columns(a, frame, height, np.int64(INNERMOST))
+        a[facts + 1] = 1 if n < 0 else (a[COLUMNS] if n > 0 else 0) + 2
+    if a[facts + 1] == 1:
+        return np.int64(1)
+    if not alone or column <= a[facts + 1] - 2:
+        return np.int64(alone)
+    if a[facts + 2] == 0:
+        which = settled(a, exit_, np.int64(0), np.int64(0))  # at whatever column
+        taken = takes(a, which, frame, height) if which >= 0 else which
+        if taken < 0:
+            return taken
+        a[facts + 2] = taken + 1
+    return a[facts + 2] - 1

@@ -545,7 +545,8 @@ def fill(a, r, state_at, out):
     scope = a[at + 3]
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     q = a[at + lay.STATE_ENTRIES]
-    keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0 and a[at + lay.STATE_ENTRIES + 3] == 0
+    keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0
+    keeps = keeps and a[at + lay.STATE_ENTRIES + 1] == 0 and a[at + lay.STATE_ENTRIES + 3] == 0
     frame = a[at + lay.STATE_ENTRIES + 4]
     room = kept_under(a[at + lay.STATE_ENTRIES + 2])
     if keeps:

@@ -220,9 +220,9 @@ def row_of(a, r, out):
         if word != 0:
             h = (h * 0x5BD1E995 + word + i) & HASH_MASK
             h ^= h >> 15
-            while word != 0:
-                word &= word - 1
-                count += 1
+            word -= (word >> 1) & 0x55555555
+            word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
+            count += (((word + (word >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24) & 255
     turn = np.int64(0)
     while True:  # rows of one hash are told apart by a number
         p = memo(a, TAG_CONTENT, h, count, turn)

@@ -28,7 +28,7 @@ from ..grammar.ir import (
 from . import layout as lay
 from .alive import can_take, forget_taken
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
-from .indenter import hangs_on_column, settle
+from .indenter import hangs_on_column, may_end_on, settle
 from .packed import expand
 from .parser import back, may_follow
 from .values import (
@@ -329,6 +329,8 @@ def add_pops(a, scope, n_work, at, c):
             if c >= 0 and not may_follow(a, exit_, c):
                 continue
             if hangs_on_column(a, exit_):
+                if c < 0 and not may_end_on(a, exit_, frame):
+                    continue
                 exit_ = settle(a, exit_, frame, np.int64(0), a[at + 2])
                 if exit_ == -2:
                     continue
