@@ -62,7 +62,7 @@ pure call each, that put back what must stay on the stack.  Results are kept in 
 ``PT``, the tables of a parser behind ``PT_WIDTH`` words, see the ``PT_*`` constants.  ``XT``, ``XT_WIDTH`` words an exit: parser, column of
 the table (a terminal, or the end of the text behind them; -1 for an ignored terminal), part, how many symbols are still to be popped before the goto
 (-1: none is, the terminal is fed), the nonterminal of the goto, the state with just this exit (0 before it is needed).
-``MM``, a hash table of four words an entry: tag and two or three numbers, result.
+``MM``, a hash table of four words an entry: tag and two or three numbers, result.  It grows with what is in it.
 
 An LALR row may hold terminals that the exact context does not allow: look-aheads are merged, and reductions are done before the error shows.
 So a scanner's state can be without a future though its lexeme can still be finished.  ``REACH`` says what it may become; one of these
@@ -213,7 +213,8 @@ H_MM = 33  # entries in use
 H_WR = 34
 H_NODES = 35  # of the tree of kept rows
 H_DG = 36
-H_N = 37
+H_MM_SIZE = 37  # slots of MM, a power of two
+H_N = 38
 
 ERR_NONE = 0
 ERR_TABLE = 1
@@ -250,7 +251,7 @@ CAP_RC = 256  # trie node of each first byte, -1 for none
 CAP_PT = 1 << 24  # tables of parsers
 CAP_XT = 1 << 22
 CAP_XL = 1 << 22  # exit numbers, listed by scanner states
-CAP_MM = 1 << 23
+CAP_MM = 1 << 25  # hash table of what parsers work out, see ``memo``
 CAP_WR = 1 << 21
 CAP_S = 1 << 26  # scratch
 CAP_DG = 1 << 26

@@ -31,7 +31,6 @@ from .rows import (
     keep_row,
     kept_row,
     part_of,
-    row_of,
     write_gathered,
 )
 from .step import IN, lives, load_state, make_state, step
@@ -612,7 +611,7 @@ def fill(a, r, state_at, out):
     if keeps and a[PATH + P_KEEPS] == 1:
         looked = max(1 - a[LOW], np.int64(0))
         if can_keep(a, frame, looked):
-            row = row_of(a, r, out)
+            row = part_of(a, r, np.int64(0), np.int64(0))
             if row < 0 or keep_row(a, np.int64(TAG_ROOT), q, room, frame, looked, row) < 0:
                 return np.int64(-1)
     set_ends(a, at, n, out)

@@ -7,8 +7,9 @@ that the stack takes, since what follows an opening bracket hangs on the symbols
 
 Heights of frames are counted from that of the state; a symbol is looked at from the top, so the lowest height tells how many were.
 
-``WR`` holds ``WR_WIDTH`` words a row: offset in R, how many tokens are listed there (-1: a packed row), and how many *pieces* follow them: longer lists and
-packed rows of effects, by reference, each an offset in R and a length or ``PACKED``.  Equal rows are kept once.  The tree's edges lie in ``MM``:
+``WR`` holds ``WR_WIDTH`` words a row: offset in R, how many tokens are listed there, and how many *pieces* follow them: longer lists and packed rows of
+effects, by reference, each an offset in R and a length or ``PACKED``.  So a row takes hundreds of words where its bits would take thousands, and its wide
+pieces are those of other rows.  Rows of one way to gather them are kept once.  The tree's edges lie in ``MM``:
 (node, symbol) -> ``2 * node`` or ``2 * row + 1``.
 """
 
@@ -23,7 +24,6 @@ from .heap import HASH_MASK, n_links
 from .memo import MM_MOST, TAG_CONTENT, TAG_ROW, keep, memo
 from .parser import note_look
 
-LIST_SHARE = 4  # a row with fewer than words / 4 tokens is kept as a list: quicker to OR, and smaller
 MOST_ASKED = 64  # symbols of a path of the tree
 MOST_KEPT = MM_MOST * 3 // 4  # of MM; what is left is for what parsers cannot do without
 WR_WIDTH = lay.WR_WIDTH
@@ -89,7 +89,9 @@ def keep_row(a, tag, x, room, frame, looked, row):
             a[lay.H_NODES] += 1
             if keep(a, tag, x, y, 0, 2 * a[lay.H_NODES]) < 0:
                 return np.int64(-1)
-        x = a[p + 2] >> 1
+            x = a[lay.H_NODES]
+        else:
+            x = a[p + 2] >> 1
         tag = np.int64(TAG_ROW)
         y = a[lay.HP + frame + lay.HEADER]
         frame = a[lay.HP + frame + lay.HEADER + 4]
@@ -146,8 +148,7 @@ def write_gathered(a, r, out, clean):
         at = a[PIECES + 2 * k]
         n = a[PIECES + 2 * k + 1]
         if n != PACKED:
-            for i in range(at, at + n):
-                out[r[i] >> np.uint32(5)] |= np.uint32(1) << (r[i] & np.uint32(31))
+            or_tokens(r, at, n, out)
         elif clean:
             for i in range(words):
                 out[i] = r[at + i]
@@ -176,7 +177,7 @@ def part_of(a, r, first_token, first_piece):
     size = n + 2 * n_pieces
     turn = np.int64(0)
     while True:  # rows of one hash are told apart by a number
-        p = memo(a, TAG_CONTENT, h, size | 1 << 30, turn)
+        p = memo(a, TAG_CONTENT, h, size, turn)
         if a[p] == 0:
             break
         w = lay.WR + WR_WIDTH * a[p + 2]
@@ -206,82 +207,39 @@ def part_of(a, r, first_token, first_piece):
         r[where + i] = np.uint32(a[TOKENS + first_token + i])
     for i in range(2 * n_pieces):
         r[where + n + i] = np.uint32(a[PIECES + 2 * first_piece + i])
-    return keep(a, TAG_CONTENT, h, size | 1 << 30, turn, at // WR_WIDTH)
-
-
-@njit(cache=True, nogil=True)
-def row_of(a, r, out):
-    """The number of a row of this content, made if need be; -1 with H_ERROR set."""
-    words = a[lay.H_WORDS]
-    h = np.int64(17)
-    count = np.int64(0)
-    for i in range(words):
-        word = np.int64(out[i])
-        if word != 0:
-            h = (h * 0x5BD1E995 + word + i) & HASH_MASK
-            h ^= h >> 15
-            word -= (word >> 1) & 0x55555555
-            word = (word & 0x33333333) + ((word >> 2) & 0x33333333)
-            count += (((word + (word >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24) & 255
-    turn = np.int64(0)
-    while True:  # rows of one hash are told apart by a number
-        p = memo(a, TAG_CONTENT, h, count, turn)
-        if a[p] == 0:
-            break
-        if same_row(a, r, a[p + 2], out):
-            return a[p + 2]
-        turn += 1
-    at = take(a, lay.H_WR, WR_WIDTH, lay.CAP_WR)
-    listed = count * LIST_SHARE < words
-    tokens = take(a, lay.H_R, count if listed else words, lay.WORDS_R)
-    if at < 0 or tokens < 0:
-        return np.int64(-1)
-    a[lay.WR + at] = tokens
-    a[lay.WR + at + 1] = count if listed else np.int64(-1)
-    a[lay.WR + at + 2] = 0
-    n = tokens
-    for i in range(words):
-        if not listed:
-            r[tokens + i] = out[i]
-            continue
-        word = np.int64(out[i])
-        bit = np.int64(0)
-        while word != 0:
-            if word & 1:
-                r[n] = np.uint32(32 * i + bit)
-                n += 1
-            word >>= 1
-            bit += 1
-    return keep(a, TAG_CONTENT, h, count, turn, at // WR_WIDTH)
-
-
-@njit(cache=True, nogil=True)
-def same_row(a, r, row, out):
-    """Whether a kept row with as many tokens has this content."""
-    tokens = a[lay.WR + WR_WIDTH * row]
-    n = a[lay.WR + WR_WIDTH * row + 1]
-    if n < 0:
-        for i in range(a[lay.H_WORDS]):
-            if r[tokens + i] != out[i]:
-                return False
-        return True
-    for i in range(tokens, tokens + n):
-        if not (out[r[i] >> np.uint32(5)] >> (r[i] & np.uint32(31))) & np.uint32(1):
-            return False
-    return True
+    return keep(a, TAG_CONTENT, h, size, turn, at // WR_WIDTH)
 
 
 @njit(cache=True, nogil=True)
 def copy_row(a, r, row, out):
     """Write a kept row."""
-    tokens = a[lay.WR + WR_WIDTH * row]
-    n = a[lay.WR + WR_WIDTH * row + 1]
+    w = lay.WR + WR_WIDTH * row
+    at = a[w]
+    pieces = at + a[w + 1]
+    end = pieces + 2 * a[w + 2]
     words = a[lay.H_WORDS]
-    if n < 0:
+    clean = True
+    for k in range(pieces, end, 2):
+        if r[k + 1] == PACKED:
+            bits = np.int64(r[k])
+            if clean:
+                for i in range(words):
+                    out[i] = r[bits + i]
+            else:
+                for i in range(words):
+                    out[i] |= r[bits + i]
+            clean = False
+    if clean:
         for i in range(words):
-            out[i] = r[tokens + i]
-        return
-    for i in range(words):
-        out[i] = np.uint32(0)
-    for i in range(tokens, tokens + n):
+            out[i] = np.uint32(0)
+    for k in range(pieces, end, 2):
+        if r[k + 1] != PACKED:
+            or_tokens(r, np.int64(r[k]), np.int64(r[k + 1]), out)
+    or_tokens(r, at, a[w + 1], out)
+
+
+@njit(cache=True, nogil=True)
+def or_tokens(r, at, n, out):
+    """OR n tokens listed in R into out."""
+    for i in range(at, at + n):
         out[r[i] >> np.uint32(5)] |= np.uint32(1) << (r[i] & np.uint32(31))
