@@ -846,7 +846,7 @@ def build(a, r, parent, cls, symbol, state, lexer):
     )  # of each effect's tokens: where its list begins, or -1 - the offset of its bits
     for k in range(n_groups):
         g = order[k]
-        if row >= 0 and counts[g] > words:
+        if (row >= 0 or k >= n_sure) and counts[g] > words:
             bits = row if n_sure == 1 and k == 0 else take_row(a, r)
             if bits < 0:
                 return bits

@@ -369,7 +369,7 @@ MARK_CLOSE = 3
 MARK_DEDENT = 4
 IGNORED = -1
 NO_PART = -1
-WR_WIDTH = 3  # of a kept row, see ``rows``
+WR_WIDTH = 4  # of a kept row, see ``rows``
 
 # --- heap ---------------------------------------------------------------------------------------------------------
 CHUNK = 4096

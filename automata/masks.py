@@ -30,6 +30,7 @@ from .rows import (
     gather_tokens,
     keep_row,
     kept_row,
+    pack_wide,
     part_of,
     write_gathered,
 )
@@ -612,7 +613,11 @@ def fill(a, r, state_at, out):
         looked = max(1 - a[LOW], np.int64(0))
         if can_keep(a, frame, looked):
             row = part_of(a, r, np.int64(0), np.int64(0))
-            if row < 0 or keep_row(a, np.int64(TAG_ROOT), q, room, frame, looked, row) < 0:
+            if (
+                row < 0
+                or pack_wide(a, r, row, out) < 0
+                or keep_row(a, np.int64(TAG_ROOT), q, room, frame, looked, row) < 0
+            ):
                 return np.int64(-1)
     set_ends(a, at, n, out)
     return np.int64(0)

@@ -9,7 +9,8 @@ Heights of frames are counted from that of the state; a symbol is looked at from
 
 ``WR`` holds ``WR_WIDTH`` words a row: offset in R, how many tokens are listed there, and how many *pieces* follow them: longer lists and packed rows of
 effects, by reference, each an offset in R and a length or ``PACKED``.  So a row takes hundreds of words where its bits would take thousands, and its wide
-pieces are those of other rows.  Rows of one way to gather them are kept once.  The tree's edges lie in ``MM``:
+pieces are those of other rows.  The fourth word is the offset of its bits, where putting it together would take longer than copying those, else -1.
+Rows of one way to gather them are kept once.  The tree's edges lie in ``MM``:
 (node, symbol) -> ``2 * node`` or ``2 * row + 1``.
 """
 
@@ -29,6 +30,8 @@ MOST_KEPT = MM_MOST * 3 // 4  # of MM; what is left is for what parsers cannot d
 WR_WIDTH = lay.WR_WIDTH
 PACKED = 0xFFFFFFFF
 SHORT = 32  # tokens that are copied sooner than referred to
+PACKED_COST = 500  # tokens that are set in the time that takes to OR a packed row
+WIDE = 3000  # a row that costs as many tokens, 2 to 3 us, is packed
 
 # What a fill gathers: tokens, then pieces of two words.
 N_TOKENS = lay.S + 265010
@@ -61,7 +64,9 @@ def kept_row(a, tag, x, room, frame, height):
 @njit(cache=True, nogil=True)
 def can_keep(a, frame, looked):
     """Whether a row can be kept under the first symbols of a stack: there are not too many, and none is one of several."""
-    if looked > MOST_ASKED or a[lay.H_MM] > MOST_KEPT or a[lay.H_WR] + WR_WIDTH > lay.CAP_WR:
+    if looked > MOST_ASKED or a[lay.H_MM] > MOST_KEPT:
+        return False
+    if a[lay.H_WR] + WR_WIDTH > lay.CAP_WR or a[lay.H_R] > lay.WORDS_R // 4 * 3:
         return False
     for _ in range(looked):
         if frame <= lay.FRAME_UNKNOWN or n_links(a, frame) != 1:
@@ -203,11 +208,34 @@ def part_of(a, r, first_token, first_piece):
     a[w] = where
     a[w + 1] = n
     a[w + 2] = n_pieces
+    a[w + 3] = -1
     for i in range(n):
         r[where + i] = np.uint32(a[TOKENS + first_token + i])
     for i in range(2 * n_pieces):
         r[where + n + i] = np.uint32(a[PIECES + 2 * first_piece + i])
     return keep(a, TAG_CONTENT, h, size, turn, at // WR_WIDTH)
+
+
+@njit(cache=True, nogil=True)
+def pack_wide(a, r, row, out):
+    """Keep the bits of a row, which are those of out, if that is wide; 0, or -1 with H_ERROR set."""
+    w = lay.WR + WR_WIDTH * row
+    if a[w + 3] >= 0:
+        return np.int64(0)
+    pieces = a[w] + a[w + 1]
+    cost = a[w + 1]
+    for k in range(pieces, pieces + 2 * a[w + 2], 2):
+        cost += PACKED_COST if r[k + 1] == PACKED else np.int64(r[k + 1])
+    if cost < WIDE:
+        return np.int64(0)
+    words = a[lay.H_WORDS]
+    bits = take(a, lay.H_R, words, lay.WORDS_R)
+    if bits < 0:
+        return bits
+    for i in range(words):
+        r[bits + i] = out[i]
+    a[w + 3] = bits
+    return np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -218,16 +246,21 @@ def copy_row(a, r, row, out):
     pieces = at + a[w + 1]
     end = pieces + 2 * a[w + 2]
     words = a[lay.H_WORDS]
+    if a[w + 3] >= 0:
+        bits = a[w + 3]
+        for i in range(words):
+            out[i] = r[bits + i]
+        return
     clean = True
     for k in range(pieces, end, 2):
         if r[k + 1] == PACKED:
-            bits = np.int64(r[k])
+            piece = np.int64(r[k])
             if clean:
                 for i in range(words):
-                    out[i] = r[bits + i]
+                    out[i] = r[piece + i]
             else:
                 for i in range(words):
-                    out[i] |= r[bits + i]
+                    out[i] |= r[piece + i]
             clean = False
     if clean:
         for i in range(words):
