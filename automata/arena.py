@@ -72,7 +72,7 @@ TABLES = (  # counter and capacity of the tables that only grow
     (lay.H_LS, lay.CAP_LS), (lay.H_RG, lay.CAP_RG), (lay.H_CL, lay.CAP_CL), (lay.H_DN, lay.CAP_DN), (lay.H_PR, lay.CAP_PR),
     (lay.H_FB, lay.CAP_FB), (lay.H_EF, lay.CAP_EF), (lay.H_GR, lay.CAP_GR), (lay.H_PP, lay.CAP_PP),
     (lay.H_PT, lay.CAP_PT), (lay.H_XT, lay.CAP_XT), (lay.H_XL, lay.CAP_XL), (lay.H_WR, lay.CAP_WR),
-    (lay.H_DG, lay.CAP_DG),
+    (lay.H_DG, lay.CAP_DG), (lay.H_MM, lay.CAP_MM // 4),
 )  # fmt: skip
 
 

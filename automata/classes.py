@@ -11,8 +11,8 @@ from . import layout as lay
 from .arena import check
 from .effects import child, exit_child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
-from .masks import LANDED, LANDED_WIDTH, N_WALKS, NODE_MASK, WALKS, mask, run_class, walk_values
-from .parser import lexer_on
+from .masks import LANDED, N_WALKS, NODE_MASK, WALKS, mask, run_class, walk_values
+from .parser import LANDED_WIDTH, lexer_on
 from .values import compares_values, keys_of, returned_register, text_of
 
 if TYPE_CHECKING:
@@ -146,12 +146,12 @@ def _behind_exit(
     """The same for a class of pop points at which a scanner's state is left."""
     a, r = store.arena
     one = lay.PP + int(a[lay.EF + node * lay.EF_WIDTH + lay.E_CLASSES]) + lay.CLASS_WIDTH * cls
-    n = int(run_class(a, scope, one, room, frame, register, LANDED))
+    n = int(run_class(a, scope, one, room, frame, 0, register, LANDED))
     check(a)
     landed = a[LANDED : LANDED + n * LANDED_WIDTH].reshape(-1, LANDED_WIDTH).tolist()
     return [
-        (_checked(a, int(exit_child(a, r, node, cls, q, int(lexer_on(a, under))))), under, keyed)
-        for q, _, _, keyed, under in landed
+        (_checked(a, int(exit_child(a, r, node, cls, q, int(lexer_on(a, under, 0))))), under, keyed)
+        for q, _, _, keyed, under, _ in landed
     ]
 
 

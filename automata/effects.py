@@ -28,6 +28,7 @@ from .alive import hangs_on_stack
 from .arena import take
 from .heap import intern_link
 from .indenter import hangs_on_column
+from .memo import TAG_POINTS, keep, memo
 from .packed import expand
 from .parser import back, begin_of, follow_of
 from .step import range_of
@@ -79,7 +80,6 @@ SORTED_POPS = DELTA + LIST_CAP
 CLASS_BEGINS = SORTED_POPS + POPS_CAP // POP_WIDTH + 1
 MAX_LEVEL_ENTRIES = 8192  # distinct ways to read one token; beyond a few hundred only in very ambiguous grammars
 SCOPE_PERMANENT = 0
-MOST_CLASSES = 1 << 10
 MOST_LEXERS = 1 << 9
 MOST_NODES = lay.CAP_EH // 2 * 7 // 8
 DENSE_SHARE = 24  # a node with more than size/24 tokens gets a packed row beside its list
@@ -846,7 +846,7 @@ def build(a, r, parent, cls, symbol, state, lexer):
     )  # of each effect's tokens: where its list begins, or -1 - the offset of its bits
     for k in range(n_groups):
         g = order[k]
-        if row >= 0 and counts[g] > words:
+        if (row >= 0 or k >= n_sure) and counts[g] > words:
             bits = row if n_sure == 1 and k == 0 else take_row(a, r)
             if bits < 0:
                 return bits
@@ -952,6 +952,10 @@ def build(a, r, parent, cls, symbol, state, lexer):
         a[o + 2] = a[CLASS_BEGINS + i + 1] - begin
         a[o + 3] = a[x + lay.P_ROOM]
         a[o + 4] = a[x + lay.P_FRAME]
+        if a[o] >= 0:
+            a[o + 1] = same_points(a, a[o + 1], a[o + 2])
+            if a[o + 1] < 0:
+                return np.int64(-1)
     # keep the pop table aligned: pop points are addressed by number
     over = a[lay.H_PP] % lay.PP_WIDTH
     if over:
@@ -1013,6 +1017,36 @@ def sort_pops(a, n):
 
 
 @njit(cache=True, nogil=True)
+def same_points(a, first, n):
+    """The first of the n pop points met before that lie at the same trie nodes as those at ``first``, or ``first``; -1 with H_ERROR set.
+
+    Children go on from the trie nodes alone if no guard can fail, so those of all scanner's states with the same tokens behind an exit are one.
+    """
+    h = np.int64(n)
+    for i in range(first, first + n):
+        p = lay.PP + i * lay.PP_WIDTH
+        if a[p + lay.P_FIRST] >= 0:
+            return first
+        h = (h * 0x5BD1E995 + 2 * a[p + lay.P_NODE] + a[p + lay.P_EAGER]) & 0x7FFFFFFF
+        h ^= h >> 15
+    turn = np.int64(0)
+    while True:  # lists of one hash are told apart by a number
+        m = memo(a, TAG_POINTS, h, n, turn)
+        if a[m] == 0:
+            return keep(a, TAG_POINTS, h, n, turn, first)
+        same = True
+        for i in range(n):
+            p = lay.PP + (first + i) * lay.PP_WIDTH
+            o = lay.PP + (a[m + 2] + i) * lay.PP_WIDTH
+            if a[p + lay.P_NODE] != a[o + lay.P_NODE] or a[p + lay.P_EAGER] != a[o + lay.P_EAGER]:
+                same = False
+                break
+        if same:
+            return a[m + 2]
+        turn += 1
+
+
+@njit(cache=True, nogil=True)
 def root(a, r, q):
     """The effect node of a local state, computed at its first use; -1 with H_ERROR set."""
     node = a[lay.LS + q * lay.LS_WIDTH + lay.L_EFFECT]
@@ -1044,12 +1078,13 @@ def child(a, r, parent, symbol):
 def exit_child(a, r, parent, cls, state, lexer):
     """The effect node for what the tokens of ``parent`` do once their exit of a class has led to a local state; -1 with H_ERROR set.
 
-    ``lexer`` is that of the parser's state on top, or -1.
+    ``lexer`` is that of the parser's state on top, or -1.  The node is one of several parents where ``same_points`` says so.
     """
-    if cls >= MOST_CLASSES or lexer + 1 >= MOST_LEXERS:
+    if lexer + 1 >= MOST_LEXERS:
         a[lay.H_ERROR] = lay.ERR_SCRATCH
         return np.int64(-1)
-    word = (1 << 62) | (parent << 41) | (cls << 31) | ((lexer + 1) << 22) | state
+    points = a[lay.PP + a[lay.EF + parent * lay.EF_WIDTH + lay.E_CLASSES] + lay.CLASS_WIDTH * cls + 1]
+    word = (1 << 62) | (points << 31) | ((lexer + 1) << 22) | state
     return kept_child(a, r, parent, word, cls, np.int64(-2), state, lexer)
 
 

@@ -62,7 +62,7 @@ pure call each, that put back what must stay on the stack.  Results are kept in 
 ``PT``, the tables of a parser behind ``PT_WIDTH`` words, see the ``PT_*`` constants.  ``XT``, ``XT_WIDTH`` words an exit: parser, column of
 the table (a terminal, or the end of the text behind them; -1 for an ignored terminal), part, how many symbols are still to be popped before the goto
 (-1: none is, the terminal is fed), the nonterminal of the goto, the state with just this exit (0 before it is needed).
-``MM``, a hash table of four words an entry: tag and two or three numbers, result.
+``MM``, a hash table of four words an entry: tag and two or three numbers, result.  It grows with what is in it.
 
 An LALR row may hold terminals that the exact context does not allow: look-aheads are merged, and reductions are done before the error shows.
 So a scanner's state can be without a future though its lexeme can still be finished.  ``REACH`` says what it may become; one of these
@@ -149,7 +149,8 @@ rows and shapes never see a count, and one row serves every bound.
 
 Pop points belong to *classes*, one for each exit and one for all activations that end as usual.  The child of a class of a parser is found
 in two steps: what the exit does to the real stack leads to a scanner's state, and the child is what the tokens do from there, whatever
-lies below; so neither the reductions nor the depth at which they stop make nodes.
+lies below; so neither the reductions nor the depth at which they stop make nodes.  Nor do the many ways to one: children under the same trie nodes are
+one, whatever their parents.
 
 The last ``E_N_CONDS`` effects of a node land where it hangs on the stack whether the lexeme can be finished.  They are not in its run or row,
 but asked for one by one.
@@ -212,7 +213,8 @@ H_MM = 33  # entries in use
 H_WR = 34
 H_NODES = 35  # of the tree of kept rows
 H_DG = 36
-H_N = 37
+H_MM_SIZE = 37  # slots of MM, a power of two
+H_N = 38
 
 ERR_NONE = 0
 ERR_TABLE = 1
@@ -249,7 +251,7 @@ CAP_RC = 256  # trie node of each first byte, -1 for none
 CAP_PT = 1 << 24  # tables of parsers
 CAP_XT = 1 << 22
 CAP_XL = 1 << 22  # exit numbers, listed by scanner states
-CAP_MM = 1 << 23
+CAP_MM = 1 << 25  # hash table of what parsers work out, see ``memo``
 CAP_WR = 1 << 21
 CAP_S = 1 << 26  # scratch
 CAP_DG = 1 << 26
@@ -367,6 +369,7 @@ MARK_CLOSE = 3
 MARK_DEDENT = 4
 IGNORED = -1
 NO_PART = -1
+WR_WIDTH = 4  # of a kept row, see ``rows``
 
 # --- heap ---------------------------------------------------------------------------------------------------------
 CHUNK = 4096
@@ -434,7 +437,7 @@ E_SHADOW = 16
 E_DELTA = 17
 E_N_DELTA = 18
 E_CHAINED = 19  # 1 if an effect has a guard on an activation popped before
-E_CLASSES = 20  # CLASS_WIDTH words each: exit or -1, first pop point, how many, room, frame
+E_CLASSES = 20  # CLASS_WIDTH words each: exit or -1, first pop point (of an equal list, maybe), how many, room, frame
 E_N_CLASSES = 21
 E_N_CONDS = 22
 

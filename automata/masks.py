@@ -12,22 +12,50 @@ from numba import njit
 
 from ..grammar.ir import OP_NONE
 from . import layout as lay
-from .alive import can_take
+from .alive import can_take, forget_taken
 from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .indenter import hangs_on_column, settle
+from .memo import TAG_NODE, TAG_ROOT
 from .packed import mark_tokens
-from .parser import MAX_TRIED, lexer_on, run_exit
-from .rows import begin_look, copy_row, keep_row, kept_row
+from .parser import LANDED_WIDTH, LOW, MAX_TRIED, UNSEEN, lexer_on, run_exit
+from .rows import (
+    N_PIECES,
+    N_TOKENS,
+    PACKED,
+    can_keep,
+    copy_row,
+    gather_part,
+    gather_piece,
+    gather_tokens,
+    keep_row,
+    kept_row,
+    pack_wide,
+    part_of,
+    write_gathered,
+)
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
 MAX_PATH = 256
-PATH = lay.S + 131072  # the path: node, need, room, frame, link index, register, class, its landings: first, how many
-P_WIDTH = 9
+PATH = lay.S + 131072  # the path, P_WIDTH words a level
+P_WIDTH = 14
+P_NODE = 0
+P_NEED = 1
+P_ROOM = 2
+P_FRAME = 3
+P_LINK = 4  # the next link of the frame, or landing of the class; -1 before the node's own tokens are taken
+P_REGISTER = 5
+P_CLASS = 6
+P_LANDED = 7  # what the class leads to: first, how many
+P_N_LANDED = 8
+P_HEIGHT = 9  # of the frame
+P_LOW = 10  # lowest height looked at before this level
+P_TOKENS = 11  # what was gathered before this level
+P_PIECES = 12
+P_KEEPS = 13  # 1 where what is gathered from here on is the level's part of the row, and nothing else
 GRAFT = lay.S + 139000  # symbols of an effect's frame
 LANDED = lay.S + 40_000_000  # what exits lead to, as entries
-LANDED_WIDTH = lay.ENTRY
 LANDED_CAP = 100000
 SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192
@@ -101,6 +129,16 @@ def grafted(a, scope, relative, frame):
 
 
 @njit(cache=True, nogil=True)
+def pushed_by(a, relative):
+    """How many symbols an effect's frame holds above the unknown one."""
+    n = np.int64(0)
+    while relative != lay.FRAME_UNKNOWN:
+        relative = a[lay.HP + relative + lay.HEADER + 4]
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
 def room_of(counted, room):
     """The room that an effect's stands for, which may be counted from that of the entry."""
     if counted >= 0:
@@ -109,38 +147,104 @@ def room_of(counted, room):
 
 
 @njit(cache=True, nogil=True)
-def run_class(a, scope, one, room, frame, register, out):
+def run_class(a, scope, one, room, frame, height, register, out):
     """What a class of pop points (its record at ``one``) of a scanner's state leads to on a real frame; see ``run_exit``."""
     exit_ = a[one]
+    height += pushed_by(a, a[one + 4])
     frame = grafted(a, scope, a[one + 4], frame)
     if frame < 0:
         return frame
     if hangs_on_column(a, exit_):
-        exit_ = settle(a, exit_, frame, room_of(a[one + 3], room))
+        exit_ = settle(a, exit_, frame, height, room_of(a[one + 3], room))
         if exit_ == -2:
             return np.int64(0)
         if exit_ < 0:
             return exit_
-    return run_exit(a, scope, exit_, frame, register, out)
+    return run_exit(a, scope, exit_, frame, height, register, out)
 
 
 @njit(cache=True, nogil=True)
-def or_conditional(a, r, scope, depth, out):
-    """OR the effects of the path's node at ``depth`` that hang on the stack; returns 0, or -1 with H_ERROR set."""
+def or_conditional(a, r, scope, depth, out, gathers):
+    """OR the effects of the path's node at ``depth`` that hang on the stack, or gather them; returns 0, or -1 with H_ERROR set."""
     p = PATH + depth * P_WIDTH
     e = lay.EF + a[p] * lay.EF_WIDTH
     end = lay.GR + (a[e + lay.E_GROUPS] + a[e + lay.E_N_GROUPS]) * lay.GR_WIDTH
     o = end - a[e + lay.E_N_CONDS] * lay.GR_WIDTH
     while o < end:
-        frame = grafted(a, scope, a[o + lay.G_FRAME], a[p + 3])
-        room = room_of(a[o + lay.G_ROOM], a[p + 2])
-        live = can_take(a, a[o + lay.G_STATE], frame, room) if frame >= 0 else frame
+        relative = a[o + lay.G_FRAME]
+        frame = grafted(a, scope, relative, a[p + P_FRAME])
+        room = room_of(a[o + lay.G_ROOM], a[p + P_ROOM])
+        if frame < 0:
+            return np.int64(-1)
+        live = can_take(a, a[o + lay.G_STATE], frame, a[p + P_HEIGHT] + pushed_by(a, relative), room)
         if live < 0:
             return np.int64(-1)
         if live:
-            or_group(a, r, o, out)
+            gathered = False
+            if gathers:
+                at = a[o + lay.G_TOKENS]
+                n = a[o + lay.G_N_TOKENS]
+                gathered = gather_piece(a, -1 - at, np.int64(PACKED)) if at < 0 else gather_tokens(a, r, at, n)
+                if not gathered:
+                    keep_nothing(a, depth)
+            if not gathered:
+                or_group(a, r, o, out)
         o += lay.GR_WIDTH
     return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def keep_nothing(a, depth):
+    """Note that what is gathered at the levels 0..depth is not all that they give."""
+    for level in range(depth + 1):
+        a[PATH + level * P_WIDTH + P_KEEPS] = 0
+
+
+@njit(cache=True, nogil=True)
+def gather_node(a, r, node):
+    """Gather the tokens of a node, but for those that hang on the stack; False where there is no more room for them."""
+    e = lay.EF + node * lay.EF_WIDTH
+    n = a[e + lay.E_N_TOKENS]
+    if n == 0:
+        return True
+    if a[e + lay.E_ROW] >= 0:
+        return gather_piece(a, a[e + lay.E_ROW], np.int64(PACKED))
+    return gather_tokens(a, r, a[e + lay.E_TOKENS], n)
+
+
+@njit(cache=True, nogil=True)
+def enter_level(a, depth, node, need, room, frame, height, register):
+    """Begin a level of the path."""
+    p = PATH + depth * P_WIDTH
+    a[p + P_NODE] = node
+    a[p + P_NEED] = need
+    a[p + P_ROOM] = room
+    a[p + P_FRAME] = frame
+    a[p + P_LINK] = -1
+    a[p + P_REGISTER] = register
+    a[p + P_HEIGHT] = height
+    a[p + P_LOW] = a[LOW]
+    a[p + P_TOKENS] = a[N_TOKENS]
+    a[p + P_PIECES] = a[N_PIECES]
+    a[p + P_KEEPS] = 1
+    a[LOW] = UNSEEN
+
+
+@njit(cache=True, nogil=True)
+def leave_level(a, r, depth, gathers):
+    """End a level of the path, and keep what it gave; returns 0, or -1 with H_ERROR set."""
+    p = PATH + depth * P_WIDTH
+    low = a[LOW]
+    a[LOW] = min(low, a[p + P_LOW])
+    if depth == 0 or not gathers or a[p + P_KEEPS] == 0:
+        return np.int64(0)
+    looked = max(a[p + P_HEIGHT] - low + 1, np.int64(0))
+    if not can_keep(a, a[p + P_FRAME], looked):
+        return np.int64(0)
+    part = part_of(a, r, a[p + P_TOKENS], a[p + P_PIECES])
+    if part < 0:
+        return np.int64(-1)
+    return keep_row(a, np.int64(TAG_NODE), a[p + P_NODE], np.int64(0), a[p + P_FRAME], looked, part)
 
 
 @njit(cache=True, nogil=True)
@@ -280,19 +384,18 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
     p = lay.LS + q * lay.LS_WIDTH
     if frame == lay.FRAME_EMPTY and a[p + lay.L_PACKED] > 0:
         return False, n_suspects if mark_tokens(a, r, q, out, clean) == 0 else np.int64(-1)
+    gathers = a[p + lay.L_REACH] >= 0 and register == 0
     node = root(a, r, q)
     if node < 0:
         return clean, np.int64(-1)
     depth = 0
     base = np.int64(0)
     scope = a[lay.HP + state_at + 3]
-    p = PATH
-    a[p] = node
-    a[p + 1] = need
-    a[p + 2] = room
-    a[p + 3] = frame
-    a[p + 4] = -1
-    a[p + 5] = register
+    a[LOW] = UNSEEN
+    a[N_TOKENS] = 0
+    a[N_PIECES] = 0
+    forget_taken(a)
+    enter_level(a, 0, node, need, room, frame, np.int64(0), register)
     keys = keys_of(a, register)
     text = text_of(a, register)
     if register != 0 and in_question(a, register) and add_walk(a, np.int64(0)) < 0:
@@ -305,13 +408,17 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
         p = PATH + depth * P_WIDTH
         node = a[p]
         e = lay.EF + node * lay.EF_WIDTH
-        if a[p + 4] < 0:
-            clean = or_node(a, r, depth, out, clean)
+        if a[p + P_LINK] < 0:
+            if not (gathers and path_is_open(a, depth) and gather_node(a, r, node)):
+                keep_nothing(a, depth)
+                clean = or_node(a, r, depth, out, clean)
             if a[e + lay.E_N_CONDS] > 0:
-                clean = False
-                if or_conditional(a, r, scope, depth, out) < 0:
+                if or_conditional(a, r, scope, depth, out, gathers) < 0:
                     return clean, np.int64(-1)
-            keys = keys_of(a, a[p + 5])
+                clean = clean and gathers and a[p + P_KEEPS] == 1
+            keys = keys_of(a, a[p + P_REGISTER])
+            if a[e + lay.E_N_OPENS] + a[e + lay.E_N_VERIFY] > 0:
+                keep_nothing(a, depth)
             if keys != 0:
                 for i in range(a[e + lay.E_N_OPENS]):
                     word = a[lay.PP + a[e + lay.E_OPENS] + i]
@@ -335,67 +442,75 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
                 n_suspects = add_suspect(a, word & NODE_MASK, n_suspects)
                 if n_suspects < 0:
                     return clean, n_suspects
-            a[p + 4] = 0
-            a[p + 6] = 0
-            if a[e + lay.E_N_POPS] == 0 or a[p + 3] == lay.FRAME_UNKNOWN:
+            a[p + P_LINK] = 0
+            a[p + P_CLASS] = 0
+            if a[e + lay.E_N_POPS] == 0 or a[p + P_FRAME] == lay.FRAME_UNKNOWN:
+                if leave_level(a, r, depth, gathers) < 0:
+                    return clean, np.int64(-1)
                 depth -= 1
                 continue
-        cls = a[p + 6]
+        cls = a[p + P_CLASS]
         if cls >= a[e + lay.E_N_CLASSES]:
+            if leave_level(a, r, depth, gathers) < 0:
+                return clean, np.int64(-1)
             depth -= 1
             continue
         one = lay.PP + a[e + lay.E_CLASSES] + lay.CLASS_WIDTH * cls
         exit_ = a[one]
         if exit_ >= 0:  # a parser's: what the exit leads to lies in LANDED, the children are visited one by one
-            if a[p + 4] == 0:
-                a[p + 7] = base
+            if a[p + P_LINK] == 0:
+                a[p + P_LANDED] = base
                 if base + MAX_TRIED > LANDED_CAP:
                     a[lay.H_ERROR] = lay.ERR_SCRATCH
                     return clean, np.int64(-1)
-                n_landed = run_class(a, scope, one, a[p + 2], a[p + 3], a[p + 5], LANDED + base)
+                n_landed = run_class(
+                    a, scope, one, a[p + P_ROOM], a[p + P_FRAME], a[p + P_HEIGHT], a[p + P_REGISTER], LANDED + base
+                )
                 if n_landed < 0:
                     return clean, np.int64(-1)
                 base += n_landed * LANDED_WIDTH
-                a[p + 8] = n_landed
-            j = a[p + 4]
-            if j == a[p + 8]:
-                base = a[p + 7]
-                a[p + 6] = cls + 1
-                a[p + 4] = 0
+                a[p + P_N_LANDED] = n_landed
+            j = a[p + P_LINK]
+            if j == a[p + P_N_LANDED]:
+                base = a[p + P_LANDED]
+                a[p + P_CLASS] = cls + 1
+                a[p + P_LINK] = 0
                 continue
-            a[p + 4] = j + 1
-            landed = LANDED + a[p + 7] + j * LANDED_WIDTH
-            following = exit_child(a, r, node, cls, a[landed], lexer_on(a, a[landed + 4]))
+            a[p + P_LINK] = j + 1
+            landed = LANDED + a[p + P_LANDED] + j * LANDED_WIDTH
+            height = a[landed + 5]
+            following = exit_child(a, r, node, cls, a[landed], lexer_on(a, a[landed + 4], height))
             if following < 0:
                 return clean, np.int64(-1)
+            if gathers and a[landed + 2] >= lay.UNBOUNDED and a[landed + 3] == 0 and path_is_open(a, depth):
+                part = kept_row(a, np.int64(TAG_NODE), following, np.int64(0), a[landed + 4], height)
+                if part >= 0 and gather_part(a, r, part):
+                    continue
             if depth + 1 >= MAX_PATH:
                 a[lay.H_ERROR] = lay.ERR_SCRATCH
                 return clean, np.int64(-1)
             depth += 1
-            o = PATH + depth * P_WIDTH
-            a[o] = following
-            a[o + 1] = a[landed + 1]
-            a[o + 2] = a[landed + 2]
-            a[o + 3] = a[landed + 4]
-            a[o + 4] = -1
-            a[o + 5] = a[landed + 3]
+            enter_level(a, depth, following, a[landed + 1], a[landed + 2], a[landed + 4], height, a[landed + 3])
+            if a[landed + 2] < lay.UNBOUNDED or a[landed + 3] != 0:
+                a[PATH + depth * P_WIDTH + P_KEEPS] = 0
             continue
-        j = a[p + 4]
-        frame = a[p + 3]
+        j = a[p + P_LINK]
+        keep_nothing(a, depth)
+        frame = a[p + P_FRAME]
         if frame == lay.FRAME_EMPTY:
             # past the end of the text: a level without tokens of its own pops to nothing
             if j > 0 or (a[e + lay.E_SYMBOL] == lay.SYMBOL_EMPTY and a[e + lay.E_PARENT] >= 0):
-                a[p + 6] = cls + 1
-                a[p + 4] = 0
+                a[p + P_CLASS] = cls + 1
+                a[p + P_LINK] = 0
                 continue
             link = EMPTY_LINK
         else:
             if j >= n_links(a, frame):
-                a[p + 6] = cls + 1
-                a[p + 4] = 0
+                a[p + P_CLASS] = cls + 1
+                a[p + P_LINK] = 0
                 continue
             link = lay.HP + frame + lay.HEADER + j * lay.LINK
-        a[p + 4] = j + 1
+        a[p + P_LINK] = j + 1
         symbol = a[link]
         following = child(a, r, node, symbol)
         if following < 0:
@@ -404,19 +519,22 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
             a[lay.H_ERROR] = lay.ERR_SCRATCH
             return clean, np.int64(-1)
         depth += 1
-        register = a[p + 5]
+        register = a[p + P_REGISTER]
         if symbol < 0 or not symbol & 1:
             register = returned_register(a, scope, a[link + 3], register)
             if register < 0:
                 return clean, np.int64(-1)
-        o = PATH + depth * P_WIDTH
-        a[o] = following
-        a[o + 1] = a[link + 1]
-        a[o + 2] = a[link + 2]
-        a[o + 3] = a[link + 4]
-        a[o + 4] = -1
-        a[o + 5] = register
+        enter_level(a, depth, following, a[link + 1], a[link + 2], a[link + 4], a[p + P_HEIGHT] - 1, register)
+        a[PATH + depth * P_WIDTH + P_KEEPS] = 0
+    if gathers:
+        clean = write_gathered(a, r, out, clean)
     return clean, n_suspects
+
+
+@njit(cache=True, nogil=True)
+def kept_under(room):
+    """What rows of a room are kept under: that of an open newline tells its column."""
+    return room if room < lay.UNBOUNDED else np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -427,16 +545,16 @@ def fill(a, r, state_at, out):
     scope = a[at + 3]
     n = ((a[at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     q = a[at + lay.STATE_ENTRIES]
-    keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0 and a[at + lay.STATE_ENTRIES + 3] == 0
-    keeps = keeps and a[at + lay.STATE_ENTRIES + 2] >= lay.UNBOUNDED
+    keeps = n == 1 and a[lay.LS + q * lay.LS_WIDTH + lay.L_REACH] >= 0
+    keeps = keeps and a[at + lay.STATE_ENTRIES + 1] == 0 and a[at + lay.STATE_ENTRIES + 3] == 0
+    frame = a[at + lay.STATE_ENTRIES + 4]
+    room = kept_under(a[at + lay.STATE_ENTRIES + 2])
     if keeps:
-        frame = a[at + lay.STATE_ENTRIES + 4]
-        row = kept_row(a, q, frame)
+        row = kept_row(a, np.int64(TAG_ROOT), q, room, frame, np.int64(0))
         if row >= 0:
             copy_row(a, r, row, out)
             set_ends(a, at, n, out)
             return np.int64(0)
-        begin_look(a, frame)
     for i in range(words):
         out[i] = np.uint32(0)
     clean = True
@@ -448,8 +566,8 @@ def fill(a, r, state_at, out):
         s = a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW] - 1
         if s < 0:
             continue
-        frame = intern_link(a, scope, a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW_SYM], a[p + 1], a[p + 2], 0, a[p + 4])
-        if frame < 0:
+        under = intern_link(a, scope, a[lay.LS + q * lay.LS_WIDTH + lay.L_SHADOW_SYM], a[p + 1], a[p + 2], 0, a[p + 4])
+        if under < 0:
             return np.int64(-1)
         node = root(a, r, q)
         if node < 0:
@@ -461,7 +579,7 @@ def fill(a, r, state_at, out):
                 target[k] = np.uint32(0)
         was_clean = clean
         clean, n_suspects = fill_entry(
-            a, r, state_at, s, np.int64(0), np.int64(lay.UNBOUNDED), a[p + 3], frame, target, True, n_suspects
+            a, r, state_at, s, np.int64(0), np.int64(lay.UNBOUNDED), a[p + 3], under, target, True, n_suspects
         )
         if n_suspects < 0:
             return np.int64(-1)
@@ -491,8 +609,16 @@ def fill(a, r, state_at, out):
     for i in range(a[N_WALKS]):
         if walk_values(a, state_at, a[WALKS + i], out, np.empty(0, np.bool_)) < 0:
             return np.int64(-1)
-    if keeps and keep_row(a, r, q, a[at + lay.STATE_ENTRIES + 4], out) < 0:
-        return np.int64(-1)
+    if keeps and a[PATH + P_KEEPS] == 1:
+        looked = max(1 - a[LOW], np.int64(0))
+        if can_keep(a, frame, looked):
+            row = part_of(a, r, np.int64(0), np.int64(0))
+            if (
+                row < 0
+                or pack_wide(a, r, row, out) < 0
+                or keep_row(a, np.int64(TAG_ROOT), q, room, frame, looked, row) < 0
+            ):
+                return np.int64(-1)
     set_ends(a, at, n, out)
     return np.int64(0)
 

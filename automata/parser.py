@@ -19,13 +19,12 @@ from .values import callee_register, returned_register, saved_register
 A_LS = lay.LS
 PUSHED = lay.S + 260000  # symbols pushed by one terminal, as local states that name states of the table
 MAX_PUSHED = 4096
-LOOKED = lay.S + 265000  # how many of the frames below were looked at by a fill, see ``rows``
-N_OWN = lay.S + 265001
-OWN = lay.S + 265008  # the frames of the state being filled, from the top
-MOST_OWN = 64
-TRIED = lay.S + 270000  # exit, frame, register: still to be looked at
-TRIED_WIDTH = 3
+LOW = lay.S + 265000  # height of the lowest frame that was looked at, see ``rows``
+UNSEEN = 1 << 40  # higher than every frame
+TRIED = lay.S + 270000  # exit, frame, register, height: still to be looked at
+TRIED_WIDTH = 4
 MAX_TRIED = 8192
+LANDED_WIDTH = lay.ENTRY + 1  # what an exit leads to: an entry, and the height of its frame
 
 
 @njit(cache=True, nogil=True)
@@ -210,11 +209,11 @@ def back(a, exit_, symbol):
 
 
 @njit(cache=True, nogil=True)
-def lexer_on(a, frame):
+def lexer_on(a, frame, height):
     """The lexer of the parser's state on top of a frame, -1 where that is none or several."""
     if frame <= lay.FRAME_UNKNOWN:
         return np.int64(-1)
-    note_look(a, frame)
+    note_look(a, height)
     if n_links(a, frame) != 1:
         return np.int64(-1)
     symbol = a[lay.HP + frame + lay.HEADER]
@@ -244,27 +243,22 @@ def may_follow(a, exit_, c):
 
 
 @njit(cache=True, nogil=True)
-def note_look(a, frame):
-    """Note that a fill looked at a frame; see ``rows``."""
-    for i in range(a[N_OWN]):
-        if a[OWN + i] == frame:
-            a[LOOKED] = max(a[LOOKED], i + 1)
-            return
-    last = a[N_OWN]
-    if last > 0 and a[lay.HP + a[OWN + last - 1] + lay.HEADER + 4] == frame:
-        a[LOOKED] = MOST_OWN + 1  # beyond what is told apart
+def note_look(a, height):
+    """Note that a fill looked at a frame of a height; see ``rows``."""
+    a[LOW] = min(a[LOW], height)
 
 
 @njit(cache=True, nogil=True)
-def run_exit(a, scope, exit_, frame, register, out):
-    """What an exit leads to on a real frame: entries (local state, need, room, register, frame) at ``out``; how many, or -1.
+def run_exit(a, scope, exit_, frame, height, register, out):
+    """What an exit leads to on a real frame: entries (local state, need, room, register, frame, height) at ``out``; how many, or -1.
 
     The states are none that only push or only reduce: those are run, on the frame.  With ``scope`` -1 nothing is written, and the first one
-    is enough.
+    is enough.  ``height`` is that of the frame, counted from anywhere; those of what is found are counted likewise.
     """
     a[TRIED] = exit_
     a[TRIED + 1] = frame
     a[TRIED + 2] = register
+    a[TRIED + 3] = height
     n = np.int64(1)
     found = np.int64(0)
     while n > 0:
@@ -272,9 +266,10 @@ def run_exit(a, scope, exit_, frame, register, out):
         exit_ = a[TRIED + TRIED_WIDTH * n]
         here = a[TRIED + TRIED_WIDTH * n + 1]
         register = a[TRIED + TRIED_WIDTH * n + 2]
+        height = a[TRIED + TRIED_WIDTH * n + 3]
         if here == lay.FRAME_EMPTY or here == lay.FRAME_UNKNOWN:
             continue
-        note_look(a, here)
+        note_look(a, height)
         for j in range(n_links(a, here)):
             p = lay.HP + here + lay.HEADER + j * lay.LINK
             if a[p] < 0:
@@ -287,6 +282,7 @@ def run_exit(a, scope, exit_, frame, register, out):
             need = a[p + 1]
             room = a[p + 2]
             below = a[p + 4]
+            level = height - 1
             inside = register
             if scope >= 0:
                 inside = returned_register(a, scope, a[p + 3], register)
@@ -300,6 +296,7 @@ def run_exit(a, scope, exit_, frame, register, out):
                 a[TRIED + TRIED_WIDTH * n] = a[lay.XL + a[at + lay.L_EXITS]]
                 a[TRIED + TRIED_WIDTH * n + 1] = below
                 a[TRIED + TRIED_WIDTH * n + 2] = inside
+                a[TRIED + TRIED_WIDTH * n + 3] = level
                 n += 1
                 continue
             if scope < 0:
@@ -311,10 +308,11 @@ def run_exit(a, scope, exit_, frame, register, out):
                 if below < 0 or inside < 0:
                     return np.int64(-1)
                 q = callee & 0xFFFFFFFF
+                level += 1
                 need = np.int64(0)
                 room = np.int64(lay.UNBOUNDED)
                 at = A_LS + q * lay.LS_WIDTH
-            if (found + 1) * lay.ENTRY > MAX_TRIED:
+            if (found + 1) * LANDED_WIDTH > MAX_TRIED:
                 a[lay.H_ERROR] = lay.ERR_SCRATCH
                 return np.int64(-1)
             a[out] = q
@@ -322,12 +320,13 @@ def run_exit(a, scope, exit_, frame, register, out):
             a[out + 2] = room
             a[out + 3] = inside
             a[out + 4] = below
-            out += lay.ENTRY
+            a[out + 5] = level
+            out += LANDED_WIDTH
             found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def takes(a, exit_, frame):
+def takes(a, exit_, frame, height):
     """Whether the parser's stack ``frame`` takes what an exit feeds: 1 or 0, -1 with H_ERROR set."""
-    return run_exit(a, np.int64(-1), exit_, frame, np.int64(0), np.int64(0))
+    return run_exit(a, np.int64(-1), exit_, frame, height, np.int64(0), np.int64(0))

@@ -26,9 +26,9 @@ from ..grammar.ir import (
     OPERATION,
 )
 from . import layout as lay
-from .alive import can_take
+from .alive import can_take, forget_taken
 from .heap import HASH_MASK, ROOT_TEXT, intern, intern_link, intern_pair, intern_state, n_links, state_offset
-from .indenter import hangs_on_column, settle
+from .indenter import hangs_on_column, may_end_on, settle
 from .packed import expand
 from .parser import back, may_follow
 from .values import (
@@ -329,7 +329,9 @@ def add_pops(a, scope, n_work, at, c):
             if c >= 0 and not may_follow(a, exit_, c):
                 continue
             if hangs_on_column(a, exit_):
-                exit_ = settle(a, exit_, frame, a[at + 2])
+                if c < 0 and not may_end_on(a, exit_, frame):
+                    continue
+                exit_ = settle(a, exit_, frame, np.int64(0), a[at + 2])
                 if exit_ == -2:
                     continue
                 if exit_ < 0:
@@ -782,9 +784,10 @@ def configuration_bits(a, scope, n):
 def drop_stuck(a, n):
     """Drop the entries at IN whose open lexeme can only become terminals that their stack does not take; returns the rest's number."""
     kept = np.int64(0)
+    forget_taken(a)
     for i in range(n):
         at = IN + i * lay.ENTRY
-        live = can_take(a, a[at], a[at + 4], a[at + 2])
+        live = can_take(a, a[at], a[at + 4], np.int64(0), a[at + 2])
         if live < 0:
             return live
         if live:

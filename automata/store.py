@@ -23,6 +23,7 @@ from .bounds import Bounds
 from .effects import SCOPE_PERMANENT
 from .heap import open_scope
 from .masks import EMPTY_LINK, advance_many, mask_many
+from .memo import FIRST_SLOTS
 from .states import new_local_state
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Store:
         a[lay.H_VOCAB] = size
         a[lay.H_WORDS] = vocab.words
         a[lay.H_R] = vocab.words  # the first row is working memory of fills
+        a[lay.H_MM_SIZE] = FIRST_SLOTS
         a[lay.H_MAX_DEPTH] = max(int(trie.depth.max(initial=0)), 1)
         if n > lay.MAX_TRIE_NODES or size > lay.MAX_TOKENS or a[lay.H_MAX_DEPTH] > lay.MAX_TOKEN_BYTES:
             raise LimitExceeded(

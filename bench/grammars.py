@@ -5,13 +5,15 @@ llguidance takes.  Then texts (the seeds, and edits of them that Lark still pars
 warms up, and the times of the second half are printed, in microseconds through the public interfaces, with what its masks were:
 
 ``kept``      rows copied, since the scanner's state met the same top of the parser's stack before;
-``built``     rows that were walked for;
+``built``     rows that were put together from parts, with no new node of effects;
+``walked``    rows for which parts of the vocabulary's trie were walked, since some node was not there;
 ``several``   states with several entries, whose rows are never kept;
-``column``    states within a newline of a grammar with an indenter, whose rows are not kept either;
-``nodes``     nodes of effects that were made for all of them, each for one byte of some token.
+``column``    behind any of these: within a newline of a grammar with an indenter, where the columns matter, too;
+``nodes``     nodes of effects that were made for all of them, each for what some tokens do behind one exit.
 
 ``--python N`` reads files of the standard library by Lark's own grammar of Python with its indenter instead, in the tokenizer's own tokens: one file warms
-up, N others are timed.
+up, N others are timed.  There compiling is timed in processes of their own: a cold one, and one that finds the tables on disk.  ``--cpu`` takes the
+thread's CPU time instead of the wall clock, for machines that others use too; reading that clock takes half a microsecond.
 
 Where llguidance refuses a token of a text, it reads the text no further; it takes the longest text of a terminal, Lark the first that its pattern finds.
 Times are those of one process beside whatever else the machine does.
@@ -20,11 +22,14 @@ Times are those of one process beside whatever else the machine does.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -41,6 +46,8 @@ import syntagma as sg
 from syntagma.automata import layout as lay
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.heap import state_offset
+from syntagma.automata.masks import kept_under
+from syntagma.automata.memo import TAG_ROOT
 from syntagma.automata.rows import kept_row
 
 
@@ -48,49 +55,52 @@ def percentiles(seconds: list[float]) -> str:
     """The middle and the last hundredth of some times, in microseconds, and how many there are."""
     if not seconds:
         return "none"
-    p50, p99, most = np.percentile(np.array(seconds) * 1e6, [50, 99, 100])
-    return f"p50 {p50:7.1f}  p99 {p99:8.1f}  max {most:8.0f} us of {len(seconds):5}"
+    p50, p90, p99, most = np.percentile(np.array(seconds) * 1e6, [50, 90, 99, 100])
+    return f"p50 {p50:7.1f}  p90 {p90:7.1f}  p99 {p99:8.1f}  max {most:8.0f} us of {len(seconds):6}"
 
 
 def kind_of(constraint: Constraint, state: int) -> str:
-    """What the next mask of a state will be."""
+    """What the next mask of a state will be, ``built`` where that is not known yet."""
     a = constraint.store.arena.a
     at = lay.HP + int(state_offset(a, state))
     entries = ((int(a[at]) & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
     if entries > 1:
         return "several"
     q, _, room, _, frame = a[at + lay.STATE_ENTRIES : at + lay.STATE_ENTRIES + lay.ENTRY].tolist()
-    if room < lay.UNBOUNDED:
-        return "column"
-    return "kept" if kept_row(a, q, frame) >= 0 else "built"
+    kept = kept_row(a, TAG_ROOT, q, kept_under(room), frame, 0) >= 0
+    return ("kept" if kept else "built") + (" column" if room < lay.UNBOUNDED else "")
 
 
-def ours(constraint: Constraint, texts: list[list[int]], warm: int) -> str:
+def ours(constraint: Constraint, texts: list[list[int]], warm: int, clock: Callable[[], float]) -> str:
     """Read texts; times and kinds of those behind the first ``warm``."""
     row = np.empty(constraint.vocab.words, np.uint32)
-    masks: list[float] = []
+    a = constraint.store.arena.a
+    masks: dict[str, list[float]] = {}
     steps: list[float] = []
-    kinds: Counter[str] = Counter()
     nodes = 0
     for number, tokens in enumerate(texts):
         if number == warm:
-            masks, steps, kinds = [], [], Counter()
-            nodes = int(constraint.store.arena.a[lay.H_EF])
+            masks, steps = {}, []
+            nodes = int(a[lay.H_EF])
         with constraint.session() as session:
             state = session.start
             for token in tokens:
-                kinds[kind_of(constraint, state)] += 1
-                began = time.perf_counter()
+                kind = kind_of(constraint, state)
+                before = int(a[lay.H_EF])
+                began = clock()
                 session.mask(state, row)
-                masked = time.perf_counter()
+                masked = clock()
                 state = session.advance(state, token)
-                steps.append(time.perf_counter() - masked)
-                masks.append(masked - began)
+                steps.append(clock() - masked)
+                if int(a[lay.H_EF]) != before:
+                    kind = kind.replace("built", "walked")
+                masks.setdefault(kind, []).append(masked - began)
                 if not state:
                     raise AssertionError("a text that Lark parses is refused")
-    nodes = (int(constraint.store.arena.a[lay.H_EF]) - nodes) // lay.EF_WIDTH
-    met = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    return f"  mask     {percentiles(masks)}   {met}, nodes {nodes}\n  advance  {percentiles(steps)}"
+    made = (int(a[lay.H_EF]) - nodes) // lay.EF_WIDTH
+    lines = [f"  mask             {percentiles([x for own in masks.values() for x in own])}, nodes {made}"]
+    lines += [f"    {kind:14} {percentiles(own)}" for kind, own in sorted(masks.items())]
+    return "\n".join([*lines, f"  advance          {percentiles(steps)}"])
 
 
 def theirs(tokenizer: object, text: str, texts: list[list[int]]) -> str:
@@ -144,25 +154,42 @@ def peer(vocab: sg.Vocabulary) -> object:
     return llguidance.LLTokenizer(llguidance.TokenizerWrapper(Tokens()))
 
 
-def read_python(vocab: sg.Vocabulary, count: int) -> None:
+def compile_python(tokenizer: str) -> None:
+    """Compile the grammar of Python once, and print how long that takes."""
+    vocab = vocabulary_named(tokenizer)
+    sg.compile(sg.Regex("a"), vocab)
+    warm = sg.compile(sg.Lark('start: "a"\n%ignore " "'), vocab)  # kernels come from the cache; Lark is imported
+    warm.accepts("a")
+    began, worked = time.perf_counter(), time.process_time()
+    sg.compile(sg.Lark(grammar_path("python"), start="file_input", postlex=PythonIndenter()), vocab)
+    wall, own = time.perf_counter() - began, time.process_time() - worked
+    print(f"{1e3 * wall:.0f} ms ({1e3 * own:.0f} ms of CPU)")
+
+
+def compile_times(tokenizer: str) -> str:
+    """How long a process takes to compile the grammar of Python, without and with its tables on disk."""
+    command = [sys.executable, __file__, "--tokenizer", tokenizer, "--compile-python"]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "SYNTAGMA_CACHE_DIR": folder}  # kernels stay where NUMBA_CACHE_DIR says
+        times = [
+            subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+            for _ in range(2)
+        ]
+    return f"compile: cold {times[0]}, from disk {times[1]}"
+
+
+def read_python(vocab: sg.Vocabulary, tokenizer: str, count: int, clock: Callable[[], float]) -> None:
     """Files of the standard library, by the grammar of Python that Lark ships."""
-    began = time.perf_counter()
+    print(f"python: {compile_times(tokenizer)}", flush=True)
     built = lark.Lark.open(str(grammar_path("python")), parser="lalr", start="file_input", postlex=PythonIndenter())
-    by_lark = time.perf_counter()
-    lowered = sg.Lark(built).lower()
-    tabled = time.perf_counter()
-    constraint = Constraint.from_grammar(lowered.grammar, vocab, report=lowered.report)
-    loaded = time.perf_counter()
+    constraint = sg.compile(sg.Lark(built), vocab)
     files = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
     random.Random(0).shuffle(files)
     texts = (path.read_text(encoding="utf-8") for path in files if path.stat().st_size)
     texts = list(islice((text for text in texts if lark_accepts(built, text)), count + 1))
     tokens = [list(vocab.encode(text)) for text in texts]
-    print(
-        f"python: Lark {1e3 * (by_lark - began):.0f} ms, tables {1e3 * (tabled - by_lark):.0f} ms, "
-        f"load {1e3 * (loaded - tabled):.0f} ms; {count} files and one that warms up, {sum(map(len, tokens))} tokens"
-    )
-    print(ours(constraint, tokens, 1))
+    print(f"  {count} files and one that warms up, {sum(map(len, tokens))} tokens")
+    print(ours(constraint, tokens, 1, clock))
 
 
 def main() -> None:
@@ -172,7 +199,13 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=60, help="texts a grammar")
     parser.add_argument("--grammars", nargs="*", default=list(SEEDS), choices=list(SEEDS))
     parser.add_argument("--python", type=int, default=0, metavar="N", help="files of Python to time")
+    parser.add_argument("--cpu", action="store_true", help="CPU time of the thread instead of the wall clock")
+    parser.add_argument("--compile-python", action="store_true", help="compile the grammar of Python and nothing else")
     options = parser.parse_args()
+    clock = time.thread_time if options.cpu else time.perf_counter
+    if options.compile_python:
+        compile_python(options.tokenizer)
+        return
     vocab = vocabulary_named(options.tokenizer)
     warm = sg.compile(
         sg.Lark('start: "a" ("," "a")*\n%ignore " "'), vocab
@@ -184,7 +217,7 @@ def main() -> None:
     tokenizer = peer(vocab)
     print(f"{options.tokenizer}, {vocab.size:,} tokens; lark {lark.__version__}")
     if options.python:
-        read_python(vocab, options.python)
+        read_python(vocab, options.tokenizer, options.python, clock)
         return
     for name in options.grammars:
         began = time.perf_counter()
@@ -202,7 +235,7 @@ def main() -> None:
             f"{name}: Lark {1e3 * (by_lark - began):.0f} ms, tables {1e3 * (tabled - by_lark):.0f} ms, "
             f"load {1e3 * (loaded - tabled):.0f} ms; {len(texts)} texts, {sum(map(len, tokens))} tokens"
         )
-        print(ours(constraint, tokens, len(tokens) // 2))
+        print(ours(constraint, tokens, len(tokens) // 2, clock))
         if tokenizer is not None:
             text = CSV if name == "csv" else grammar_path(name).read_text(encoding="utf-8")
             print(theirs(tokenizer, text, tokens), flush=True)

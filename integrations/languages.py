@@ -28,13 +28,14 @@ def language(name: str, *, start: str | None = None) -> Lark:
     from ..grammar.lark import Lark
 
     if name == "python":
-        import lark
+        from importlib.util import find_spec
+
         from lark.indenter import PythonIndenter
 
-        built = lark.Lark.open_from_package(
-            "lark", "python.lark", ["grammars"], parser="lalr", start=start or "file_input", postlex=PythonIndenter()
-        )
-        return Lark(built)
+        spec = find_spec("lark")
+        folder = (spec.submodule_search_locations or [""])[0] if spec is not None else ""
+        grammar = Path(folder) / "grammars" / "python.lark"
+        return Lark(grammar, start=start or "file_input", postlex=PythonIndenter())
     path = Path(name)
     if not path.is_file():
         raise InvalidSource(

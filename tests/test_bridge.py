@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lark
 import pytest
+from lark.indenter import PythonIndenter
 
 import syntagma as sg
 from syntagma.automata.bridge import Bridge
@@ -40,10 +41,10 @@ def byte_vocabulary() -> sg.Vocabulary:
 def compiled(which: str) -> tuple[lark.Lark, Constraint]:
     """Lark's parser, and the constraint."""
     if which == "python":
-        built = language("python").grammar
-        assert isinstance(built, lark.Lark)
-    else:
-        built = lark.Lark(SUMS, parser="lalr")
+        source = language("python")
+        built = lark.Lark.open(str(source.grammar), parser="lalr", start="file_input", postlex=PythonIndenter())
+        return built, sg.compile(source, byte_vocabulary())
+    built = lark.Lark(SUMS, parser="lalr")
     return built, sg.compile(sg.Lark(built), byte_vocabulary())
 
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from .. import layout as lay
 from ..arena import check
-from ..indenter import COLUMNS, open_columns
+from ..indenter import COLUMNS, EVERY, open_columns
 from .single_bytes import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class ParserBounds:
         """The innermost open column of a stack, 0 without an indenter."""
         if self._parsers[parser].indentation is None:
             return 0
-        n = int(open_columns(self._a, frame))
+        n = int(open_columns(self._a, frame, 0, EVERY))
         check(self._a)
         return int(self._a[COLUMNS]) if n not in {0, -1} else 0
 

@@ -12,6 +12,7 @@ from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
 from ..errors import InvalidSource, Unsupported
+from .texts import text_of
 
 NO_FILE = "<string>"
 
@@ -50,11 +51,6 @@ class Text(NamedTuple):
         )
 
 
-def as_path(grammar: str | Path) -> str | Path:
-    """A string of one line that ends like a file of grammars is a path."""
-    return Path(grammar) if isinstance(grammar, str) and "\n" not in grammar and grammar.endswith(".lark") else grammar
-
-
 def build(
     grammar: str | Path,
     *,
@@ -78,16 +74,7 @@ def build(
         InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
 
     """
-    text, path = "", None
-    grammar = as_path(grammar)
-    if isinstance(grammar, Path):
-        path = str(grammar)
-        try:
-            text = grammar.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSource(f"the grammar cannot be read: {error}", where=path) from error
-    else:
-        text = grammar
+    text, path = text_of(grammar)
     try:
         return lark.Lark(
             text,

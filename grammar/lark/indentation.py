@@ -16,6 +16,34 @@ from ..errors import Unsupported
 from ..parsing import Indentation, Lalr
 
 
+def check_kind(postlex: object) -> None:
+    """Refuse what is no indenter, or does something else than Lark's own.
+
+    Raises:
+        Unsupported: says which.
+
+    """
+    if not isinstance(postlex, Indenter):
+        raise Unsupported(f"the post-lexer {type(postlex).__name__}", hint="only subclasses of lark.indenter.Indenter")
+    for method in ("process", "_process", "handle_NL", "always_accept"):
+        if getattr(type(postlex), method) is not getattr(Indenter, method):
+            raise Unsupported(
+                f"the indenter {type(postlex).__name__} overrides {method}", hint="only its types can be read"
+            )
+
+
+def told(postlex: Indenter) -> list[str | int | list[str]]:
+    """All that an indenter is told, as JSON can hold it."""
+    return [
+        postlex.NL_type,
+        postlex.INDENT_type,
+        postlex.DEDENT_type,
+        sorted(postlex.OPEN_PAREN_types),
+        sorted(postlex.CLOSE_PAREN_types),
+        postlex.tab_len,
+    ]
+
+
 def read(postlex: Indenter, column: dict[str, int]) -> Indentation:
     """What Lark's object is told."""
     return Indentation(

@@ -46,16 +46,8 @@ _WANTED = {
 def _check(built: lark.Lark) -> None:
     """Refuse by name what could change the language in ways that no table can hold."""
     check_options(built, _WANTED)
-    postlex = built.options.postlex
-    if postlex is None:
-        return
-    if not isinstance(postlex, Indenter):
-        raise Unsupported(f"the post-lexer {type(postlex).__name__}", hint="only subclasses of lark.indenter.Indenter")
-    for method in ("process", "_process", "handle_NL", "always_accept"):
-        if getattr(type(postlex), method) is not getattr(Indenter, method):
-            raise Unsupported(
-                f"the indenter {type(postlex).__name__} overrides {method}", hint="only its types can be read"
-            )
+    if built.options.postlex is not None:
+        indenters.check_kind(built.options.postlex)
 
 
 def read(built: lark.Lark, *, start: str | None = None) -> Reading:
@@ -78,12 +70,12 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     if not isinstance(lexer, ContextualLexer):
         raise Unsupported(f"the lexer {type(lexer).__name__}", hint="build it with lexer='contextual'")
     postlex = cast("Indenter | None", built.options.postlex)
-    nonterminals = list(dict.fromkeys(rule.origin.name for rule in built.rules))
+    nonterminals = list(dict.fromkeys(str(rule.origin.name) for rule in built.rules))
     others = {name for row in table.states.values() for name in row} - {*nonterminals, END_NAME}
     if postlex is not None:
         others |= {postlex.NL_type, postlex.INDENT_type, postlex.DEDENT_type}
-    named = [terminal.name for terminal in built.terminals]
-    terminals = [*named, *sorted(others.difference(named))]
+    named = [str(terminal.name) for terminal in built.terminals]
+    terminals = [*named, *sorted(map(str, others.difference(named)))]
     column = {name: k for k, name in enumerate(terminals)}
     lalr, orders = _table(table, start_rule(list(table.start_states), start), terminals, nonterminals, lexer)
     plans = [[column[terminal.name] for terminal in order] for order in orders]

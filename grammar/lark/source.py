@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -98,38 +99,78 @@ class Lark(Source):
         return scannerless.lower(grammar, start)
 
     def _tables(self) -> Lowered:
-        from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
-        from .scanner import tables  # noqa: PLC0415
+        from . import stored  # noqa: PLC0415 (imports nothing of lark)
 
-        read = tables(
-            self.grammar,
-            start=self.start,
-            postlex=self.postlex,
-            import_paths=self.import_paths,
-            g_regex_flags=self.regex_flags,
-        )
-        used = read
-        if self.traps == "drop":
-            from .splitting import Splitting  # noqa: PLC0415
-
-            used = Splitting(read).tables
-            if used.scanner.begin[0, used.lalr.lexer_of[used.lalr.start]] < 0:
-                raise Unsatisfiable(f"no text matches {self._name()}", hint="see its report with traps='keep'")
+        key = self._key() if stored.is_on() else None
+        kept = stored.load(key) if key is not None else None
+        read: LarkTables | None = None
+        if kept is None:
+            began = time.perf_counter()
+            read = self._read()
+            used = self._without_traps(read) if self.traps == "drop" else read
+            kept = stored.Stored(used.lalr, used.scanner, used.indentation)
+            if key is not None and time.perf_counter() - began > stored.WORTHWHILE:
+                stored.save(key, kept)
         grammar = Grammar()
         rule = grammar.rule(origin=self._name())
-        grammar.define(rule, Parser.of(used.lalr, used.scanner, used.indentation).body())
+        grammar.define(rule, Parser.of(*kept).body())
         grammar.start = rule
-        found = cache(lambda: [] if used is not read else obstacles(read))
+
+        @cache
+        def found() -> list[ReportEntry]:
+            from .liveness import obstacles  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+
+            return [] if self.traps == "drop" else obstacles(read or self._read())
+
+        terminals = kept.lalr.terminals
         report = Report(
             dialect="lark (LALR, contextual lexer)",
             sound=True,
             complete=True,
             live=lambda: not found(),
             budget="bound",
-            collect=lambda: [*_entries(read), *found()],
+            collect=lambda: [*_entries(terminals), *found()],
             unsatisfiable=list,
         )
         return Lowered(grammar, report)
+
+    def _read(self) -> LarkTables:
+        """Let Lark build the grammar, and take the tables from it."""
+        from .scanner import tables  # noqa: PLC0415 (lark is imported where a grammar of it is read)
+
+        return tables(
+            self.grammar,
+            start=self.start,
+            postlex=self.postlex,
+            import_paths=self.import_paths,
+            g_regex_flags=self.regex_flags,
+        )
+
+    def _without_traps(self, read: LarkTables) -> LarkTables:
+        """The tables with every trap cut off."""
+        from .splitting import Splitting  # noqa: PLC0415
+
+        used = Splitting(read).tables
+        if used.scanner.begin[0, used.lalr.lexer_of[used.lalr.start]] < 0:
+            raise Unsatisfiable(f"no text matches {self._name()}", hint="see its report with traps='keep'")
+        return used
+
+    def _key(self) -> str | None:
+        """The name of the tables on disk; ``None`` where Lark has built the grammar already."""
+        from . import stored  # noqa: PLC0415
+        from .texts import text_of  # noqa: PLC0415
+
+        if not isinstance(self.grammar, (str, Path)):
+            return None
+        layout = None
+        if self.postlex is not None:
+            from .indentation import check_kind, told  # noqa: PLC0415
+
+            check_kind(self.postlex)
+            layout = told(self.postlex)
+        text, path = text_of(self.grammar)
+        options = {"start": self.start, "postlex": layout, "regex_flags": int(self.regex_flags), "traps": self.traps}
+        return stored.key_of(text, path, tuple(map(str, self.import_paths)), options)
 
     def _name(self) -> str:
         if isinstance(self.grammar, Path):
@@ -137,6 +178,6 @@ class Lark(Source):
         return "the grammar" if isinstance(self.grammar, str) else str(self.grammar.source_path)
 
 
-def _entries(read: LarkTables) -> list[ReportEntry]:
+def _entries(terminals: tuple[str, ...]) -> list[ReportEntry]:
     """One entry for each terminal: what becomes of its pattern."""
-    return [ReportEntry(name, "terminal", "exact") for name in read.lalr.terminals]
+    return [ReportEntry(name, "terminal", "exact") for name in terminals]
