@@ -38,6 +38,7 @@ from .grammar.lark import Lark  # noqa: E402
 from .grammar.regex import Regex, RegularSource  # noqa: E402
 from .grammar.source import Source  # noqa: E402
 from .grammar.structural import AnyText, StructuralTag, Tag  # noqa: E402
+from .grammar.tokens import Token  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -70,6 +71,7 @@ __all__ = [
     "SyntagmaError",
     "Tag",
     "Text",
+    "Token",
     "TokenizerError",
     "TokenizerWarning",
     "Union",

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded
-from .classes import TokenClasses, token_classes
+from .classes import TokenClasses, folded_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,7 +154,7 @@ class Lattice:
     def _classes_of(self, state: int) -> TokenClasses:
         classes = self._classes.get(state)
         if classes is None:
-            classes = self._classes[state] = token_classes(self.constraint.store, state)
+            classes = self._classes[state] = folded_classes(self.constraint.store, state)
         return classes
 
     def _solve(self) -> None:
