@@ -129,17 +129,15 @@ def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | Non
         Unsupported: the grammar reads bytes that spellings are made of.
 
     """
-    terminals = {n: rule for n, rule in enumerate(grammar.rules) if _terminal(rule) is not None}
-    if not terminals:
+    terminals = {n: terminal for n, rule in enumerate(grammar.rules) if (terminal := _terminal(rule)) is not None}
+    if not terminals and not grammar.never_text:
         return grammar, None
-    ids = {n: _ids_of(rule, vocab) for n, rule in terminals.items()}
+    ids = {n: _ids_of(terminal, grammar.rules[n].origin, vocab) for n, terminal in terminals.items()}
     never: set[int] = set()
-    read: set[int] = set()
-    for n, rule in terminals.items():
-        terminal = _terminal(rule)
-        if terminal is not None and terminal.never_text:
-            never.update(ids[n])
-        read.update(ids[n])
+    for name, where in grammar.never_text.items():
+        never.update(_found(name, vocab, where, None))
+    never -= {*vocab.eos_ids, *vocab.pad_ids}
+    read = never.union(*ids.values())
     ordinary = {token for token in read if vocab.tokens[token] is not None}
     symbols = Symbols(frozenset((read - ordinary) | never), tuple(sorted(ordinary - never)))
     width = digits(vocab.size)
@@ -165,27 +163,18 @@ def _terminal(rule: Rule) -> TokenTerminal | None:
     return found if isinstance(found, TokenTerminal) else None
 
 
-def _ids_of(rule: Rule, vocab: Vocabulary) -> frozenset[int]:
-    terminal = _terminal(rule)
-    assert terminal is not None  # noqa: S101 - the caller looked
+def _ids_of(terminal: TokenTerminal, where: str | None, vocab: Vocabulary) -> frozenset[int]:
     ends = {*vocab.eos_ids, *vocab.pad_ids}
     named: set[int] = set()
     for name in terminal.names:
-        found = _named(name, vocab)
-        if not found:
-            raise InvalidSource(
-                f"the vocabulary has no token {name!r}",
-                where=rule.origin,
-                hint=_hint(name, vocab),
-                excerpt=terminal.excerpt,
-            )
+        found = _found(name, vocab, where, terminal.excerpt)
         if not terminal.negated and (wrong := ends.intersection(found)):
             token = min(wrong)
             what = "ends" if token in vocab.eos_ids else "pads"
             shown = f"{name!r}" if token == name else f"{name!r} ({token})"
             raise InvalidSource(
                 f"the token {shown} {what} a text, so none may be read inside of one",
-                where=rule.origin,
+                where=where,
                 hint="leave it out: where the text may end, end-of-sequence is allowed",
                 excerpt=terminal.excerpt,
             )
@@ -194,6 +183,16 @@ def _ids_of(rule: Rule, vocab: Vocabulary) -> frozenset[int]:
         return frozenset(named)
     known = {token for token, text in enumerate(vocab.tokens) if text is not None}
     return frozenset(known.union(vocab.special.values()) - ends - named)
+
+
+def _found(name: Name, vocab: Vocabulary, where: str | None, excerpt: str | None) -> list[int]:
+    """The tokens that a name stands for, at least one."""
+    found = _named(name, vocab)
+    if not found:
+        raise InvalidSource(
+            f"the vocabulary has no token {name!r}", where=where, hint=_hint(name, vocab), excerpt=excerpt
+        )
+    return found
 
 
 def _named(name: Name, vocab: Vocabulary) -> list[int]:

@@ -74,7 +74,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from .packed import PackedDfa
     from .parsing import Parser
-    from .terminals import TokenTerminal
+    from .terminals import Name, TokenTerminal
 
 RuleId = NewType("RuleId", int)
 """A rule of one ``Grammar``."""
@@ -281,10 +281,18 @@ class Rule:
 
 @dataclass(slots=True)
 class Grammar:
-    """A set of rules and the one that texts are made of."""
+    """A set of rules and the one that texts are made of.
+
+    Attributes:
+        rules: the rules by number.
+        start: the one that texts are made of.
+        never_text: tokens that no rule reads as text, by id or by name, each with the place that says so: see ``terminals``.
+
+    """
 
     rules: list[Rule] = field(default_factory=list)
     start: RuleId = RuleId(0)
+    never_text: dict[Name, str | None] = field(default_factory=dict)
 
     def rule(self, *, key: Hashable | None = None, origin: str | None = None) -> RuleId:
         """Add a rule whose body is given later by ``define``."""
@@ -300,4 +308,5 @@ class Grammar:
         base = len(self.rules)
         for rule in other.rules:
             self.rules.append(Rule(None if rule.body is None else rule.body.moved(base), rule.key, rule.origin))
+        self.never_text.update(other.never_text)
         return RuleId(base + other.start)

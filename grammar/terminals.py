@@ -22,14 +22,12 @@ class TokenTerminal:
     Attributes:
         names: the tokens.
         negated: any token is meant but these and those that end or pad a text.
-        never_text: where one of ``names`` is an ordinary token, it is nowhere read as text in the whole constraint.
         excerpt: the place in the user's text, as errors show it.
 
     """
 
     names: tuple[Name, ...]
     negated: bool = False
-    never_text: bool = False
     excerpt: str | None = None
 
     def without_empty(self) -> TokenTerminal:

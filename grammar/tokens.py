@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from .choices import exact_report
 from .errors import InvalidSource
-from .ir import Grammar
+from .ir import Grammar, RuleId
 from .source import Lowered, Source
 from .terminals import Name, TokenTerminal
 
@@ -41,15 +41,16 @@ class Token(Source):
         object.__setattr__(self, "names", tuple(dict.fromkeys(names)))
         object.__setattr__(self, "negated", negated)
 
-    @property
-    def terminal(self) -> TokenTerminal:
-        """The terminal that it is lowered to."""
-        return TokenTerminal(self.names, self.negated, never_text=not self.negated)
+    def rule(self, grammar: Grammar, origin: str) -> RuleId:
+        """A rule of its own in a grammar."""
+        if not self.negated:
+            grammar.never_text.update(dict.fromkeys(self.names, origin))
+        return TokenTerminal(self.names, self.negated).rule(grammar, origin)
 
     def lower(self) -> Lowered:
         """One rule; see ``Source.lower``."""
         grammar = Grammar()
-        grammar.start = self.terminal.rule(grammar, "token")
+        grammar.start = self.rule(grammar, "token")
         return Lowered(grammar, exact_report("token"))
 
 
