@@ -144,13 +144,17 @@ class TokenOracle:
         """The tokens after which the text can be finished with less than ``budget`` further ones."""
         return {t for t in range(len(self.tokens)) if self.bound(self.advance(states, t)) < budget}
 
-    def fillings(self, slots: Sequence[int | None]) -> Iterator[tuple[int, ...]]:
-        """Every filling of a canvas, None being a hole, that is a whole text."""
+    def fillings(self, slots: Sequence[int | None], eos: int, pad: int) -> Iterator[tuple[int, ...]]:
+        """Every filling of a canvas, None being a hole, that is a whole text, or one with its end and then ends and padding."""
         choices = [range(len(self.tokens)) if slot is None else [slot] for slot in slots]
         for filling in product(*choices):
-            states = self.begin()
+            states, ended = self.begin(), False
             for token in filling:
-                states = self.advance(states, token)
+                if token == eos or (ended and token == pad):
+                    ended = ended or self.accepts(states)
+                    states = states if ended else frozenset()
+                else:
+                    states = frozenset() if ended else self.advance(states, token)
             if self.accepts(states):
                 yield filling
 
