@@ -17,7 +17,7 @@ from .effects import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .indenter import hangs_on_column, settle
 from .packed import mark_tokens
-from .parser import MAX_TRIED, lexer_on, run_exit
+from .parser import LOOKED, MAX_TRIED, MOST_OWN, lexer_on, run_exit
 from .rows import begin_look, copy_row, keep_row, kept_row
 from .step import IN, lives, load_state, make_state, step
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
@@ -395,6 +395,7 @@ def fill_entry(a, r, state_at, q, need, room, register, frame, out, clean, n_sus
                 a[p + 4] = 0
                 continue
             link = lay.HP + frame + lay.HEADER + j * lay.LINK
+            a[LOOKED] = MOST_OWN + 1  # below a parser there are counters: such a row is not kept
         a[p + 4] = j + 1
         symbol = a[link]
         following = child(a, r, node, symbol)

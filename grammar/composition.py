@@ -16,7 +16,7 @@ from .jsonschema import JsonSchema
 from .leftcorner import real_time
 from .report import Report, ReportEntry
 from .source import Lowered, Source
-from .tails import check_tails
+from .tails import mark_followed
 from .tokens import Token
 
 Part = Source | dict[str, Any] | list[Any] | tuple[Any, ...] | bool | type
@@ -103,7 +103,7 @@ class Parts:
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]
-        return Lowered(real_time(check_tails(self.grammar)), report, sum(deadlines) if deadlines else None)
+        return Lowered(real_time(mark_followed(self.grammar)), report, sum(deadlines) if deadlines else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,8 @@ class Bounds:
         """The least of the costs that need no search; ``ITEM`` or more where there is none."""
         if self._store.parsers and any(map(self._is_parsed, entries)):
             others = [e for e in entries if not self._is_parsed(e)]
-            return min(self._parsed.of(entries), self._without_search(others, state) if others else UNREACHABLE)
+            parsed = self._parsed.of(entries, lambda below: self._bytes.of([below]))
+            return min(parsed, self._without_search(others, state) if others else UNREACHABLE)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
         best = self._least(calm)
