@@ -65,6 +65,9 @@ def check(
             assert constraint.accepts(text) == want, text
             members += want
     tokens = constraint.vocab.tokens
+    is_live = (
+        constraint.report is not None and constraint.report.live
+    )  # else there are traps, whose bounds lead nowhere
     for _ in range(walks):
         with constraint.session() as session:
             state, text = session.start, b""
@@ -74,8 +77,9 @@ def check(
                 if session.is_accepting(state):
                     assert split.accepts(text.decode())
                 bound = session.finish_bound(state)
-                assert (bound == 0) == session.is_accepting(state)
-                if 0 < bound < UNREACHABLE:
+                if is_live:
+                    assert (bound == 0) == session.is_accepting(state)
+                if is_live and 0 < bound < UNREACHABLE:
                     rests = [session.finish_bound(session.advance(state, t)) for t in row]
                     assert min(rests) < bound, text
                 choices = [t for t in row if tokens[t] is not None and (tokens[t] or b"").isascii()]
