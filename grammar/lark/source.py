@@ -26,7 +26,8 @@ class Lark(Source):
 
     With ``lexer="lark"`` a text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises
     nothing: terminals compete as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a
-    lexeme is what Python's ``re`` matches, which is not always the longest.  In a composition it must be the last thing in a text.
+    lexeme is what Python's ``re`` matches, which is not always the longest.  Where other text follows in a composition, the grammar's own may end
+    wherever Lark would take it for a whole text.
 
     A grammar that is not LALR(1) (Lark finds two rules to reduce by) has with ``lexer="lark"`` the language of
     ``lark.Lark(grammar, parser="earley", lexer="basic")``: all terminals compete everywhere.  ``report.dialect`` and the report say so.
