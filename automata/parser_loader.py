@@ -115,8 +115,8 @@ class _Loading:
         head[lay.PT_SHIFTS] = self._bits(shifts)
         follow = scanner.follow
         if self.followed:  # by any byte, wherever the text may end
-            may_end = np.append(scanner.may_end, np.False_)  # -1 is the last: dead
-            follow = follow | may_end[scanner.begin].any(axis=1)[:, None]
+            may_end = np.append(scanner.may_end, np.False_)[scanner.begin]  # -1 is the last: dead
+            follow = follow | np.any(may_end, axis=1, keepdims=True)
         head[lay.PT_FOLLOW] = self._bits(follow)
         head[lay.PT_AT_END] = self._bits(np.full((1, 256), self.followed))
         return head

@@ -293,8 +293,9 @@ def _token_dispatch(fields: _Fields, ends: Ends) -> Source:
     return _dispatched(free, regions, at_least_one=False, once=not loop, where=fields.where)
 
 
-def _dispatched(free: Source, regions: list[Source], *, at_least_one: bool, once: bool, where: str) -> Source:
+def _dispatched(free: Source, regions: Iterable[Source], *, at_least_one: bool, once: bool, where: str) -> Source:
     """Regions between free tokens; with ``at_least_one`` one of them begins the text, with ``once`` the first one ends it."""
+    regions = list(regions)
     if not regions:
         raise InvalidSource("there are no regions", where=where)
     region = Union(*regions)
