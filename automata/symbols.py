@@ -158,6 +158,13 @@ def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | Non
     return result, symbols
 
 
+def names_of(grammar: Grammar) -> list[Name]:
+    """The tokens that a grammar names, each once."""
+    terminals = (_terminal(rule) for rule in grammar.rules)
+    named = (name for terminal in terminals if terminal is not None for name in terminal.names)
+    return list(dict.fromkeys((*named, *grammar.never_text)))
+
+
 def _terminal(rule: Rule) -> TokenTerminal | None:
     found = None if rule.body is None else rule.body.outline_of
     return found if isinstance(found, TokenTerminal) else None

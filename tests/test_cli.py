@@ -611,3 +611,24 @@ def test_explain_a_grammar(run: Any, grammars: dict[str, Path]) -> None:
     assert "the text may end here" in run("explain", "-g", grammars["sums.lark"], "-t", "1 + 2")[1]
     assert run("explain", "-g", grammars["sums.gbnf"], "-t", "1+", "-n", "+")[0] == 1
     assert "what must come next: 'c'" in run("explain", "--regex", "abc", "-t", "ab")[1]
+
+
+def test_explain_a_grammar_over_tokens(run: Any, tmp_path: Path, model: Path) -> None:
+    """What may come behind tokens is told in tokens; without a tokenizer, whatever the source names is there."""
+    grammar = tmp_path / "think.gbnf"
+    grammar.write_text('root ::= "a" <think> | <[7]> "b" !<[3]>\n')
+    status, text, _ = run("explain", "-g", grammar)
+    assert status == 0
+    assert "what may come next: the token 7, 'a'" in text
+    assert "the token '<think>'" in run("explain", "-g", grammar, "-t", "a")[1]
+    assert run("explain", "-g", grammar, "-t", "ab")[0] == 1
+    assert run("check", grammar)[0] == 0
+    grammar.write_text('root ::= <[65]> "b"\n')
+    status, text, _ = run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65")
+    assert status == 0
+    assert "what may come next: 'b'" in text
+    assert "not allowed" in run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65, 65")[1]
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65", "--token", "65")[0] == 1
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "x")[0] == 2
+    assert run("explain", "-g", grammar, "--tokens", "65")[0] == 2
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65", "-t", "a")[0] == 2
