@@ -264,10 +264,11 @@ class Constraint(_States):
         vocab: the vocabulary.
         start: the first state, in the constraint's own scope.
         report: what became of every keyword of the source, where the source is a schema.
+        named_tokens: the tokens that the source names, or may read as themselves because it names others.
 
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_origins", "report", "rule_start", "scope", "scope_cap")
+    __slots__ = ("__weakref__", "_finalizer", "_origins", "named_tokens", "report", "rule_start", "scope", "scope_cap")
 
     def __init__(self, vocab: Vocabulary, store: Store, rule_start: int, report: Report | None, scope_cap: int) -> None:
         """Use ``from_grammar`` or ``syntagma.compile``."""
@@ -278,6 +279,7 @@ class Constraint(_States):
         self.scope_cap = scope_cap
         self.rule_start = rule_start
         self._origins: list[tuple[int, str | None]] = []
+        self.named_tokens: frozenset[int] = frozenset()
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, rule_start)
@@ -322,7 +324,7 @@ class Constraint(_States):
             Unsupported: it has token terminals, and reads bytes that no UTF-8 text has.
 
         """
-        grammar, symbols = resolve(grammar, vocab)
+        grammar, symbols, named = resolve(grammar, vocab)
         store = vocab.stores.for_rules(symbols)
         try:
             rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
@@ -332,13 +334,9 @@ class Constraint(_States):
             store = vocab.stores.for_rules(symbols, but_not=store)
             rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
         constraint = cls(vocab, store, rule_start, report, scope_cap)
+        constraint.named_tokens = named
         constraint._origins = [(start_of[i], rule.origin) for i, rule in enumerate(grammar.rules) if i in start_of]
         return constraint
-
-    @property
-    def named_tokens(self) -> frozenset[int]:
-        """The tokens that are read as themselves: those that the source's token terminals name, or any of them."""
-        return frozenset() if self.store.symbols is None else self.store.symbols.tokens
 
     def origins_of(self, local_state: int) -> list[str]:
         """Places in the user's text that the rule of a local state came from; empty for text that no place owns."""

@@ -61,7 +61,8 @@ def explain(states: _States, state: int, token: int, text: str | None) -> Explan
         return Explanation(False, token, "the state is dead: an earlier token was not allowed", b"", b"", (), ())
     data = states.vocab.tokens[token] if 0 <= token < states.vocab.size else None
     symbols = states.store.symbols
-    if symbols is not None and token in symbols.tokens and (token in symbols.own or not _spells(states, state, data)):
+    named = symbols is not None and token in constraint.named_tokens
+    if symbols is not None and named and (token in symbols.own or not _spells(states, state, data)):
         return _explain_symbol(states, state, token, after)
     if data is None:
         return _explain_special(states, state, token, after)

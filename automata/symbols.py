@@ -118,11 +118,16 @@ def spelled(vocab: Vocabulary, symbols: Symbols) -> Vocabulary:
     if symbols.both:
         texts += [None] * (MASK_WORD_BITS * vocab.words - len(texts))
         texts += [spelling(token, n) for token in symbols.both]
-    return Vocabulary(texts, eos_ids=vocab.eos_ids, pad_ids=vocab.pad_ids)
+    made = Vocabulary(texts, eos_ids=vocab.eos_ids, pad_ids=vocab.pad_ids)
+    if any(vocab.tokens[token] for token in symbols.tokens):
+        made.build_trie()  # else it is that of all special tokens, which is worth a file on disk
+    return made
 
 
-def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | None]:
-    """The grammar with its token terminals as bytes, and which tokens they are; as it is, and None, if it has none.
+def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | None, frozenset[int]]:
+    """The grammar with its token terminals as bytes, the symbols of its store, and the tokens that it names; as it is, and None, if it has none.
+
+    All special tokens with a name are symbols, so that grammars that name no others share a store.
 
     Raises:
         InvalidSource: the vocabulary lacks a token that is named, or one ends or pads a text.
@@ -131,15 +136,17 @@ def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | Non
     """
     terminals = {n: terminal for n, rule in enumerate(grammar.rules) if (terminal := _terminal(rule)) is not None}
     if not terminals and not grammar.never_text:
-        return grammar, None
+        return grammar, None, frozenset()
     ids = {n: _ids_of(terminal, grammar.rules[n].origin, vocab) for n, terminal in terminals.items()}
     never: set[int] = set()
     for name, where in grammar.never_text.items():
         never.update(_found(name, vocab, where, None))
-    never -= {*vocab.eos_ids, *vocab.pad_ids}
+    ends = {*vocab.eos_ids, *vocab.pad_ids}
+    never -= ends
     read = never.union(*ids.values())
     ordinary = {token for token in read if vocab.tokens[token] is not None}
-    symbols = Symbols(frozenset((read - ordinary) | never), tuple(sorted(ordinary - never)))
+    special = (read - ordinary).union(vocab.special.values()) - ends
+    symbols = Symbols(frozenset(special | never), tuple(sorted(ordinary - never)))
     width = digits(vocab.size)
     result = Grammar(start=grammar.start)
     for n, rule in enumerate(grammar.rules):
@@ -155,7 +162,7 @@ def resolve(grammar: Grammar, vocab: Vocabulary) -> tuple[Grammar, Symbols | Non
             _check_bytes(body, rule.origin)
             body = _inlined(body, ids, width)
         result.rules.append(Rule(body, rule.key, rule.origin))
-    return result, symbols
+    return result, symbols, frozenset(read)
 
 
 def names_of(grammar: Grammar) -> list[Name]:

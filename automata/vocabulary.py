@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..grammar.errors import InvalidSource, TokenizerError
-from .trie import TokenTrie, cached_trie
+from .trie import TokenTrie, build_trie, cached_trie
 
 if TYPE_CHECKING:
     from .store import Store, Stores
@@ -183,6 +183,11 @@ class Vocabulary:
             if self._trie is None:
                 self._trie = cached_trie(self.tokens, self.digest)
             return self._trie
+
+    def build_trie(self) -> None:
+        """Build the trie without a file on disk."""
+        with self._lock:
+            self._trie = build_trie(self.tokens)
 
     @property
     def store(self) -> Store:

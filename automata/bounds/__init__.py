@@ -52,7 +52,7 @@ TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
 MOST_SEARCHED: Final = 20_000
 MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
-MOST_SYMBOLS: Final = 256  # symbols that a search tries beside single-byte tokens
+MOST_SYMBOLS: Final = 2048  # symbols that a search tries beside single-byte tokens
 MOST_APART: Final = 1024  # tokens of a class that are asked one by one for bounds that searches found
 MOST_WAYS: Final = 1 << 16
 SEARCHED: Final = -2
@@ -79,8 +79,8 @@ class Bounds:
         single = self._a[lay.RC : lay.RC + 256][store.single]
         self._singles: list[int] = ((self._a[lay.TR + single] >> lay.T_TOKEN_SHIFT) - 1).tolist()
         if store.symbols is not None:
-            twins = {} if store.twins is None else store.twins.of
-            self._singles += [twins.get(token, token) for token in sorted(store.symbols.tokens)[:MOST_SYMBOLS]]
+            twins = () if store.twins is None else store.twins.of.values()
+            self._singles += [*sorted(store.symbols.own), *twins][:MOST_SYMBOLS]
 
     def of(self, state: int) -> int:
         """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it.
