@@ -117,6 +117,7 @@ class _Product:
             for a, b in zip(scanner.exit_start[:-1].tolist(), scanner.exit_start[1:].tolist(), strict=True)
         ]
         self.ends: dict[tuple[int, int], set[int]] = {}
+        self.open: list[tuple[int, int]] = []
         self.users: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
         self.numbers: dict[Key, RuleId] = {}
         self.lexemes: dict[Key, RuleId] = {}
@@ -169,7 +170,6 @@ class _Product:
 
     def settle(self, begins: Iterable[int]) -> None:
         """Find where each nonterminal can lead to from each part that it can begin after: a least fixed point."""
-        self.open: list[tuple[int, int]] = []
         for part in begins:
             self.between(self.first, part)
         while self.open:
