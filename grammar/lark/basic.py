@@ -35,6 +35,8 @@ INLINE: Final = 12
 MAX_RULES: Final = 20_000
 """Rules between two parts; grammars of programming languages have some hundred rules, and their lexers some ten parts."""
 
+_CONSEQUENCE: Final = "all terminals compete everywhere, as in Lark's basic lexer, whatever the rules could take"
+
 Key = tuple[int, int, int]
 """A nonterminal or a terminal between two parts."""
 
@@ -86,7 +88,7 @@ def lower(grammar: str | Path | lark.Lark, *, why: str, start: str | None, origi
         live=True,
         budget="exact",
         collect=lambda: [
-            ReportEntry("the grammar", "parser", "exact", why),
+            ReportEntry("the grammar", "parser", "exact", why, _CONSEQUENCE),
             *(ReportEntry(name, "terminal", "exact") for name in lexing.names),
         ],
         unsatisfiable=list,

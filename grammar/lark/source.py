@@ -87,7 +87,7 @@ class Lark(Source):
         except NotLalrError as error:
             if self.postlex is not None:
                 raise
-            return self._product(f"{error.message}; so all terminals compete everywhere, as in Lark's basic lexer")
+            return self._product(error.message)
 
     def _product(self, why: str) -> Lowered:
         from . import basic  # noqa: PLC0415 (see below)
