@@ -48,6 +48,7 @@ from .grammar.lark import Lark  # noqa: E402
 from .grammar.regex import Regex, RegularSource  # noqa: E402
 from .grammar.source import Source  # noqa: E402
 from .grammar.structural import AnyText, StructuralTag, Tag  # noqa: E402
+from .grammar.tokens import Token  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,7 @@ __all__ = [
     "SyntagmaError",
     "Tag",
     "Text",
+    "Token",
     "TokenizerError",
     "TokenizerWarning",
     "Union",

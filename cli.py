@@ -24,10 +24,10 @@ from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
 
 if TYPE_CHECKING:
     from .automata.constraint import Constraint
-    from .automata.vocabulary import Vocabulary
     from .engine.extract import Example
     from .engine.model import LanguageModel
     from .grammar.report import Report, ReportEntry, Status
+    from .grammar.source import Source
     from .integrations.demo import Outcome
 
 # Heavy modules (Numba, torch, transformers) are imported inside the commands, so that --help is instant.
@@ -84,11 +84,22 @@ def _load_model(name: str) -> LanguageModel:
         return LanguageModel.from_folder(name)
 
 
-def _byte_vocabulary() -> Vocabulary:
-    """A token for every byte: what is allowed in terms of text, whatever the tokenizer."""
+def _over_bytes(source: Source) -> tuple[Constraint, int]:
+    """A source over a token for every byte: what is allowed in terms of text, whatever the tokenizer.
+
+    The tokens that the source itself names are there as well, and are never text.  Returns the number of byte 0, too.
+    """
+    from .automata.constraint import Constraint
+    from .automata.symbols import names_of
     from .automata.vocabulary import Vocabulary
 
-    return Vocabulary([*(bytes([b]) for b in range(256)), None], eos_ids=[256])
+    lowered = source.lower()
+    names = names_of(lowered.grammar)
+    first = max((name + 1 for name in names if isinstance(name, int)), default=0)
+    tokens = [*[None] * first, *(bytes([b]) for b in range(256)), None]
+    special = {name: len(tokens) + k for k, name in enumerate(x for x in names if isinstance(x, str))}
+    vocab = Vocabulary([*tokens, *[None] * len(special)], eos_ids=[first + 256], special=special)
+    return Constraint.from_grammar(lowered.grammar, vocab, report=lowered.report, deadline=lowered.deadline), first
 
 
 def _progress() -> Progress:
@@ -463,6 +474,10 @@ def explain(
     tokenizer: Annotated[
         str | None, typer.Option(help="tokenizer.json, .gguf, SentencePiece .model, tekken.json, or a folder with one.")
     ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(help="Token ids so far, such as 7,151667, in --tokenizer's numbering; in the place of --text."),
+    ] = None,
     *,
     reading: Reading,
     looks: SpacedLooks,
@@ -480,21 +495,29 @@ def explain(
       syntagma explain --schema person.json --text '{"age":' --token 1035 --tokenizer tokenizer.json
 
       syntagma explain --grammar sql.lark --text 'SELECT '
+
+      syntagma explain --grammar think.gbnf --tokens 151667,1035 --tokenizer tokenizer.json
     """
     from .automata.vocabulary import Vocabulary
     from .engine.compile import compile as compile_source
 
     if token is not None and following is not None:
         raise InvalidSource("--token and --next exclude each other", where="--token")
-    if token is not None and tokenizer is None:
-        raise InvalidSource("a token id means nothing without its tokenizer", where="--token", hint="pass --tokenizer")
+    for name, given in (("--token", token), ("--tokens", tokens)):
+        if given is not None and tokenizer is None:
+            raise InvalidSource("a token id means nothing without its tokenizer", where=name, hint="pass --tokenizer")
     source = wanted.source(reading, looks)
-    over_bytes = compile_source(source, _byte_vocabulary())
+    if tokens is not None:
+        if text or following is not None:
+            raise InvalidSource("--tokens is in the place of --text and --next", where="--tokens")
+        _explain_tokens(compile_source(source, Vocabulary.from_tokenizer(tokenizer)), _ids(tokens), token)
+        return
+    over_bytes, first = _over_bytes(source)
     whole = text.encode() + (following or "").encode()
-    if not _readable(over_bytes, whole, len(text.encode())):
+    if not _readable(over_bytes, whole, len(text.encode()), first):
         raise typer.Exit(1)
     if token is None:
-        _print_situation(over_bytes, whole)
+        _print_situation(over_bytes, whole, first)
         return
     constraint = compile_source(source, Vocabulary.from_tokenizer(tokenizer))
     with constraint.session() as session:
@@ -504,14 +527,53 @@ def explain(
         raise typer.Exit(1)
 
 
-def _readable(constraint: Constraint, data: bytes, given: int) -> bool:
-    """Whether the bytes are a prefix of the language; if not, say where they leave it and what was expected."""
+def _ids(tokens: str) -> list[int]:
+    try:
+        return [int(token) for token in tokens.replace(",", " ").split()]
+    except ValueError:
+        raise InvalidSource(f"{tokens!r} are no token ids", where="--tokens", hint="write 7,151667") from None
+
+
+def _explain_tokens(constraint: Constraint, tokens: Sequence[int], token: int | None) -> None:
+    """Explain what may come after some tokens, or a token after them."""
+    with constraint.session() as session:
+        state = session.start
+        for i, read in enumerate(tokens):
+            after = session.advance(state, read)
+            if not after:
+                out.print(f"[red]not allowed[/] at token {i}")
+                out.print(escape(str(session.explain(state, read))))
+                raise typer.Exit(1)
+            state = after
+        if token is not None:
+            verdict = session.explain(state, token)
+            out.print(escape(str(verdict)))
+            if not verdict.allowed:
+                raise typer.Exit(1)
+            return
+        out.print("[green]allowed[/]")
+        if session.is_accepting(state):
+            out.print("the text may end here" + (", and nothing else may follow" if session.is_final(state) else ""))
+        else:
+            needed = session.finish_bound(state)
+            out.print(f"the text is not complete: {needed} more token{'' if needed == 1 else 's'} are enough")
+        verdict = session.explain(state, constraint.vocab.eos_ids[0])
+        out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
+        if verdict.where:
+            out.print(f"in force: {escape(', '.join(verdict.where))}")
+
+
+def _readable(constraint: Constraint, data: bytes, given: int, first: int) -> bool:
+    """Whether the bytes are a prefix of the language; if not, say where they leave it and what was expected.
+
+    ``first`` is the token of byte 0.
+    """
     with constraint.session() as session:
         state = session.start
         for i, byte in enumerate(data):
             after = session.advance_bytes(state, bytes([byte]))
             if not after:
-                verdict = session.explain(state, byte, data[:i].decode("utf-8", "backslashreplace"))
+                verdict = session.explain(state, first + byte, data[:i].decode("utf-8", "backslashreplace"))
                 place = f"byte {i} of the text" if i < given else f"byte {i - given} of what is to come next"
                 out.print(f"[red]not allowed[/] at {place}")
                 out.print(escape(str(verdict)))
@@ -520,7 +582,7 @@ def _readable(constraint: Constraint, data: bytes, given: int) -> bool:
     return True
 
 
-def _print_situation(constraint: Constraint, data: bytes) -> None:
+def _print_situation(constraint: Constraint, data: bytes, first: int) -> None:
     with constraint.session() as session:
         state = session.advance_bytes(session.start, data)
         out.print("[green]allowed[/]")
@@ -532,7 +594,7 @@ def _print_situation(constraint: Constraint, data: bytes) -> None:
         if forced := session.forced_bytes(state):
             out.print(f"what must come next: {escape(repr(forced.decode('utf-8', 'backslashreplace')))}")
         # 0xff begins no UTF-8 text, so asking for it lists what could come instead.
-        verdict = session.explain(state, 0xFF, data.decode("utf-8", "backslashreplace"))
+        verdict = session.explain(state, first + 0xFF, data.decode("utf-8", "backslashreplace"))
         out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
         if verdict.where:
             out.print(f"in force: {escape(', '.join(verdict.where))}")
@@ -544,14 +606,14 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
 
     Both lie in caches on disk afterwards. Run it when an image is built, or before a measurement.
     """
-    from .engine.compile import compile as compile_source
     from .engine.generate import warm_up
+    from .grammar.jsonschema import JsonSchema
     from .integrations import smollm2
 
     began = perf_counter()
     with err.status("compiling kernels (a minute the first time)"):
         schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-        constraint = compile_source(schema, _byte_vocabulary())
+        constraint, _ = _over_bytes(JsonSchema(schema))
         warm_up(constraint, list(b'{"a": "b", "c": [1.5, true, null]}'))
     out.print(f"kernels: {perf_counter() - began:.1f} s")
     if model and smollm2.is_available():

@@ -37,7 +37,7 @@ class TokenClasses(NamedTuple):
 
 
 def token_classes(store: Store, state: int, *, spelling: bool = True) -> TokenClasses:
-    """Partition the allowed tokens of a living state by what they do.
+    """Partition the allowed tokens of a living state by what they do, twins (see ``symbols``) for themselves.
 
     Two tokens share a class if they have the same effects on every path down the state's frames.  Tokens that spell part of a
     duplicate-checked key are classes of their own, because the register remembers the spelling.  Without ``spelling`` only
@@ -65,6 +65,20 @@ def token_classes(store: Store, state: int, *, spelling: bool = True) -> TokenCl
     signature[ends] = np.uint64(1 << 63)  # all of them lead to the state after the end
     _, first, class_of = np.unique(signature[allowed], return_index=True, return_inverse=True)
     return TokenClasses(allowed, class_of, allowed[first])
+
+
+def folded_classes(store: Store, state: int) -> TokenClasses:
+    """The same over the tokens of the vocabulary: one that is read in two ways is of the class of both (see ``symbols``)."""
+    classes = token_classes(store, state)
+    if store.twins is None:
+        return classes
+    ways = np.full((store.twins.base, 2), -1, np.int64)
+    own = classes.tokens < store.twins.base
+    ways[classes.tokens[own], 0] = classes.class_of[own]
+    ways[store.twins.ids[classes.tokens[~own] - store.twins.base], 1] = classes.class_of[~own]
+    tokens = np.flatnonzero((ways >= 0).any(axis=1))
+    _, first, class_of = np.unique(ways[tokens], axis=0, return_index=True, return_inverse=True)
+    return TokenClasses(tokens, class_of.ravel(), tokens[first])
 
 
 def _sign(

@@ -101,8 +101,8 @@ def check_constraint(
     The laws, for every state that can be reached and every token:
 
     1. *Masks.*  A bit of ``mask`` is set iff ``advance`` does not answer 0; bits beyond the vocabulary are 0; a token without
-       text is allowed only as end-of-sequence or padding.  A living state allows something.
-    2. *Bytes.*  Advancing by a token and by its bytes leads to states of which the same can be seen.
+       text is allowed only as end-of-sequence or padding, or where it is one of ``named_tokens``.  A living state allows something.
+    2. *Bytes.*  Advancing by a token and by its bytes leads to states of which the same can be seen, but for ``named_tokens``.
     3. *Forced.*  ``forced_token`` is the mask's only bit, or None.  ``forced_bytes`` agrees with every allowed token.
     4. *Ends.*  End-of-sequence bits are set iff the state is accepting.  After end-of-sequence the state is accepting and final,
        and only end-of-sequence and padding are allowed; before it padding is not.  ``is_final`` says that only
@@ -149,6 +149,11 @@ class _Checker:
         self.all = self.size <= BRUTE_FORCE_SIZE if brute_force is None else brute_force
         self.is_text = np.array([bool(t) for t in self.texts], np.bool_)
         self.is_text[list(self.eos + self.pad)] = False
+        named = sorted(getattr(constraint, "named_tokens", ()))  # a user's own constraint need not know of any
+        self.is_inner = self.is_text.copy()
+        self.is_inner[named] = True
+        self.is_text[named] = False
+        self.names_tokens = bool(named)
         self.by_bytes = sorted(np.flatnonzero(self.is_text).tolist(), key=lambda t: self.texts[t] or b"")
         self.used = np.zeros(self.size, np.int64)
         self.seen: dict[_Place, _Facts] = {}
@@ -185,7 +190,8 @@ class _Checker:
         along = bits[self.by_bytes]
         borders = np.flatnonzero(along[1:] != along[:-1])
         beside = np.array(self.by_bytes, np.int64)[np.concatenate((borders, borders + 1))]
-        some = [self.some(np.flatnonzero(bits)), self.some(np.flatnonzero(~bits)), self.some(beside)]
+        named = np.flatnonzero(self.is_inner & ~self.is_text)
+        some = [self.some(tokens) for tokens in (np.flatnonzero(bits), np.flatnonzero(~bits), beside, named)]
         return np.unique(np.concatenate((*some, np.array(self.eos + self.pad, np.int64))))
 
     def some(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -199,7 +205,7 @@ class _Checker:
         states, state = self.states, place.state
         bits = self.bits(states.mask(state), place)
         accepting = states.is_accepting(state)
-        text_bits = bits & self.is_text
+        text_bits = bits & self.is_inner
         self.expect("a living state allows something", place, True, bool(bits.any()))
         for token in self.eos:
             self.expect("end-of-sequence is allowed iff accepting", place, accepting, bool(bits[token]), token)
@@ -222,7 +228,9 @@ class _Checker:
         if not forced:
             return
         self.expect("nothing is forced where the text may end", place, False, accepting)
-        for token in self.some(np.flatnonzero(text_bits)).tolist():
+        if self.names_tokens:
+            self.expect("forced_bytes are text", place, True, self.states.advance_bytes(place.state, forced) != 0)
+        for token in self.some(np.flatnonzero(text_bits & self.is_text)).tolist():
             text = self.texts[token] or b""
             n = min(len(text), len(forced))
             self.expect("every allowed token agrees with forced_bytes", place, forced[:n], text[:n], token)
@@ -235,7 +243,7 @@ class _Checker:
             after = states.advance(state, token)
             self.expect("a mask bit is set iff advance accepts the token", place, bool(bits[token]), after != 0, token)
             if not self.is_text[token]:
-                allowed = bool(bits[token]) and token not in self.eos
+                allowed = bool(bits[token]) and token not in self.eos and not self.is_inner[token]
                 self.expect("a token that is never text is never allowed", place, False, allowed, token)
                 continue
             spelled = states.advance_bytes(state, self.texts[token] or b"")
@@ -267,9 +275,9 @@ class _Checker:
                 f"{law} allows the end iff accepting",
                 place,
                 True,
-                bool((row[~self.is_text] == ends[~self.is_text]).all()),
+                bool((row[~self.is_inner] == ends[~self.is_inner]).all()),
             )
-            self.expect(f"{law} is within the mask", place, False, bool((row & self.is_text & ~text_bits).any()))
+            self.expect(f"{law} is within the mask", place, False, bool((row & self.is_inner & ~text_bits).any()))
             for token, rest in after.items():
                 self.expect(
                     f"{law} has the tokens that leave enough", place, rest <= budget - 1, bool(row[token]), token
@@ -347,7 +355,7 @@ class _Checker:
             accepting = self.states.is_accepting(place.state)
             if accepting:
                 self.check_end(place)
-            choices = np.flatnonzero(bits & self.is_text)
+            choices = np.flatnonzero(bits & self.is_inner)
             if len(choices) == 0 or (accepting and self.rng.random() < 0.1):
                 self.finish(place)
                 return step + 1
@@ -376,7 +384,7 @@ class _Checker:
         """Law 8: complete the text within the bound."""
         bound = self.states.finish_bound(place.state)
         while bound > 0:
-            row = self.bits(self.states.mask(place.state, budget=bound), place) & self.is_text
+            row = self.bits(self.states.mask(place.state, budget=bound), place) & self.is_inner
             self.expect("some allowed token lowers finish_bound", place, True, bool(row.any()))
             place = self.follow(place, int(self.rng.choice(np.flatnonzero(row))))
             rest = self.states.finish_bound(place.state)
@@ -387,7 +395,8 @@ class _Checker:
         self.expect("accepts() agrees on the tokens of a walk", place, True, self.constraint.accepts(place.tokens))
         ended = (*place.tokens, self.eos[0])
         self.expect("accepts() agrees on them with the end", place, True, self.constraint.accepts(ended))
-        self.expect("accepts() agrees on the bytes of a walk", place, True, self.constraint.accepts(text))
+        if all(self.is_text[t] for t in place.tokens):
+            self.expect("accepts() agrees on the bytes of a walk", place, True, self.constraint.accepts(text))
 
     def check_again(self, session: Session) -> None:
         """Law 5."""
@@ -454,7 +463,7 @@ class _Checker:
     def cut(self, text: bytes) -> tuple[int, ...] | None:
         """The text in tokens, cut at random; None if it ran into a spot that no token spells."""
         by_text = self.by_text
-        longest = max(map(len, by_text))
+        longest = max(map(len, by_text), default=0)  # none where every token is named
         tokens: list[int] = []
         at = 0
         while at < len(text):

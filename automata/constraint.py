@@ -17,6 +17,7 @@ from .heap import close_scope, state_offset
 from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
 from .masks import advance, advance_bytes, mask, only_byte, start_state
 from .packed import place_of
+from .symbols import FIRST_DIGIT, MARK, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +77,10 @@ class _States:
 
         """
         with self._lock:
-            result: int = advance(self._a, state, token)
+            if self.store.twins is None:
+                result: int = advance(self._a, state, token)
+            else:
+                result = self.store.advance(state, token)
             if result < 0:
                 self.store.failed(result)
             if result and not self.store.byte_complete and self.constraint.bound_of(result) >= lay.UNBOUNDED:
@@ -92,8 +96,10 @@ class _States:
         return state
 
     def advance_bytes(self, state: int, data: bytes) -> int:
-        """The state after some bytes of text; 0 as soon as one is not allowed."""
+        """The state after some bytes of text; 0 as soon as one is not allowed.  Text never passes a token terminal."""
         buffer = np.frombuffer(bytes(data), np.uint8)
+        if self.store.symbols is not None and len(buffer) and buffer.max() >= FIRST_DIGIT:
+            return 0
         with self._lock:
             result = int(advance_bytes(self._a, state, buffer))
             if result < 0:
@@ -124,14 +130,18 @@ class _States:
             out = np.empty(self._words, np.uint32)
         elif len(out) != self._words or out.dtype != np.uint32:
             raise InvalidSource(f"out must be a uint32 array of {self._words} words")
+        twins = self.store.twins
+        row = out if twins is None else np.empty(self.store.words, np.uint32)
         with self._lock:
-            result: int = mask(self._a, self._r, state, out)
+            result: int = mask(self._a, self._r, state, row)
             if result < 0:
                 self.store.failed(result)
             if budget is not None:
-                self.constraint.limit_to_budget(state, out, budget)
+                self.constraint.limit_to_budget(state, row, budget)
             elif not self.store.byte_complete:
-                self.constraint.limit_to_budget(state, out, lay.UNBOUNDED)
+                self.constraint.limit_to_budget(state, row, lay.UNBOUNDED)
+        if twins is not None:
+            twins.fold(row, out)
         return out
 
     def masks(
@@ -192,7 +202,7 @@ class _States:
                 if byte == -2:
                     self.store.failed(byte)
                 check(self._a)
-                if byte < 0:
+                if byte < 0 or (byte == MARK and self.store.symbols is not None):
                     break
                 forced.append(byte)
                 state = int(advance_bytes(self._a, state, np.array([byte], np.uint8)))
@@ -254,10 +264,11 @@ class Constraint(_States):
         vocab: the vocabulary.
         start: the first state, in the constraint's own scope.
         report: what became of every keyword of the source, where the source is a schema.
+        named_tokens: the tokens that the source names, or may read as themselves because it names others.
 
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_origins", "report", "rule_start", "scope", "scope_cap")
+    __slots__ = ("__weakref__", "_finalizer", "_origins", "named_tokens", "report", "rule_start", "scope", "scope_cap")
 
     def __init__(self, vocab: Vocabulary, store: Store, rule_start: int, report: Report | None, scope_cap: int) -> None:
         """Use ``from_grammar`` or ``syntagma.compile``."""
@@ -268,6 +279,7 @@ class Constraint(_States):
         self.scope_cap = scope_cap
         self.rule_start = rule_start
         self._origins: list[tuple[int, str | None]] = []
+        self.named_tokens: frozenset[int] = frozenset()
         self.scope = self.store.open_scope(scope_cap)
         self._finalizer = weakref.finalize(self, _release, self.store, self.scope)
         self.start = self._begin(self.scope, rule_start)
@@ -308,18 +320,21 @@ class Constraint(_States):
 
         Raises:
             LimitExceeded: a stated limit was hit.
-            InvalidSource: the grammar is left-recursive.
+            InvalidSource: the grammar is left-recursive, or names a token that the vocabulary lacks.
+            Unsupported: it has token terminals, and reads bytes that no UTF-8 text has.
 
         """
-        store = vocab.stores.for_rules()
+        grammar, symbols, named = resolve(grammar, vocab)
+        store = vocab.stores.for_rules(symbols)
         try:
             rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
         except LimitExceeded as error:
             if error.limit != FULL or not store.rules:
                 raise
-            store = vocab.stores.for_rules(but_not=store)
+            store = vocab.stores.for_rules(symbols, but_not=store)
             rule_start, start_of = load_grammar(store, grammar, max_dfa_states=max_dfa_states, deadline=deadline)
         constraint = cls(vocab, store, rule_start, report, scope_cap)
+        constraint.named_tokens = named
         constraint._origins = [(start_of[i], rule.origin) for i, rule in enumerate(grammar.rules) if i in start_of]
         return constraint
 

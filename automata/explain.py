@@ -9,10 +9,12 @@ import numpy as np
 
 from . import layout as lay
 from .heap import state_offset
-from .masks import readable_bytes
+from .masks import mask, readable_bytes
+from .symbols import MARK
 
 if TYPE_CHECKING:
     from .constraint import Constraint, _States
+    from .vocabulary import Vocabulary
 
 SHOWN_BYTES = 12
 
@@ -27,7 +29,7 @@ class Explanation:
         reason: one sentence.
         read: the part of the token's bytes that is allowed.
         refused: the rest of it, beginning with the first byte that is not allowed.
-        expected: what could have come at that place, as ranges of bytes in readable form; includes
+        expected: what could have come at that place, as ranges of bytes in readable form, and tokens that the source names; includes
             ``end of text`` where the text may end.
         where: places in the user's schema or grammar that are in force there.
 
@@ -58,6 +60,10 @@ def explain(states: _States, state: int, token: int, text: str | None) -> Explan
     if state == 0:
         return Explanation(False, token, "the state is dead: an earlier token was not allowed", b"", b"", (), ())
     data = states.vocab.tokens[token] if 0 <= token < states.vocab.size else None
+    symbols = states.store.symbols
+    named = symbols is not None and token in constraint.named_tokens
+    if symbols is not None and named and (token in symbols.own or not _spells(states, state, data)):
+        return _explain_symbol(states, state, token, after)
     if data is None:
         return _explain_special(states, state, token, after)
     read = 0
@@ -76,6 +82,31 @@ def explain(states: _States, state: int, token: int, text: str | None) -> Explan
     place = "" if read == 0 else f" after its first {read} byte{'s' if read > 1 else ''} {data[:read]!r}"
     reason = f"{shown!r} is not allowed{after}: {bad[:1]!r} cannot come{place}"
     return Explanation(False, token, reason, data[:read], bad, expected, where)
+
+
+def _spells(states: _States, state: int, data: bytes | None) -> bool:
+    """Whether a token's text may come as text, or the token itself may not."""
+    return data is None or states.advance_bytes(state, data) != 0
+
+
+def _explain_symbol(states: _States, state: int, token: int, after: str) -> Explanation:
+    """About a token that the source names."""
+    shown = _token(states.vocab, token)
+    allowed = states.advance(state, token) != 0
+    expected, where = _situation(states.constraint, state)
+    reason = (
+        f"{shown} is allowed{after} as itself" if allowed else f"{shown} is not allowed{after}: it cannot come here"
+    )
+    return Explanation(allowed, token, reason, b"", b"", expected, where)
+
+
+def _token(vocab: Vocabulary, token: int) -> str:
+    """A token by its name."""
+    name = next((name for name, other in vocab.special.items() if other == token), None)
+    text = vocab.tokens[token]
+    if name is None and text is not None:
+        name = text.decode("utf-8", "backslashreplace")
+    return f"the token {token}" if name is None else f"the token {name!r} ({token})"
 
 
 def _explain_special(states: _States, state: int, token: int, after: str) -> Explanation:
@@ -108,10 +139,28 @@ def _situation(constraint: Constraint, state: int) -> tuple[tuple[str, ...], tup
                 found = constraint.origins_of(link[0] >> 1) if link[0] >= 0 else []
                 frame = link[4]
             places += found
-    expected = _ranges(readable)
+    expected = (*_symbols(constraint, state, readable), *_ranges(readable))
     if constraint.is_accepting(state):
         expected = (*expected, "end of text")
     return expected, tuple(dict.fromkeys(places))
+
+
+def _symbols(
+    constraint: Constraint, state: int, readable: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> tuple[str, ...]:
+    """The tokens that may come as themselves; takes the byte with which they begin from those that are readable."""
+    store = constraint.store
+    if store.symbols is None or not readable[MARK]:
+        return ()
+    readable[MARK] = False
+    row = np.empty(store.words, np.uint32)
+    with store.lock:
+        mask(store.arena.a, store.arena.r, state, row)
+    allowed = np.unpackbits(row.view(np.uint8), bitorder="little").astype(np.bool_)
+    twins = {} if store.twins is None else store.twins.of
+    found = [token for token in sorted(store.symbols.tokens) if allowed[twins.get(token, token)]]
+    shown = [_token(constraint.vocab, token) for token in found[:SHOWN_BYTES]]
+    return (*shown, "...") if len(found) > SHOWN_BYTES else tuple(shown)
 
 
 def _ranges(readable: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[str, ...]:

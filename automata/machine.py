@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded
 from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, START, Automaton, Grammar, RuleId
-from ..grammar.packed import PackedDfa
+from ..grammar.packed import ACCEPT, LAST, NOTHING, PackedDfa
 from ..grammar.parsing import Parser
 from . import layout as lay
 from .arena import check, take
@@ -134,17 +134,17 @@ _compiled = threading.Event()
 
 
 def _compile_kernels(store: Store) -> None:
-    """Load a rule that does nothing, once in a process: a deadline counts after the kernels are compiled."""
+    """Load rules that do nothing, once in a process: a deadline counts after the kernels are compiled."""
     if _compiled.is_set():
         return
-    grammar = Grammar()
-    rule = grammar.rule(key=("nothing",))
     body = Automaton()
     end = body.state()
     body.literal(START, b"0", end)
     body.accept(end)
-    grammar.define(rule, body)
-    _load_rules(store, grammar, _Order(grammar), DEFAULT_MAX_DFA_STATES, None)
+    for nothing in (body, PackedDfa(np.array([NOTHING | LAST | ACCEPT], np.int64), 0).body()):
+        grammar = Grammar()
+        grammar.define(grammar.rule(key=("nothing", nothing is body)), nothing)
+        _load_rules(store, grammar, _Order(grammar), DEFAULT_MAX_DFA_STATES, None)
     _compiled.set()
 
 

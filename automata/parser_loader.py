@@ -51,6 +51,7 @@ class _Loading:
         self.scanner = parser.scanner
         self.first = parser.first
         self.indentation = parser.indentation
+        self.followed = parser.followed
         self.n_columns = self.lalr.action.shape[1]
         self.offset = -1
 
@@ -113,8 +114,12 @@ class _Loading:
         shifts = np.zeros((len(lalr.action), self.n_columns + 1), np.bool_)
         shifts[:, : self.n_columns] = lalr.action > 0
         head[lay.PT_SHIFTS] = self._bits(shifts)
-        head[lay.PT_FOLLOW] = self._bits(scanner.follow)
-        head[lay.PT_AT_END] = self._bits(np.zeros((1, 256), np.bool_))
+        follow = scanner.follow
+        if self.followed:  # by any byte, wherever the text may end
+            may_end = np.append(scanner.may_end, np.False_)[scanner.begin]  # -1 is the last: dead
+            follow = follow | np.any(may_end, axis=1, keepdims=True)
+        head[lay.PT_FOLLOW] = self._bits(follow)
+        head[lay.PT_AT_END] = self._bits(np.full((1, 256), self.followed))
         return head
 
     def _mark(self, states: Ints) -> None:
@@ -242,6 +247,8 @@ class _Loading:
         place[begins] = np.arange(len(begins))
         for source, low, high, _ in self.scanner.edges[place[self.scanner.edges[:, 0]] >= 0].tolist():
             rows[place[source], low : high + 1] = True
+        if self.followed:  # what follows the text, where it may end
+            rows[self.scanner.may_end[begins]] = True
         locals_[begins, lay.L_FIRST] = self._bits(rows) + 8 * np.arange(len(begins))
 
 

@@ -21,15 +21,18 @@ from . import layout as lay
 from .arena import check, reserve, used
 from .bounds import Bounds
 from .effects import SCOPE_PERMANENT
-from .heap import open_scope
-from .masks import EMPTY_LINK, advance_many, mask_many
+from .heap import open_scope, state_offset
+from .masks import EMPTY_LINK, advance, advance_many, mask_many
 from .memo import FIRST_SLOTS
 from .states import new_local_state
+from .step import make_state, put_raw, unite
+from .symbols import FIRST_DIGIT, MARK, Twins, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ..grammar.parsing import Parser
+    from .symbols import Symbols
     from .vocabulary import Vocabulary
 
 NEARLY_FULL: Final = 0.75
@@ -40,7 +43,7 @@ class Stores:
     """The stores of one vocabulary, by generation; those that no constraint uses any more are gone.
 
     Attributes:
-        newest: where new rules go.
+        newest: where new rules go, but for those with token terminals.
 
     """
 
@@ -50,23 +53,32 @@ class Stores:
         self._cap = cap
         self._lock = threading.Lock()
         self._alive: weakref.WeakValueDictionary[int, Store] = weakref.WeakValueDictionary()
+        self._of_symbols: weakref.WeakValueDictionary[Symbols, Store] = weakref.WeakValueDictionary()
         self._generation = -1
-        self.newest = self._begin(vocab)
+        self.newest = self._begin(vocab, None)
 
-    def _begin(self, vocab: Vocabulary) -> Store:
+    def _begin(self, vocab: Vocabulary, symbols: Symbols | None) -> Store:
         self._generation += 1
-        store = self._alive[self._generation] = Store(vocab, self, self._generation)
+        store = self._alive[self._generation] = Store(vocab, self, self._generation, symbols)
         return store
 
-    def for_rules(self, *, but_not: Store | None = None) -> Store:
-        """The store that takes new rules, ``but_not`` one that turned out to be full."""
+    def for_rules(self, symbols: Symbols | None = None, *, but_not: Store | None = None) -> Store:
+        """The store that takes new rules with these symbols, ``but_not`` one that turned out to be full."""
         with self._lock:
-            size, fullest = used(self.newest.arena.a)
-            if self.newest is but_not or size > self._cap or fullest > NEARLY_FULL:
-                vocab = self._vocab()
-                if vocab is not None:
-                    self.newest = self._begin(vocab)
-            return self.newest
+            newest = self.newest if symbols is None else self._of_symbols.get(symbols)
+            if newest is not None and newest is not but_not:
+                size, fullest = used(newest.arena.a)
+                if size <= self._cap and fullest <= NEARLY_FULL:
+                    return newest
+            vocab = self._vocab()
+            if vocab is None:  # nobody holds the vocabulary any more, so nobody can ask for much
+                return self.newest if newest is None else newest
+            newest = self._begin(vocab, symbols)
+            if symbols is None:
+                self.newest = newest
+            else:
+                self._of_symbols[symbols] = newest
+            return newest
 
     def of(self, generation: int) -> Store:
         """The store of a generation.
@@ -87,6 +99,9 @@ class Store:
     Attributes:
         arena: the two arrays.
         generation: the upper bits of its states, see ``layout``.
+        symbols: the tokens that are read as themselves; None: none are.
+        twins: the second tokens of those that are text as well; None: there are none, and rows of the store are those of the vocabulary.
+        words: the width of the store's own rows.
         rules: what is loaded: a rule's key or content -> the local state that it starts in.
         bodies: (first local state of a rule's body, the rule's start), in rising order: which rule a local state is of.
         parsers: the parsers among them, by their offset in ``PT``.
@@ -100,9 +115,16 @@ class Store:
 
     """
 
-    def __init__(self, vocab: Vocabulary, stores: Stores, generation: int) -> None:
+    def __init__(self, vocab: Vocabulary, stores: Stores, generation: int, symbols: Symbols | None = None) -> None:
         """Reserve the arena and copy the vocabulary's trie and texts into it."""
         self.generation = generation
+        self.symbols = symbols
+        self.twins: Twins | None = None
+        self._size = vocab.size
+        self._row_words = vocab.words
+        if symbols is not None:
+            self.twins = Twins(vocab, symbols.both) if symbols.both else None
+            vocab = spelled(vocab, symbols)
         self._stores = stores
         self.arena = reserve()
         self.rules: dict[Hashable, int] = {}
@@ -157,7 +179,8 @@ class Store:
         self.spelled[texts] = True
         self.single = np.ones(256, np.bool_)
         self.single[list(vocab.missing_bytes)] = False
-        self.byte_complete = not any(self.spelled[b] for b in vocab.missing_bytes)
+        marks = range(FIRST_DIGIT, MARK + 1) if symbols is not None else ()  # spelled in whole symbols alone
+        self.byte_complete = not any(self.spelled[b] for b in vocab.missing_bytes.difference(marks))
         a[lay.H_EOS] = len(vocab.eos_ids)
         a[lay.H_PAD] = len(vocab.pad_ids)
         ends = np.array(tuple(vocab.eos_ids) + tuple(vocab.pad_ids), np.int64)
@@ -211,14 +234,26 @@ class Store:
 
         """
         states = np.asarray(states, np.int64)
+        shape = len(states), self._row_words
         if out is None:
-            out = np.empty((len(states), self.words), np.uint32)
-        elif out.shape != (len(states), self.words) or out.dtype != np.uint32 or not out.flags.c_contiguous:
-            raise InvalidSource(f"out must be a contiguous uint32 array of shape {(len(states), self.words)}")
+            out = np.empty(shape, np.uint32)
+        elif out.shape != shape or out.dtype != np.uint32 or not out.flags.c_contiguous:
+            raise InvalidSource(f"out must be a contiguous uint32 array of shape {shape}")
         if self._mixed(states):
             for store, at in self._parts(states):
                 out[at] = store.masks(states[at])
             return out
+        if self.twins is None:
+            self._fill(states, out)
+            return out
+        rows = np.empty((len(states), self.words), np.uint32)
+        self._fill(states, rows)
+        for row, folded in zip(rows, out, strict=True):
+            self.twins.fold(row, folded)
+        return out
+
+    def _fill(self, states: npt.NDArray[np.int64], out: npt.NDArray[np.uint32]) -> None:
+        """Fill the store's own rows."""
         a, r = self.arena
         with self.lock:
             code = int(mask_many(a, r, states, out))
@@ -227,7 +262,34 @@ class Store:
             if not self.byte_complete:
                 for state, row in zip(states.tolist(), out, strict=True):
                     self.bounds.limit(state, row, lay.UNBOUNDED)
-        return out
+
+    def advance(self, state: int, token: int) -> int:
+        """The state after a token that may be read in two ways, as itself and as text; 0 dead, or a kernel's negative result.
+
+        Call under the lock.
+        """
+        a = self.arena.a
+        if not 0 <= token < self._size:  # beyond are the twins
+            return 0
+        first = int(advance(a, state, token))
+        twin = None if self.twins is None else self.twins.of.get(token)
+        if twin is None or first < 0:
+            return first
+        second = int(advance(a, state, twin))
+        if first == 0 or second <= 0:
+            return first if second == 0 else second
+        n = 0
+        for read in (first, second):
+            p = lay.HP + int(state_offset(a, read))
+            words = (int(a[p]) & 0xFFFFFFFF) - lay.STATE_ENTRIES
+            entries = a[p + lay.STATE_ENTRIES : p + lay.STATE_ENTRIES + words].reshape(-1, lay.ENTRY)
+            for q, need, room, register, frame in entries.tolist():
+                n = int(put_raw(a, n, q, need, room, register, 0, frame, 0, 0, 0, 0))
+                if n < 0:
+                    return n
+        scope = int(a[p + 3])
+        n = int(unite(a, scope, n))
+        return n if n < 0 else int(make_state(a, scope, n))
 
     def advance_batch(
         self, states: npt.ArrayLike, tokens: npt.ArrayLike, out: npt.NDArray[np.int64] | None = None
@@ -254,6 +316,11 @@ class Store:
             code = int(advance_many(a, states, tokens, out))
             if code < 0:
                 self.failed(code)
+            if self.twins is not None:
+                for i in np.flatnonzero((tokens >= self._size) | np.isin(tokens, self.twins.ids)).tolist():
+                    out[i] = self.advance(int(states[i]), int(tokens[i]))
+                    if out[i] < 0:
+                        self.failed(int(out[i]))
             if not self.byte_complete:
                 for i, state in enumerate(out.tolist()):
                     if state and not self.bounds.within(state, lay.UNBOUNDED - 1):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..grammar.errors import InvalidSource, TokenizerError
-from .trie import TokenTrie, cached_trie
+from .trie import TokenTrie, build_trie, cached_trie
 
 if TYPE_CHECKING:
     from .store import Store, Stores
@@ -42,6 +42,7 @@ class Vocabulary:
         eos_ids: the ids that end a text, in the order given, at least one.
         pad_ids: the ids that may follow the end, in the order given; an id that also ends a text is listed
             in ``eos_ids`` only.
+        special: the names of tokens that are never text, each with its id: what token terminals call them.
         missing_bytes: the byte values that no token spells alone.
         digest: hex SHA-256 of tokens, end and padding ids: equal digests have equal masks.
         tokenizer: the tokenizer that the tokens came from, or ``None``.
@@ -60,6 +61,7 @@ class Vocabulary:
         "missing_bytes",
         "pad_ids",
         "size",
+        "special",
         "store_cap",
         "tokenizer",
         "tokens",
@@ -71,6 +73,7 @@ class Vocabulary:
     words: int
     eos_ids: tuple[int, ...]
     pad_ids: tuple[int, ...]
+    special: dict[str, int]
     missing_bytes: frozenset[int]
     digest: str
     tokenizer: object | None
@@ -81,6 +84,7 @@ class Vocabulary:
         eos_ids: Iterable[int],
         pad_ids: Iterable[int] = (),
         *,
+        special: Mapping[str, int] | None = None,
         store_cap: int = DEFAULT_STORE_CAP,
     ) -> None:
         """Build a vocabulary from the bytes of every id.
@@ -90,12 +94,14 @@ class Vocabulary:
                 that is never text.
             eos_ids: the ids that end a text; at least one.
             pad_ids: the ids that may follow the end.
+            special: the names of tokens that are never text, whatever bytes were given for them, each with its id, such as
+                ``{"<think>": 151667}``.
             store_cap: bytes of shared rules, effects and rows after which new constraints begin a new store; the old one
                 is freed with its last constraint.
 
         Raises:
-            InvalidSource: a token is not bytes, an id is not an integer or out of range, there is no id that ends a
-                text, or no token has any text.
+            InvalidSource: a token is not bytes, an id is not an integer or out of range, a name is not a string, there is no id
+                that ends a text, or no token has any text.
 
         """
         texts = [_text(i, token) for i, token in enumerate(tokens)]
@@ -109,7 +115,8 @@ class Vocabulary:
                 hint="pass the ids with which the model ends its answer, as in its generation configuration",
             )
         self.pad_ids = tuple(i for i in _ids("pad_ids", pad_ids, self.size) if i not in self.eos_ids)
-        for i in self.eos_ids + self.pad_ids:
+        self.special = _named(special or {}, self.size)
+        for i in (*self.eos_ids, *self.pad_ids, *self.special.values()):
             texts[i] = None
         self.tokens = tuple(texts)
         if not any(self.tokens):
@@ -163,7 +170,8 @@ class Vocabulary:
         texts, ends, pads = source.fit(
             width, None if eos_ids is None else tuple(eos_ids), None if pad_ids is None else tuple(pad_ids)
         )
-        vocabulary = cls(texts, eos_ids=ends, pad_ids=pads)
+        special = {name: i for name, i in source.special.items() if i < len(texts)}
+        vocabulary = cls(texts, eos_ids=ends, pad_ids=pads, special=special)
         vocabulary.tokenizer = source.tokenizer
         vocabulary._source = source
         return vocabulary
@@ -175,6 +183,11 @@ class Vocabulary:
             if self._trie is None:
                 self._trie = cached_trie(self.tokens, self.digest)
             return self._trie
+
+    def build_trie(self) -> None:
+        """Build the trie without a file on disk."""
+        with self._lock:
+            self._trie = build_trie(self.tokens)
 
     @property
     def store(self) -> Store:
@@ -257,6 +270,12 @@ def _ids(name: str, ids: Iterable[int], size: int) -> tuple[int, ...]:
             )
         found[int(i)] = None
     return tuple(found)
+
+
+def _named(special: Mapping[str, int], size: int) -> dict[str, int]:
+    if not isinstance(special, Mapping) or not all(isinstance(name, str) and name for name in special):
+        raise InvalidSource("special maps names to ids", where="special", hint='write special={"<think>": 7}')
+    return dict(zip(special, (_ids("special", [i], size)[0] for i in special.values()), strict=True))
 
 
 def _digest(tokens: Sequence[bytes | None], eos_ids: Sequence[int], pad_ids: Sequence[int]) -> str:

@@ -16,7 +16,8 @@ from .jsonschema import JsonSchema
 from .leftcorner import real_time
 from .report import Report, ReportEntry
 from .source import Lowered, Source
-from .tails import check_tails
+from .tails import mark_followed
+from .tokens import Token
 
 Part = Source | dict[str, Any] | list[Any] | tuple[Any, ...] | bool | type
 """A source, or what says by itself which one it is."""
@@ -72,6 +73,8 @@ class Parts:
         rule = self.grammar.include(lowered.grammar)
         for taken in self.grammar.rules[before:]:
             taken.origin = None if taken.origin is None else joined(place, taken.origin)
+        for name, origin in lowered.grammar.never_text.items():
+            self.grammar.never_text[name] = place if origin is None else joined(place, origin)
         self._lowered.append((place, lowered))
         return rule
 
@@ -100,7 +103,7 @@ class Parts:
             ],
         )
         deadlines = [part.deadline for _, part in lowered if part.deadline is not None]
-        return Lowered(real_time(check_tails(self.grammar)), report, sum(deadlines) if deadlines else None)
+        return Lowered(real_time(mark_followed(self.grammar)), report, sum(deadlines) if deadlines else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,8 @@ class Repeat(Source):
         most: how many there are at most; None: any number.
         separator: the text between two of them; empty: nothing.
 
+    Single tokens (``Token``) are counted, others without a separator are written one after the other.
+
     """
 
     part: Source
@@ -253,7 +258,7 @@ class Repeat(Source):
         object.__setattr__(self, "most", most)
         object.__setattr__(self, "separator", separator)
         copies = least if most is None else most
-        if not as_bytes(separator, "separator") and copies > MOST_COPIES:
+        if not as_bytes(separator, "separator") and copies > MOST_COPIES and not isinstance(self.part, Token):
             raise LimitExceeded(
                 f"{copies} texts without a separator are more than can be counted",
                 limit="copies of a part",
@@ -267,7 +272,12 @@ class Repeat(Source):
         start = parts.grammar.start = parts.grammar.rule(origin="repeat")
         inner = parts.add(self.part, "part")
         separator = as_bytes(self.separator, "separator")
-        body = self._separated(parts.grammar, inner, separator) if separator else self._copied(inner)
+        if separator:
+            body = self._separated(parts.grammar, inner, separator)
+        elif isinstance(self.part, Token) and (self.least > 1 or (self.most or 0) > 1):
+            body = self._counted(parts.grammar, inner)
+        else:
+            body = self._copied(inner)
         parts.grammar.define(start, body)
         return parts.whole("repeat")
 
@@ -290,6 +300,22 @@ class Repeat(Source):
         room = UNBOUNDED if self.most is None else self.most - 1
         body.call(START, rule, last, (max(0, self.least - 1), room))
         body.accept(last)
+        return body
+
+    def _counted(self, grammar: Grammar, token: RuleId) -> Automaton:
+        items = Automaton()
+        more = items.state()
+        items.call(START, token, more, op=OP_COUNT)
+        items.call(more, token, more, op=OP_COUNT)
+        items.accept_if_no_need(more)
+        rule = grammar.rule(origin="repeat")
+        grammar.define(rule, items)
+        body = Automaton()
+        last = body.state()
+        body.call(START, rule, last, (self.least, UNBOUNDED if self.most is None else self.most))
+        body.accept(last)
+        if self.least == 0:
+            body.accept(START)
         return body
 
     def _copied(self, inner: RuleId) -> Automaton:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InvalidSource
 from .ir import (
@@ -33,6 +33,9 @@ from .ir import (
 )
 from .packed import PackedDfa
 from .parsing import Parser
+
+if TYPE_CHECKING:
+    from .terminals import TokenTerminal
 
 Counter = tuple[int, int]
 """A (need, room) pair."""
@@ -85,7 +88,7 @@ class Body:
         finals: states in which the rule may end.
         finals_if_no_need: states in which it may end if the counter's need is 0.
         guards: (least, most) of guarded states.
-        outline_of: the packed automaton or the parser that the edges are an outline of, if any.
+        outline_of: the packed automaton, the parser or the token terminal that the edges are an outline of, if any.
 
     """
 
@@ -94,7 +97,7 @@ class Body:
     finals: set[int] = field(default_factory=set)
     finals_if_no_need: set[int] = field(default_factory=set)
     guards: dict[int, tuple[int, int]] = field(default_factory=dict)
-    outline_of: PackedDfa | Parser | None = None
+    outline_of: PackedDfa | Parser | TokenTerminal | None = None
 
     @property
     def plain(self) -> bool:

@@ -19,7 +19,8 @@ col   name     meaning
 1     kind     one of the ``KIND_*`` constants
 2     a        RANGE: lowest byte.  LITERAL, NOT_LITERAL: offset in the blob.  CALL: rule id
 3     b        RANGE: highest byte.  LITERAL, NOT_LITERAL: length.  CALL: 0
-4     op       one of the ``OP_*`` constants, executed with the edge's first byte
+4     op       one of the ``OP_*`` constants, executed with the edge's first byte; of a CALL only
+               that of a token terminal has one
 5     arg      OP_SET: index of the (need, room) pair; else 0.  CALL: index of the pair that
                the callee starts with, or -1
 6     target   state of this automaton
@@ -73,6 +74,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from .packed import PackedDfa
     from .parsing import Parser
+    from .terminals import Name, TokenTerminal
 
 RuleId = NewType("RuleId", int)
 """A rule of one ``Grammar``."""
@@ -138,8 +140,8 @@ class ByteAutomaton:
 class Automaton:
     """One rule's body while it is being built.  State 0 is the start; it exists from the beginning.
 
-    With ``outline_of`` the texts are those of a packed automaton or a parser, and the edges are an outline of it: one byte that stands for every
-    text but the empty one, which is all that passes over rules need to know.
+    With ``outline_of`` the texts are those of a packed automaton, a parser or a token terminal, and the edges are an outline of it: one byte that stands
+    for every text but the empty one, which is all that passes over rules need to know.
     ``outermost`` says that nothing is read after the rule: no other rule calls it, or only where the outermost one ends at once.  So where it
     may end and go on, as free text may everywhere, no token can run over its end, and none needs to be looked at twice.
     """
@@ -165,7 +167,7 @@ class Automaton:
         self.accepting: list[int] = []
         self.accepting_if_no_need: list[int] = []
         self.guards: list[tuple[int, int, int]] = []
-        self.outline_of: PackedDfa | Parser | None = None
+        self.outline_of: PackedDfa | Parser | TokenTerminal | None = None
         self.outermost = False
 
     def state(self) -> StateIndex:
@@ -195,11 +197,16 @@ class Automaton:
         self.blob += text
 
     def call(
-        self, source: StateIndex, rule: RuleId, target: StateIndex, counter: tuple[int, int] | None = None
+        self,
+        source: StateIndex,
+        rule: RuleId,
+        target: StateIndex,
+        counter: tuple[int, int] | None = None,
+        op: int = OP_NONE,
     ) -> None:
-        """Read a text of ``rule``; ``counter`` is the (need, room) pair that the callee starts with."""
+        """Read a text of ``rule``; ``counter`` is the (need, room) pair that the callee starts with, ``op`` for token terminals only."""
         arg = -1 if counter is None else self.pair(*counter)
-        self.edges.extend((source, KIND_CALL, rule, 0, 0, arg, target))
+        self.edges.extend((source, KIND_CALL, rule, 0, op, arg, target))
 
     def extra(self, source: StateIndex, body: RuleId, but_not: Iterable[bytes], target: StateIndex) -> None:
         """Read a text of the string-body rule that is none of ``but_not``; see the module's text.
@@ -274,10 +281,18 @@ class Rule:
 
 @dataclass(slots=True)
 class Grammar:
-    """A set of rules and the one that texts are made of."""
+    """A set of rules and the one that texts are made of.
+
+    Attributes:
+        rules: the rules by number.
+        start: the one that texts are made of.
+        never_text: tokens that no rule reads as text, by id or by name, each with the place that says so: see ``terminals``.
+
+    """
 
     rules: list[Rule] = field(default_factory=list)
     start: RuleId = RuleId(0)
+    never_text: dict[Name, str | None] = field(default_factory=dict)
 
     def rule(self, *, key: Hashable | None = None, origin: str | None = None) -> RuleId:
         """Add a rule whose body is given later by ``define``."""
@@ -293,4 +308,5 @@ class Grammar:
         base = len(self.rules)
         for rule in other.rules:
             self.rules.append(Rule(None if rule.body is None else rule.body.moved(base), rule.key, rule.origin))
+        self.never_text.update(other.never_text)
         return RuleId(base + other.start)

@@ -108,6 +108,7 @@ class _Rules:
     def __init__(self, grammar: Grammar) -> None:
         self.source: list[Rule] = list(grammar.rules)
         self.start = int(grammar.start)
+        self.never_text = grammar.never_text
         self.bodies: dict[int, Body] = {}
         self.lost_empty: set[int] = set()
         self.touched: set[int] = set()
@@ -266,7 +267,7 @@ class _Rules:
 
     def grammar(self) -> Grammar:
         """The rules that the start rule needs, as a grammar."""
-        result = Grammar()
+        result = Grammar(never_text=self.never_text)
         ids: dict[int, int] = {}
         order = [self.start]
         for rule in order:

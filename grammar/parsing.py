@@ -158,6 +158,7 @@ class Parser:
         scanner: the scanner of all its lexers.
         first: the local state to begin in.
         indentation: the indenter between them, if there is one.
+        followed: whether something can be read behind a text; where one ends is decided as if the whole text ended there.
 
     """
 
@@ -165,6 +166,7 @@ class Parser:
     scanner: Scanner
     first: int
     indentation: Indentation | None = None
+    followed: bool = False
 
     @classmethod
     def of(cls, lalr: Lalr, scanner: Scanner, indentation: Indentation | None = None) -> Parser:
@@ -179,7 +181,7 @@ class Parser:
             if self.indentation is None
             else [*map(sorted, self.indentation[3:5]), *self.indentation[:3], self.indentation.tab]
         )
-        found = hashlib.blake2b(repr((self.first, layout)).encode(), digest_size=16)
+        found = hashlib.blake2b(repr((self.first, layout, self.followed)).encode(), digest_size=16)
         for table in (self.lalr, self.scanner):
             for name in table.__slots__:
                 value = getattr(table, name)
@@ -215,7 +217,7 @@ class Parser:
             may_end=np.append(old.may_end, np.False_),
             reach=np.concatenate([old.reach, old.reach[self.first : self.first + 1]]),
         )
-        return Parser(self.lalr, scanner, old.n_locals, self.indentation)
+        return replace(self, scanner=scanner, first=old.n_locals)
 
     def body(self) -> Automaton:
         """A rule body of this language; its edges are an outline, one byte that stands for every text but the empty one."""

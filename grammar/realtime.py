@@ -13,7 +13,8 @@ import numpy.typing as npt
 from numba import njit
 
 from .errors import InvalidSource
-from .ir import EDGE_WIDTH, KIND_CALL, KIND_EPSILON, KIND_EXTRA, Automaton, Grammar
+from .ir import EDGE_WIDTH, KIND_CALL, KIND_EPSILON, KIND_EXTRA, KIND_LITERAL, Automaton, Grammar
+from .terminals import TokenTerminal
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,6 +37,10 @@ def is_real_time(grammar: Grammar) -> bool:
             raise InvalidSource("a rule of the grammar was never defined", where=rule.origin)
         bodies.append(rule.body)
     edges = np.frombuffer(b"".join([body.edges for body in bodies]), np.int64).reshape(-1, EDGE_WIDTH)
+    tokens = [number for number, body in enumerate(bodies) if isinstance(body.outline_of, TokenTerminal)]
+    if tokens:  # calls of token terminals will be edges over bytes
+        edges = edges.copy()
+        edges[(edges[:, 1] == KIND_CALL) & np.isin(edges[:, 2], tokens), 1] = KIND_LITERAL
     lengths = np.array([len(body.edges) // EDGE_WIDTH for body in bodies], np.int64)
     base = np.zeros(len(bodies) + 1, np.int64)
     np.cumsum([body.n for body in bodies], out=base[1:])

@@ -3,6 +3,8 @@
 A model may so think first and call tools after, any number of times, and every call is well formed.  Free text is what contains no trigger, see
 ``freetext``; once a trigger is complete the rest of a tag's beginning must follow, then a text of its content, then its end.  All of it is
 one rule over bytes, so triggers are seen however tokens cut them.
+
+Triggers, beginnings and ends may be tokens of the vocabulary as well, such as special ones.  These are never text, so free text ends with them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from .errors import InvalidSource
 from .freetext import check_stops, free_text
 from .ir import OP_COUNT, OP_NONE, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
 from .source import Lowered, Source
+from .tokens import Token
+
+Marker = str | Token
+"""A text, or tokens of the vocabulary of which any does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +30,12 @@ class AnyText(Source):
     """All texts (UTF-8) that contain none of some strings.
 
     Attributes:
-        excludes: the strings, none of which is part of another.
+        excludes: the strings, none of which is part of another; and tokens (``Token``) that are not to be read as text, here and in the whole
+            constraint.
 
     """
 
-    excludes: tuple[str, ...] = field(default=(), kw_only=True)
+    excludes: tuple[Marker, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the strings.
@@ -37,15 +44,16 @@ class AnyText(Source):
             InvalidSource: one is empty, or part of another.
 
         """
-        object.__setattr__(self, "excludes", _strings(self.excludes, "excludes"))
-        check_stops(self.excludes, "excludes")
+        object.__setattr__(self, "excludes", _markers(self.excludes, "excludes"))
+        check_stops(_texts(self.excludes), "excludes")
 
     def lower(self) -> Lowered:
         """One deterministic automaton; see ``Source.lower``."""
         grammar = Grammar()
         grammar.start = grammar.rule(origin="text")
         body = Automaton()
-        text = free_text([stop.encode() for stop in self.excludes])
+        _keep_out(grammar, self.excludes, "excludes")
+        text = free_text([stop.encode() for stop in _texts(self.excludes)])
         states = [START, *(body.state() for _ in range(text.n - 1))]
         for source, low, high, target in text.edges:
             if target >= 0:
@@ -62,31 +70,33 @@ class Tag:
     """A region of a structural tag.
 
     Attributes:
-        begin: the text that opens it; begins with a trigger.
+        begin: the text that opens it, which begins with a trigger, or the token.
         content: what it holds, a source or what ``compile`` takes for one.
-        end: the text that closes it, or several of which any does; empty where the content itself says where it ends.
+        end: the text or token that closes it, or several of which any does; empty where the content itself says where it ends.
 
     """
 
-    begin: str
+    begin: Marker
     content: Source
-    end: tuple[str, ...]
+    end: tuple[Marker, ...]
 
-    def __init__(self, begin: str, content: Part, end: str | Iterable[str]) -> None:
+    def __init__(self, begin: Marker, content: Part, end: Marker | Iterable[Marker]) -> None:
         """Take the three parts.
 
         Raises:
-            InvalidSource: the beginning is empty, a text is no string, there is no end, or the content says not what it is.
+            InvalidSource: the beginning is empty, a text is no string, a token is not named, there is no end, or the content says not what
+                it is.
 
         """
-        if not isinstance(begin, str) or not begin:
-            raise InvalidSource(f"a tag must begin with some text, not {begin!r}", where="begin")
-        as_bytes(begin, "begin")
-        ends = (end,) if isinstance(end, str) else _strings(end, "end")
+        if not isinstance(begin, (str, Token)) or not begin:
+            raise InvalidSource(f"a tag must begin with some text or with a token, not {begin!r}", where="begin")
+        _markers((begin,), "begin")
+        ends = (end,) if isinstance(end, (str, Token)) else _markers(end, "end")
         if not ends:
             raise InvalidSource("a tag must have an end", where="end", hint='"" where the content says where it ends')
-        for text in ends:
-            as_bytes(text, "end")
+        _markers(ends, "end")
+        for text in (*_texts((begin,)), *_texts(ends)):
+            as_bytes(text, "begin" if text is begin else "end")
         object.__setattr__(self, "begin", begin)
         object.__setattr__(self, "content", as_source(content))
         object.__setattr__(self, "end", ends)
@@ -100,33 +110,33 @@ class StructuralTag(Source):
 
     Attributes:
         tags: the regions.
-        triggers: the texts that end free text; each tag begins with exactly one of them.
+        triggers: the texts and tokens that end free text; each tag begins with exactly one of them.
         at_least: how many regions there are at least.
         at_most: how many there are at most; None: any number.  After the last one no trigger may come.
         stop_after_first: whether the text ends with the first region.
         leading_text: whether free text may come before the first region.
-        excludes: strings that free text does not contain either.
+        excludes: strings that free text does not contain either, and tokens that are not to be read as text.
 
     """
 
     tags: tuple[Tag, ...]
-    triggers: tuple[str, ...]
+    triggers: tuple[Marker, ...]
     at_least: int
     at_most: int | None
     stop_after_first: bool
     leading_text: bool
-    excludes: tuple[str, ...]
+    excludes: tuple[Marker, ...]
 
     def __init__(
         self,
         tags: Iterable[Tag],
         *,
-        triggers: Iterable[str] | None = None,
+        triggers: Iterable[Marker] | None = None,
         at_least: int = 0,
         at_most: int | None = None,
         stop_after_first: bool = False,
         leading_text: bool = True,
-        excludes: Iterable[str] = (),
+        excludes: Iterable[Marker] = (),
     ) -> None:
         """Take the tags; without ``triggers`` each tag's whole beginning is its trigger.
 
@@ -143,7 +153,7 @@ class StructuralTag(Source):
                 )
         if not tags:
             raise InvalidSource("there are no tags", where="tags", hint="AnyText() is free text alone")
-        found = dict.fromkeys(tag.begin for tag in tags) if triggers is None else _strings(triggers, "triggers")
+        found = dict.fromkeys(tag.begin for tag in tags) if triggers is None else _markers(triggers, "triggers")
         values: dict[str, Any] = {
             "tags": tags,
             "triggers": tuple(dict.fromkeys(found)),
@@ -151,16 +161,17 @@ class StructuralTag(Source):
             "at_most": at_most,
             "stop_after_first": stop_after_first,
             "leading_text": leading_text,
-            "excludes": tuple(dict.fromkeys(_strings(excludes, "excludes"))),
+            "excludes": tuple(dict.fromkeys(_markers(excludes, "excludes"))),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check()
 
     def _check(self) -> None:
-        check_stops(self.triggers, "triggers")
-        check_stops((*self.triggers, *self.excludes), "triggers and excludes")
-        if both := set(self.triggers) & set(self.excludes):
+        triggers, excludes = _texts(self.triggers), _texts(self.excludes)
+        check_stops(triggers, "triggers")
+        check_stops((*triggers, *excludes), "triggers and excludes")
+        if both := set(triggers) & set(excludes):
             raise InvalidSource(f"{min(both)!r} is a trigger, and excluded", where="excludes")
         check_bounds(self.at_least, self.at_most)
         if self.stop_after_first and (self.at_least > 1 or self.at_most not in {None, 1}):
@@ -170,12 +181,25 @@ class StructuralTag(Source):
                 hint="leave at_least at 0 or 1, and at_most out",
             )
         for index, tag in enumerate(self.tags):
-            if not any(tag.begin.startswith(trigger) for trigger in self.triggers):
+            if not self._opening(tag):
                 raise InvalidSource(
                     f"the tag begins with no trigger: {tag.begin!r}",
                     where=f"tags/{index}",
                     hint="add a trigger that it begins with",
                 )
+
+    def _opening(self, tag: Tag) -> list[int]:
+        """The triggers with which a tag begins: one that is text, or those for each of its tokens; none if one of them is no trigger."""
+        if isinstance(tag.begin, str):
+            return [
+                k
+                for k, trigger in enumerate(self.triggers)
+                if isinstance(trigger, str) and tag.begin.startswith(trigger)
+            ]
+        of = {
+            name: k for k, trigger in enumerate(self.triggers) if isinstance(trigger, Token) for name in trigger.names
+        }
+        return [of[name] for name in tag.begin.names] if of.keys() >= set(tag.begin.names) else []
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | str) -> Source:
@@ -200,12 +224,14 @@ class StructuralTag(Source):
         grammar = parts.grammar
         start = grammar.start = grammar.rule(origin="structural tag")
         contents = [parts.add(tag.content, f"tags/{index}/content") for index, tag in enumerate(self.tags)]
+        _keep_out(grammar, self.triggers, "triggers")
+        _keep_out(grammar, self.excludes, "excludes")
         if self.stop_after_first or (self.at_least == 0 and self.at_most is None):
-            body = self._text(contents, counted=False)
+            body = self._text(grammar, contents, counted=False)
             grammar.define(start, body)
             return parts.whole("structural tag")
         rule = grammar.rule(origin="structural tag")
-        grammar.define(rule, self._text(contents, counted=True))
+        grammar.define(rule, self._text(grammar, contents, counted=True))
         outer = Automaton()
         end = outer.state()
         outer.call(START, rule, end, (self.at_least, UNBOUNDED if self.at_most is None else self.at_most))
@@ -216,7 +242,7 @@ class StructuralTag(Source):
         grammar.define(start, outer)
         return parts.whole("structural tag")
 
-    def _text(self, contents: list[RuleId], *, counted: bool) -> Automaton:
+    def _text(self, grammar: Grammar, contents: list[RuleId], *, counted: bool) -> Automaton:
         """Free text and regions; with ``counted`` the activation's counter says how many regions must and may still come.
 
         The start is a state of its own, which reads what free text does at its beginning: a counted text is never empty here.
@@ -224,15 +250,15 @@ class StructuralTag(Source):
         body = Automaton()
         body.outermost = True
         op = OP_COUNT if counted else OP_NONE
-        text = free_text([stop.encode() for stop in (*self.triggers, *self.excludes)])
+        text = free_text([stop.encode() for stop in (*_texts(self.triggers), *_texts(self.excludes))])
         free = [body.state() for _ in range(text.n)]
-        opened = {k: body.state() for k in range(len(self.triggers))}
+        opened = [body.state() for k, trigger in enumerate(self.triggers) if isinstance(trigger, str)]
         for source, low, high, target in text.edges:
             sources = [free[source], START] if source == 0 and self.leading_text else [free[source]]
             for here in sources:
                 if target >= 0:
                     body.byte_range(here, low, high, free[target])
-                elif -1 - target in opened:
+                elif -1 - target < len(opened):
                     body.byte_range(here, low, high, opened[-1 - target], op)
         for state in sorted(text.boundary):
             if counted:
@@ -245,17 +271,48 @@ class StructuralTag(Source):
         if self.stop_after_first:
             back = body.state()
             body.accept(back)
-        for tag, content in zip(self.tags, contents, strict=True):
-            k, trigger = next((k, t) for k, t in enumerate(self.triggers) if tag.begin.startswith(t))
-            inner = body.state()
-            _literal(body, opened[k], tag.begin.removeprefix(trigger), inner)
+        between = [START, *(free[state] for state in sorted(text.boundary))]
+        for index, content in enumerate(contents):
+            self._region(grammar, body, index, content, opened, between, back, op)
+        return body
+
+    def _region(
+        self,
+        grammar: Grammar,
+        body: Automaton,
+        index: int,
+        content: RuleId,
+        opened: list[StateIndex],
+        between: list[StateIndex],
+        back: StateIndex,
+        op: int,
+    ) -> None:
+        """One tag: from the states after a trigger, or between two characters of free text, back to free text."""
+        tag = self.tags[index]
+        inner, closing = body.state(), body.state()
+        if isinstance(tag.begin, str):
+            triggers = _texts(self.triggers)
+            k = next(k for k, trigger in enumerate(triggers) if tag.begin.startswith(trigger))
+            _literal(body, opened[k], tag.begin.removeprefix(triggers[k]), inner)
             if not self.leading_text:
                 body.literal(START, tag.begin.encode(), inner, op)
-            closing = body.state()
-            body.call(inner, content, closing)
-            for end in tag.end:
+        else:
+            token = tag.begin.rule(grammar, f"tags/{index}/begin")
+            for here in between:
+                body.call(here, token, inner, op=op)
+        body.call(inner, content, closing)
+        for end in tag.end:
+            if isinstance(end, str):
                 _literal(body, closing, end, back)
-        return body
+            else:
+                body.call(closing, end.rule(grammar, f"tags/{index}/end"), back)
+
+
+def _keep_out(grammar: Grammar, markers: Iterable[Marker], where: str) -> None:
+    """Let tokens be text nowhere."""
+    for marker in markers:
+        if isinstance(marker, Token):
+            grammar.never_text.update(dict.fromkeys(marker.names, where))
 
 
 def _literal(body: Automaton, source: StateIndex, text: str, target: StateIndex) -> None:
@@ -265,11 +322,21 @@ def _literal(body: Automaton, source: StateIndex, text: str, target: StateIndex)
         body.epsilon(source, target)
 
 
-def _strings(values: Iterable[str], where: str) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InvalidSource(f"{where} are a list of strings, not {values!r}", where=where)
+def _texts(markers: Iterable[Marker]) -> tuple[str, ...]:
+    return tuple(marker for marker in markers if isinstance(marker, str))
+
+
+def _markers(values: Iterable[Marker], where: str) -> tuple[Marker, ...]:
+    if isinstance(values, (str, Token)) or not isinstance(values, Iterable):
+        raise InvalidSource(f"{where} are a list of strings or tokens, not {values!r}", where=where)
     values = tuple(values)
     for index, value in enumerate(values):
-        if not isinstance(value, str):
-            raise InvalidSource(f"{where} must be strings, not {type(value).__name__}", where=f"{where}/{index}")
+        if not isinstance(value, (str, Token)):
+            raise InvalidSource(
+                f"{where} must be strings or tokens, not {type(value).__name__}", where=f"{where}/{index}"
+            )
+        if isinstance(value, Token) and value.negated:
+            raise InvalidSource(
+                "any token but some cannot be a mark here", where=where, hint="name the tokens that are meant"
+            )
     return values

@@ -8,7 +8,7 @@ refused: a server that ignored it would promise what it does not keep.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from .cfg import Ebnf
@@ -17,14 +17,14 @@ from .errors import InvalidSource, Unsupported
 from .jsonschema import JsonSchema
 from .regex import Regex
 from .source import Source
-from .structural import AnyText, StructuralTag, Tag
+from .structural import AnyText, Marker, StructuralTag, Tag
+from .terminals import Name
+from .tokens import Token, check_name
 
-Ends = tuple[str, ...]
-"""The texts that end the enclosing tag where a format is the last thing in it: free text stops at them."""
+Ends = tuple[Marker, ...]
+"""The texts and tokens that end the enclosing tag where a format is the last thing in it: what may go on for ever stops at them."""
 
 Made = TypeVar("Made", Source, Tag)
-
-TOKEN_LEVEL = frozenset({"token", "exclude_token", "any_tokens", "token_triggered_tags", "token_dispatch"})
 
 
 def read_structural_tag(data: Mapping[str, Any] | str) -> Source:
@@ -98,6 +98,15 @@ class _Fields:
             raise InvalidSource(f"{name!r} must be a list, not {type(value).__name__}", where=f"{self.where}/{name}")
         return value
 
+    def tokens(self, name: str) -> tuple[Name, ...]:
+        """A field that is a list of tokens, and empty if it is not there."""
+        if name not in self.data:
+            return ()
+        values = self.items(name)
+        for index, value in enumerate(values):
+            check_name(value, f"{self.where}/{name}/{index}")
+        return tuple(dict.fromkeys(values))
+
     def texts(self, name: str) -> list[str]:
         """A field that is a list of strings, and empty if it is not there."""
         if name not in self.data:
@@ -113,8 +122,6 @@ class _Fields:
 def _read(data: object, where: str, ends: Ends) -> Source:
     data = _mapping(data, where)
     kind = data.get("type")
-    if kind in TOKEN_LEVEL:
-        raise Unsupported(f"{kind!r}: formats over single tokens are not supported", where=where, hint="use texts")
     if not isinstance(kind, str) or kind not in FORMATS:
         raise Unsupported(
             f"the format {kind!r} is not known", where=f"{where}/type", hint=f"known are {sorted(FORMATS)}"
@@ -186,7 +193,16 @@ def _repeat(fields: _Fields, ends: Ends) -> Source:
 
 def _tag_format(fields: _Fields, _: Ends) -> Source:
     tag = _read_tag(fields.data, fields.where)
-    return Sequence(Text(tag.begin), tag.content, Union(*map(Text, tag.end)))
+    return _spelled_out(tag)
+
+
+def _spelled_out(tag: Tag) -> Source:
+    """A region that stands for itself."""
+    return Sequence(_marker(tag.begin), tag.content, Union(*map(_marker, tag.end)))
+
+
+def _marker(marker: Marker) -> Source:
+    return Text(marker) if isinstance(marker, str) else marker
 
 
 def _triggered_tags(fields: _Fields, ends: Ends) -> Source:
@@ -223,28 +239,104 @@ def _dispatch(fields: _Fields, ends: Ends) -> Source:
     return StructuralTag(tags, stop_after_first=not loop, excludes=_stops(fields.texts("excludes"), ends))
 
 
+def _token(fields: _Fields, _: Ends) -> Source:
+    name = fields.take("token")
+    check_name(name, f"{fields.where}/token")
+    return Token(name)
+
+
+def _other_tokens(fields: _Fields, ends: Ends, *more: Name) -> Token:
+    """Any token but those that are excluded and those that end the enclosing tag."""
+    closing = [name for end in ends if isinstance(end, Token) for name in end.names]
+    return Token(*more, *fields.tokens("exclude_tokens"), *closing, negated=True)
+
+
+def _any_tokens(fields: _Fields, ends: Ends) -> Source:
+    most = None if fields.data.get("max_tokens") is None else fields.number("max_tokens")
+    return Repeat(_other_tokens(fields, ends), 0, most)
+
+
+def _token_triggered_tags(fields: _Fields, ends: Ends) -> Source:
+    triggers = fields.tokens("trigger_tokens")
+    if not triggers:
+        raise InvalidSource("there are no triggers", where=f"{fields.where}/trigger_tokens")
+    regions = []
+    for i, item in enumerate(fields.items("tags")):
+        place = f"{fields.where}/tags/{i}"
+        tag = _read_tag(item, place)
+        if isinstance(tag.begin, str) or not set(triggers).issuperset(tag.begin.names):
+            raise InvalidSource(
+                "the tag begins with no trigger", where=place, hint='its "begin" must be a trigger token'
+            )
+        regions.append(_spelled_out(tag))
+    free = Repeat(_other_tokens(fields, ends, *triggers))
+    return _dispatched(
+        free,
+        regions,
+        at_least_one=fields.flag("at_least_one"),
+        once=fields.flag("stop_after_first"),
+        where=fields.where,
+    )
+
+
+def _token_dispatch(fields: _Fields, ends: Ends) -> Source:
+    regions, triggers = [], []
+    for i, rule in enumerate(fields.items("rules")):
+        place = f"{fields.where}/rules/{i}"
+        if not isinstance(rule, (list, tuple)) or len(rule) != 2:
+            raise InvalidSource("a rule must be a pair of a token and a format", where=place)
+        check_name(rule[0], f"{place}/0")
+        triggers.append(rule[0])
+        regions.append(Sequence(Token(rule[0]), _read(rule[1], f"{place}/1", ())))
+    loop = fields.flag("loop") if "loop" in fields.data else True
+    free = Repeat(_other_tokens(fields, ends, *triggers))
+    return _dispatched(free, regions, at_least_one=False, once=not loop, where=fields.where)
+
+
+def _dispatched(free: Source, regions: Iterable[Source], *, at_least_one: bool, once: bool, where: str) -> Source:
+    """Regions between free tokens; with ``at_least_one`` one of them begins the text, with ``once`` the first one ends it."""
+    regions = list(regions)
+    if not regions:
+        raise InvalidSource("there are no regions", where=where)
+    region = Union(*regions)
+    if once:
+        return region if at_least_one else Sequence(free, Repeat(region, 0, 1))
+    again = Repeat(Sequence(region, free))
+    return Sequence(region, free, again) if at_least_one else Sequence(free, again)
+
+
 def _read_tag(data: object, where: str) -> Tag:
     fields = _Fields(_mapping(data, where), where, TAG)
     if fields.data.get("type", "tag") != "tag":
         raise InvalidSource(f"a tag is wanted here, not {fields.data['type']!r}", where=f"{where}/type")
-    for name in ("begin", "end"):
-        if isinstance(fields.data.get(name), Mapping):
-            raise Unsupported(
-                f"{name!r} is a single token, which is not supported", where=f"{where}/{name}", hint="use texts"
-            )
     end = fields.take("end")
-    texts = [end] if isinstance(end, str) else fields.texts("end")
-    content = _read(fields.take("content"), f"{where}/content", tuple(text for text in texts if text))
-    return _tag(fields.text("begin"), content, texts, where)
+    ends: list[Marker]
+    if isinstance(end, Mapping):
+        ends = [_token_of(end, f"{where}/end")]
+    else:
+        ends = [end] if isinstance(end, str) else [*fields.texts("end")]
+    content = _read(fields.take("content"), f"{where}/content", tuple(end for end in ends if end))
+    begin = fields.take("begin")
+    opening = _token_of(begin, f"{where}/begin") if isinstance(begin, Mapping) else fields.text("begin")
+    return _tag(opening, content, ends, where)
 
 
-def _tag(begin: str, content: Source, ends: list[str], where: str) -> Tag:
+def _token_of(data: Mapping[str, Any], where: str) -> Token:
+    """The token at the beginning or the end of a tag."""
+    if data.get("type", "token") != "token":
+        raise InvalidSource(f"a text or a token is wanted here, not {data['type']!r}", where=f"{where}/type")
+    name = _Fields(data, where, {"type", "token"}).take("token")
+    check_name(name, f"{where}/token")
+    return Token(name)
+
+
+def _tag(begin: Marker, content: Source, ends: Iterable[Marker], where: str) -> Tag:
     return _placed(where, lambda: Tag(begin, content, ends))
 
 
 def _stops(excludes: list[str], ends: Ends) -> tuple[str, ...]:
-    """Excluded strings and the ends of the enclosing tag; what holds another one is not needed."""
-    stops = dict.fromkeys((*excludes, *ends))
+    """Excluded strings and those that end the enclosing tag; what holds another one is not needed.  Tokens that end it are never text."""
+    stops = dict.fromkeys((*excludes, *(end for end in ends if isinstance(end, str))))
     return tuple(stop for stop in stops if not any(other != stop and other in stop for other in stops))
 
 
@@ -281,6 +373,14 @@ FORMATS: dict[str, tuple[set[str], Callable[[_Fields, Ends], Source]]] = {
     "tag": ({"begin", "content", "end"}, _tag_format),
     "triggered_tags": ({"triggers", "tags", "at_least_one", "stop_after_first", "excludes"}, _triggered_tags),
     "tags_with_separator": ({"tags", "separator", "at_least_one", "stop_after_first"}, _tags_with_separator),
+    "token": ({"token"}, _token),
+    "exclude_token": ({"exclude_tokens"}, _other_tokens),
+    "any_tokens": ({"exclude_tokens", "max_tokens"}, _any_tokens),
+    "token_triggered_tags": (
+        {"trigger_tokens", "tags", "at_least_one", "stop_after_first", "exclude_tokens"},
+        _token_triggered_tags,
+    ),
+    "token_dispatch": ({"rules", "loop", "exclude_tokens"}, _token_dispatch),
     "dispatch": ({"rules", "loop", "excludes"}, _dispatch),
 }
 """Of each format its fields, and what reads it."""

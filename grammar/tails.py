@@ -1,41 +1,41 @@
-"""Where parse tables may stand among other rules: at the end of the text, for only there they see its end.
+"""What may be read behind the texts of parse tables.
 
-A parser decides by the end of the whole text that its own text has ended (``$END`` is the last thing that it is fed, and a look-ahead may see
-it), so nothing can be read behind it.
+A parser is told that its text has ended (``$END`` is the last thing that it is fed, and a look-ahead may see it).  At the end of the whole text that is
+plain; where something can be read behind it, it may end wherever its text would be whole if nothing followed, and its tables must know.
 """
 
 from __future__ import annotations
 
-from .errors import Unsupported
+from dataclasses import replace
+
 from .ir import EDGE_WIDTH, KIND_CALL, KIND_EPSILON, Automaton, Grammar
 from .parsing import Parser
 
 
-def check_tails(grammar: Grammar) -> Grammar:
-    """The same grammar, if nothing can be read behind any text of a parser.
-
-    Raises:
-        Unsupported: something can.
-
-    """
-    tails = {n: n for n, rule in enumerate(grammar.rules) if rule.body and isinstance(rule.body.outline_of, Parser)}
-    grown = -1
-    while tails and grown != len(tails):
-        grown = len(tails)
+def mark_followed(grammar: Grammar) -> Grammar:
+    """The same grammar, in which each parser says whether something can be read behind a text of it."""
+    parsers = {n: rule.body.outline_of for n, rule in enumerate(grammar.rules) if rule.body is not None}
+    tails = {n: {n} for n, outline in parsers.items() if isinstance(outline, Parser)}
+    followed: set[int] = set()
+    changed = bool(tails)
+    while changed:
+        changed = False
         for n, rule in enumerate(grammar.rules):
             body = rule.body
             if body is None or body.outline_of is not None:
                 continue
             for callee, target in _calls(body):
-                if callee not in tails:
-                    continue
-                if _reads(body, target):
-                    raise Unsupported(
-                        "a Lark grammar with its lexer must be the last thing in a text, and here something may follow",
-                        where=grammar.rules[tails[callee]].origin,
-                        hint="give it lexer='scannerless'",
-                    )
-                tails.setdefault(n, tails[callee])
+                ends = tails.get(callee, set())
+                if ends - followed and _reads(body, target):
+                    followed |= ends
+                    changed = True
+                if not ends <= tails.setdefault(n, set()):
+                    tails[n] |= ends
+                    changed = True
+    for n in followed:
+        parser = parsers[n]
+        if isinstance(parser, Parser):
+            grammar.rules[n].body = replace(parser, followed=True).body()
     return grammar
 
 

@@ -129,9 +129,6 @@ def test_wrong_grammars_are_refused_with_the_place(case: Case) -> None:
 
 
 UNSUPPORTED = [
-    Case("gbnf", "root ::= <think> [a-z]* </think>", 1, 10, "tokens of the vocabulary"),
-    Case("gbnf", 'root ::= a\na ::= "x" !<[12]>', 2, 11, "tokens of the vocabulary"),
-    Case("xgrammar", "root ::= Token(1, 2)", 1, 10, "tokens of the vocabulary"),
     Case("xgrammar", 'root ::= TagDispatch(("a", b))', 1, 10, "the macro TagDispatch"),
     Case("xgrammar", 'root[max_tokens=10] ::= "a"', 1, 5, "max_tokens", "max_new_tokens"),
     Case("xgrammar", 'root ::= "a" (= "b")', 1, 14, "look-ahead"),

@@ -564,12 +564,12 @@ def test_check_of_a_grammar_by_its_kind(run: Any, grammars: dict[str, Path], sch
     ("name", "text", "options", "status", "message"),
     [
         ("a.gbnf", 'root ::= "a" b\n', [], 2, "'b' is not defined"),
-        ("a.gbnf", 'root ::= "a" <[7]>\n', [], 2, "tokens of the vocabulary"),
+        ("a.gbnf", 'root ::= "a" <[7]>\n', [], 0, "1 exact"),
         ("a.gbnf", 'a ::= "a"\n', ["--start", "a"], 0, "1 exact"),
         ("a.gbnf", 'a ::= "a"\n', ["--start", "b"], 2, "no rule 'b'"),
         ("a.gbnf", 'root ::= "a" | r\nr ::= r\n', [], 0, "no text can ever match"),
         ("a.ebnf", 'a ::= "a"\nb ::= "b"\n', ["--start", "b"], 0, "1 exact"),
-        ("a.lark", 'start: a | b\na: "x"\nb: "x"\n', [], 2, "lexer='scannerless'"),
+        ("a.lark", 'start: a | b\na: "x"\nb: "x"\n', [], 0, "all terminals compete everywhere"),
         ("a.lark", 'start: a | b\na: "x"\nb: "x"\n', ["--lexer", "scannerless"], 0, "(lark (scannerless))"),
         ("a.lark", "start: A\nA: /(a)\\1/\n", [], 2, "back-reference"),
         ("a.lark", 'a: "x"\n', ["--start", "a"], 0, "1 exact"),
@@ -644,3 +644,24 @@ def test_explain_a_grammar(run: Any, grammars: dict[str, Path]) -> None:
     assert "the text may end here" in run("explain", "-g", grammars["sums.lark"], "-t", "1 + 2")[1]
     assert run("explain", "-g", grammars["sums.gbnf"], "-t", "1+", "-n", "+")[0] == 1
     assert "what must come next: 'c'" in run("explain", "--regex", "abc", "-t", "ab")[1]
+
+
+def test_explain_a_grammar_over_tokens(run: Any, tmp_path: Path, model: Path) -> None:
+    """What may come behind tokens is told in tokens; without a tokenizer, whatever the source names is there."""
+    grammar = tmp_path / "think.gbnf"
+    grammar.write_text('root ::= "a" <think> | <[7]> "b" !<[3]>\n')
+    status, text, _ = run("explain", "-g", grammar)
+    assert status == 0
+    assert "what may come next: the token 7, 'a'" in text
+    assert "the token '<think>'" in run("explain", "-g", grammar, "-t", "a")[1]
+    assert run("explain", "-g", grammar, "-t", "ab")[0] == 1
+    assert run("check", grammar)[0] == 0
+    grammar.write_text('root ::= <[65]> "b"\n')
+    status, text, _ = run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65")
+    assert status == 0
+    assert "what may come next: 'b'" in text
+    assert "not allowed" in run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65, 65")[1]
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65", "--token", "65")[0] == 1
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "x")[0] == 2
+    assert run("explain", "-g", grammar, "--tokens", "65")[0] == 2
+    assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65", "-t", "a")[0] == 2

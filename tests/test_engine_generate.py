@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reference_constraint import ReferenceConstraint, ReferenceVocabulary
 from tiny_models import WIDTH, decode_slowly, tiny_model, torch
 
+import syntagma as sg
 from syntagma.engine.generate import generate, generate_many, stream
 from syntagma.engine.law import Law
 from syntagma.engine.unconstrained import Unconstrained
@@ -243,3 +244,18 @@ def test_unconstrained_runs_to_the_budget() -> None:
     assert free.advance(ended, 1) == ended
     assert free.advance(ended, 2) == 0
     assert free.advance(free.start, 1) == 0
+
+
+@pytest.mark.parametrize("budget", [5, 6, 12])
+def test_tokens_that_a_source_names_are_generated(budget: int) -> None:
+    """Special tokens come where the source has them, within the budget; the text leaves them out."""
+    texts: list[bytes | None] = [None, *(bytes([b]) for b in b"abcok"), None, None]
+    vocab = sg.Vocabulary(texts, eos_ids=[0], special={"<think>": 6, "</think>": 7})
+    constraint = sg.compile(sg.Gbnf('root ::= <think> [a-c]{1,9} </think> "ok"'), vocab)
+    for seed in range(3):
+        made = sg.generate(tiny_model("llama", seed), [1, 2], constraint, max_new_tokens=budget)
+        assert made.finish_reason == "final"
+        assert len(made.tokens) <= budget
+        assert (made.tokens[0], made.tokens[-3]) == (6, 7)
+        assert constraint.accepts(made.tokens)
+        assert made.text == "".join((texts[t] or b"").decode() for t in made.tokens)

@@ -14,7 +14,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BELOW: dict[str, tuple[str, ...]] = {
     "grammar": (),
-    "automata": ("grammar.ir", "grammar.packed", "grammar.parsing", "grammar.errors", "grammar.report"),
+    "automata": (
+        "grammar.ir",
+        "grammar.packed",
+        "grammar.parsing",
+        "grammar.terminals",
+        "grammar.errors",
+        "grammar.report",
+    ),
     "engine": ("grammar", "automata"),
     "integrations": ("grammar", "automata", "engine"),
 }

@@ -309,7 +309,7 @@ def test_one_source_outermost_and_inside() -> None:
         (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], triggers=[""]), "must be strings, and not empty"),
         (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], excludes=["<a"]), "is a trigger, and excluded"),
         (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], excludes=["a"]), "'a' is part of '<a'"),
-        (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], excludes="ab"), "excludes are a list of strings"),
+        (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], excludes="ab"), "excludes are a list of strings or tokens"),
         (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], at_least=2, at_most=1), "at least 2 and at most 1"),
         (lambda: sg.StructuralTag([sg.Tag("<a", {}, "b")], at_least=2, stop_after_first=True), "has one"),
         (lambda: sg.AnyText(excludes=("a", "ba")), "'a' is part of 'ba'"),
@@ -481,7 +481,18 @@ def test_dictionaries_mean_what_their_documentation_says(data: dict[str, Any], g
         ({"type": "structural_tag"}, sg.InvalidSource, "the field 'structures' is missing"),
         ({"format": {"type": "any_text"}, "extra": 1}, sg.Unsupported, "#/extra: the field 'extra' is not known"),
         ({"format": {"type": "any_text", "max_tokens": 5}}, sg.Unsupported, "#/format/max_tokens"),
-        ({"format": {"type": "token", "token": 5}}, sg.Unsupported, "formats over single tokens"),
+        ({"format": {"type": "token", "token": 5.5}}, sg.InvalidSource, "#/format/token: a token is named by its id"),
+        (
+            {"format": {"type": "any_tokens", "exclude_tokens": [None]}},
+            sg.InvalidSource,
+            "#/format/exclude_tokens/0: a token is named",
+        ),
+        (
+            {"format": {"type": "token_triggered_tags", "trigger_tokens": [1], "tags": [TAG]}},
+            sg.InvalidSource,
+            "#/format/tags/0: the tag begins with no trigger",
+        ),
+        ({"format": {"type": "token_dispatch", "rules": [[1]]}}, sg.InvalidSource, "a rule must be a pair of a token"),
         ({"format": {"type": "lark", "grammar": "start: A"}}, sg.Unsupported, "'lark' is not known"),
         ({"format": {"type": "const_string"}}, sg.InvalidSource, "#/format: the field 'value' is missing"),
         (
@@ -512,8 +523,8 @@ def test_dictionaries_mean_what_their_documentation_says(data: dict[str, Any], g
                     "tags": [{**TAG, "begin": {"type": "token", "token": 1}}],
                 }
             },
-            sg.Unsupported,
-            "#/format/tags/0/begin: 'begin' is a single token",
+            sg.InvalidSource,
+            "#/format/tags/0: the tag begins with no trigger",
         ),
         (
             {"format": {"type": "triggered_tags", "triggers": ["<f"], "tags": [TAG], "at_least_one": 1}},

@@ -214,7 +214,9 @@ def test_added_tokens_of_a_byte_level_file_are_literal(bpe_vocabulary: Vocabular
     tokenizer: Any = bpe_vocabulary.tokenizer
     assert bpe_vocabulary.eos_ids == (tokenizer.token_to_id("</s>"),)
     assert bpe_vocabulary.tokens[bpe_vocabulary.eos_ids[0]] is None
+    assert bpe_vocabulary.special["</s>"] == bpe_vocabulary.eos_ids[0]
     assert bpe_vocabulary.tokens[tokenizer.token_to_id("<think>")] == b"<think>"
+    assert "<think>" not in bpe_vocabulary.special
     assert bpe_vocabulary.tokens[tokenizer.token_to_id("\u00e9\u0120")] == "\u00e9\u0120".encode()
 
 
@@ -225,6 +227,7 @@ def test_added_tokens_of_a_sentencepiece_file_hold_spaces(unigram_vocabulary: Vo
     assert tokens[tokenizer.token_to_id("\u2581\u2581\u2581")] == b"   "
     assert tokens[tokenizer.token_to_id("<b>")] == b"<b>"
     assert tokens[tokenizer.token_to_id("<unk>")] is None
+    assert unigram_vocabulary.special["<unk>"] == tokenizer.token_to_id("<unk>")
     assert tokens[tokenizer.token_to_id("<0xE2>")] == b"\xe2"
     assert unigram_vocabulary.missing_bytes == frozenset()
 
@@ -421,6 +424,7 @@ def test_qwen_tiktoken() -> None:
     vocab = Vocabulary.from_tokenizer(encoding, width=151_936)
     assert (vocab.size, vocab.eos_ids) == (151_936, (151_643, 151_645))
     assert {t: i for i, t in enumerate(vocab.tokens) if t is not None} == ranks
+    assert vocab.special == {"<|endoftext|>": 151_643, "<|im_end|>": 151_645}
     assert_spells_probes(vocab)
 
 
@@ -430,6 +434,7 @@ def test_mistral_tekken_file() -> None:
     vocab = Vocabulary.from_tokenizer(path)
     assert (vocab.size, vocab.eos_ids, vocab.pad_ids) == (131_072, (2,), (11,))
     assert all(t is None for t in vocab.tokens[:1000])
+    assert vocab.special == {"</s>": 2, "<pad>": 11}
     assert all(t is not None for t in vocab.tokens[1000:])
     assert vocab.tokens[1000:1256] == tuple(bytes([b]) for b in range(256))
     pytest.importorskip("tiktoken", reason="without tiktoken a tekken file cannot encode")
@@ -466,6 +471,8 @@ def test_smollm2_gguf() -> None:
     vocab = Vocabulary.from_tokenizer(fixture_file(*SMOLLM))
     assert (vocab.size, vocab.eos_ids) == (49_152, (2,))
     assert sum(t is None for t in vocab.tokens) == 17
+    assert len(vocab.special) == 17
+    assert vocab.special["<|im_end|>"] == 2
     assert vocab.missing_bytes == {
         *bytes.fromhex("04 06 13 14 16 1d c0 c1 f1 f2"),
         *range(0xF5, 0x100),
@@ -538,6 +545,7 @@ def test_gguf_with_sentencepiece_pieces(tmp_path: Path) -> None:
     )
     vocab = Vocabulary.from_tokenizer(path)
     assert vocab.tokens == (None, None, b"\xe2", b" the", b"<b> ", None)
+    assert vocab.special == {"<unk>": 0, "</s>": 1, "<end>": 5}
     assert (vocab.eos_ids, vocab.pad_ids) == ((1, 5), ())
 
 

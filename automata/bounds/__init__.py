@@ -52,6 +52,7 @@ TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
 MOST_SEARCHED: Final = 20_000
 MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
+MOST_SYMBOLS: Final = 2048  # symbols that a search tries beside single-byte tokens
 MOST_APART: Final = 1024  # tokens of a class that are asked one by one for bounds that searches found
 MOST_WAYS: Final = 1 << 16
 SEARCHED: Final = -2
@@ -77,6 +78,9 @@ class Bounds:
         self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}  # of a kind of states -> the tokens that a search found
         single = self._a[lay.RC : lay.RC + 256][store.single]
         self._singles: list[int] = ((self._a[lay.TR + single] >> lay.T_TOKEN_SHIFT) - 1).tolist()
+        if store.symbols is not None:
+            twins = () if store.twins is None else store.twins.of.values()
+            self._singles += [*sorted(store.symbols.own), *twins][:MOST_SYMBOLS]
 
     def of(self, state: int) -> int:
         """The bound of a state: 0 iff accepting, ``UNREACHABLE`` if nothing completes it.
@@ -121,7 +125,8 @@ class Bounds:
         """The least of the costs that need no search; ``ITEM`` or more where there is none."""
         if self._store.parsers and any(map(self._is_parsed, entries)):
             others = [e for e in entries if not self._is_parsed(e)]
-            return min(self._parsed.of(entries), self._without_search(others, state) if others else UNREACHABLE)
+            parsed = self._parsed.of(entries, lambda below: self._bytes.of([below]))
+            return min(parsed, self._without_search(others, state) if others else UNREACHABLE)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
         best = self._least(calm)

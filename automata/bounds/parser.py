@@ -86,7 +86,9 @@ class ParserBounds:
         self._parsers = store.parsers
         self._costs: dict[tuple[int, int], _Costs] = {}
         self._lexemes: dict[int, _Lexemes] = {}
-        self._known: dict[_Costs, dict[int, list[Cell]]] = defaultdict(dict)  # frame -> its stacks
+        self._known: dict[_Costs, dict[int, list[tuple[Cell, tuple[int, ...]]]]] = defaultdict(
+            dict
+        )  # frame -> its stacks
         self._is_steady = False
 
     @contextmanager
@@ -125,8 +127,11 @@ class ParserBounds:
         parser = int(self._a[p + lay.L_PARSER]) - 1
         return int(self._a[lay.PT + parser + lay.PT_STATES]) - costs.n_locals
 
-    def of(self, entries: list[list[int]]) -> int:
-        """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none."""
+    def of(self, entries: list[list[int]], below: Callable[[list[int]], int]) -> int:
+        """The least bytes that complete one of the entries in a scanner's state, ``UNREACHABLE`` where there is none.
+
+        ``below`` tells what it costs to complete the entry that follows once the parser's text has ended.
+        """
         a = self._a
         best = UNREACHABLE
         if not self._is_steady:
@@ -138,9 +143,9 @@ class ParserBounds:
             parser = int(a[p + lay.L_PARSER]) - 1
             costs = self._at_column(parser, self._innermost(parser, frame))
             local = q - self._first_local(costs, p)
-            for cell in self._cells(costs, parser, frame):
-                best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room))
-        return best
+            for cell, under in self._cells(costs, parser, frame):
+                best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room) + (below(list(under)) if under else 0))
+        return min(best, UNREACHABLE)
 
     def _at_column(self, parser: int, column: int) -> _Costs:
         """The costs of a parser where a column is the innermost that is open."""
@@ -162,8 +167,8 @@ class ParserBounds:
         check(self._a)
         return int(self._a[COLUMNS]) if n not in {0, -1} else 0
 
-    def _cells(self, costs: _Costs, parser: int, frame: int) -> list[Cell]:
-        """The stacks of a frame, top first; a frame without a parser's symbol is the bottom."""
+    def _cells(self, costs: _Costs, parser: int, frame: int) -> list[tuple[Cell, tuple[int, ...]]]:
+        """The stacks of a frame, top first, each with the entry below it, empty where the text ends; what is no parser's symbol is the bottom."""
         a = self._a
         known = self._known[costs]
         stack = [frame]
@@ -173,22 +178,24 @@ class ParserBounds:
                 stack.pop()
                 continue
             if here <= lay.FRAME_UNKNOWN:
-                known[here] = [BOTTOM]
+                known[here] = [(BOTTOM, ())]
                 continue
             p = lay.HP + here
             words = int(a[p]) & 0xFFFFFFFF
-            found: list[Cell] = []
+            found: list[tuple[Cell, tuple[int, ...]]] = []
             missing = len(stack)
-            for symbol, _, _, _, parent in a[p + lay.HEADER : p + words].reshape(-1, lay.LINK).tolist():
+            for symbol, need, room, _, parent in a[p + lay.HEADER : p + words].reshape(-1, lay.LINK).tolist():
                 named = lay.LS + (symbol >> 1) * lay.LS_WIDTH
-                if symbol < 0 or int(a[named + lay.L_PARSER]) != parser + 1:
-                    found.append(BOTTOM)
+                if symbol < 0:
+                    found.append((BOTTOM, ()))
+                elif int(a[named + lay.L_PARSER]) != parser + 1:
+                    found.append((BOTTOM, (symbol >> 1, need, room, 0, parent)))
                 elif parent not in known:
                     stack.append(parent)
                 else:
                     state = int(a[named + lay.L_EXITS])
                     opens = int(a[named + lay.L_COLUMN]) if int(a[named + lay.L_KIND]) == lay.MARK_INDENT else -1
-                    found += [costs.cell(state, below, opens) for below in known[parent]]
+                    found += [(costs.cell(state, below, opens), under) for below, under in known[parent]]
             if missing == len(stack):
                 known[here] = list(dict.fromkeys(found))
         return known[frame]

@@ -23,6 +23,7 @@ from ...grammar.ir import (
 )
 from .. import layout as lay
 from ..heap import HASH_MASK, ROOT_TEXT, n_keys
+from ..symbols import FIRST_DIGIT, MARK
 from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ class ByteBounds:
         self._freely = freely
         self._cost: dict[Node, int] = {}
         self._items: dict[Node, int] = {}
+        self._symbols = store.symbols is not None
+        if self._symbols:
+            single = single.copy()
+            single[FIRST_DIGIT : MARK + 1] = True
         self._single = single
         self._up_to = [0, *np.cumsum(single).tolist()]  # how many bytes below each are tokens by themselves
         self._exits: dict[int, tuple[list[_Exit], int]] = {}
@@ -405,7 +410,7 @@ class ByteBounds:
                 continue
             if op == OP_SET:
                 pair = lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)
-                edges.append(_Edge(1, ((target, int(a[pair]), int(a[pair + 1])),)))
+                edges.append(_Edge(self._price(word0), ((target, int(a[pair]), int(a[pair + 1])),)))
                 continue
             if (op == OP_TEST and need > 0) or (op == OP_COUNT and room <= 0):
                 continue
@@ -414,7 +419,7 @@ class ByteBounds:
                 behind = (target, max(0, need - 1), room if room >= UNBOUNDED else room - 1)
             another = bool(marked & ITEM_BEGIN) and bool(marked & ITEM_END) and not self._freely
             parts = (behind,) if symbol < 0 else ((target, 0, UNBOUNDED), (symbol >> 1, *behind[1:]))
-            edges.append(_Edge(1 + ITEM * another, parts, len(parts) - 1, int(op == OP_COUNT)))
+            edges.append(_Edge(self._price(word0) + ITEM * another, parts, len(parts) - 1, int(op == OP_COUNT)))
         first = lay.CL + int(a[p + lay.L_CALLS])
         for i in range(int(a[p + lay.L_N_CALLS])):
             callee, pair = int(a[first + 2 * i]), int(a[first + 2 * i + 1])
@@ -423,6 +428,10 @@ class ByteBounds:
             inner = (callee & 0xFFFFFFFF, *counts)
             edges.append(_Edge(0, (inner,)) if symbol < 0 else _Edge(0, (inner, (symbol >> 1, need, room)), 1))
         return ends, edges
+
+    def _price(self, word: int) -> int:
+        """What a byte of a range costs: a symbol costs what its first byte does."""
+        return int(not (self._symbols and FIRST_DIGIT <= word & 255 < MARK))
 
     def _settle(self, root: Node) -> None:
         """Settle every node that the root's cost depends on (Knuth 1977), the cheapest first."""

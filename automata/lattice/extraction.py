@@ -123,9 +123,11 @@ class Extraction:
         """Follow everything that can occur, and lay the machine out.
 
         Raises:
-            Beyond: there are too many controls or edges, or the constraint has a parser's states.
+            Beyond: there are too many controls or edges, or the constraint has a parser's states or token terminals.
 
         """
+        if self._store.twins is not None:
+            raise Beyond("tokens are terminals of the constraint")
         with self._store.lock:
             bottom = self._symbol((lay.SYMBOL_EMPTY, 0, lay.UNBOUNDED))
             ended, closed = self._control(ENDED), self._control(CLOSED)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded, Unsupported
-from ..classes import TokenClasses, token_classes
+from ..classes import TokenClasses, folded_classes
 from .slots import may_hold
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ class LayeredEngine:
     def _classes_of(self, state: int) -> TokenClasses:
         classes = self._classes.get(state)
         if classes is None:
-            classes = self._classes[state] = token_classes(self.constraint.store, state)
+            classes = self._classes[state] = folded_classes(self.constraint.store, state)
         return classes
 
     def _solve(self) -> list[dict[int, dict[int, list[int]]]]:

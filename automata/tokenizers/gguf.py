@@ -57,9 +57,12 @@ def read_file(path: Path) -> Source:
     kinds = _value(fields, "token_type") or [_NORMAL] * len(spelled)
     if len(kinds) != len(spelled):
         raise TokenizerError(f"{len(spelled)} tokens and {len(kinds)} kinds of tokens", where=str(path))
+    tokens = [text_of(piece, kind) for piece, kind in zip(spelled, kinds, strict=True)]
+    names = ((piece.decode(errors="replace"), i) for i, piece in enumerate(spelled) if piece and tokens[i] is None)
     return Source(
         name=f"the GGUF tokenizer ({model})",
-        tokens=[text_of(piece, kind) for piece, kind in zip(spelled, kinds, strict=True)],
+        tokens=tokens,
+        special=dict(names),
         eos_ids=_ids(fields, _ENDS),
         pad_ids=_ids(fields, _PADS),
         tokenizer=str(path),

@@ -99,6 +99,7 @@ def source_of(
         tokens[i] = None if token.special else _apply([("replace", step) for step in literal], token.content)
     for i in never_text:
         tokens[i] = None
+    names = {i: tokenizer.id_to_token(i) for i, text in enumerate(tokens) if text is None}
     if not eos_ids:
         eos_ids = well_known_ends((token.content, i) for i, token in added.items() if token.special)
     normaliser = tokenizer.normalizer
@@ -107,6 +108,7 @@ def source_of(
         tokens=tokens,
         eos_ids=eos_ids,
         pad_ids=pad_ids,
+        special={name: i for i, name in names.items() if name},
         encode=encode or partial(_encode, _plain(tokenizer)),
         normalise=_normalise(normaliser),
         normaliser="" if normaliser is None else ", ".join(_names(_state(normaliser, "normaliser", name))),

@@ -38,8 +38,10 @@ def _tekkenizer(tokenizer: Any, given: object) -> Source:  # noqa: ANN401 - as a
         None if tokenizer.is_special(i) else tokenizer.id_to_byte_piece(i, SpecialTokenPolicy.RAISE)
         for i in range(tokenizer.n_words)
     ]
+    names = {i: tokenizer.id_to_piece(i) for i, text in enumerate(tokens) if text is None}
     return Source(
         name="the tekken tokenizer",
+        special={str(piece): i for i, piece in names.items()},
         tokens=tokens,
         eos_ids=(int(tokenizer.eos_id),),
         pad_ids=(int(tokenizer.pad_id),),

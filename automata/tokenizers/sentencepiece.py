@@ -13,9 +13,11 @@ from .source import Source
 
 def read(processor: Any, *, given: object = None) -> Source:  # noqa: ANN401 - the package is optional and untyped
     """Read a ``SentencePieceProcessor``; ``given`` is the object or path to be kept."""
+    tokens = [_text(processor, i) for i in range(processor.get_piece_size())]
     return Source(
         name="the SentencePiece tokenizer",
-        tokens=[_text(processor, i) for i in range(processor.get_piece_size())],
+        tokens=tokens,
+        special={str(processor.id_to_piece(i)): i for i, text in enumerate(tokens) if text is None},
         eos_ids=_one(processor.eos_id()),
         pad_ids=_one(processor.pad_id()),
         encode=partial(_encode, processor),

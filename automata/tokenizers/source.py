@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Source:
         tokens: the bytes that each id adds to the text, ``None`` for an id that is never text.
         eos_ids: the ids that end a text, as far as the tokenizer says.
         pad_ids: the ids that fill up after the end, as far as it says.
+        special: the names of the ids that are never text, as far as it has names.
         encode: text to ids without special tokens, or ``None`` where the format cannot encode.
         normalise: text as the tokenizer sees it, or ``None`` where it sees text as it is.
         normaliser: what ``normalise`` is called, for messages.
@@ -53,6 +54,7 @@ class Source:
     tokens: Sequence[bytes | None]
     eos_ids: tuple[int, ...] = ()
     pad_ids: tuple[int, ...] = ()
+    special: Mapping[str, int] = field(default_factory=dict)
     encode: Callable[[str], list[int]] | None = None
     normalise: Callable[[str], str] | None = None
     normaliser: str = ""

@@ -65,6 +65,7 @@ def read_document(document: Any, path: Path) -> Source:  # noqa: ANN401 - a JSON
         tokens=[None] * special + list(texts),
         eos_ids=_named("</s>", named or _DEFAULT_ENDS, special),
         pad_ids=_named("<pad>", named or _DEFAULT_PADS, special),
+        special={name: i for name, i in (named or {**_DEFAULT_ENDS, **_DEFAULT_PADS}).items() if 0 <= i < special},
         encode=_encoder(pattern, texts, special),
         tokenizer=where,
     )

@@ -23,6 +23,7 @@ def read(encoding: Encoding) -> Source:
         name=f"the tiktoken encoding {encoding.name!r}",
         tokens=tokens,
         eos_ids=well_known_ends((name, i) for i, name in special.items()),
+        special={name: i for i, name in special.items()},
         encode=encoding.encode_ordinary,
         tokenizer=encoding,
     )

@@ -42,7 +42,16 @@ def read(tokenizer: Any) -> Source:  # noqa: ANN401 - the classes have changed n
         else:
             piece = tokenizer.convert_ids_to_tokens(i)
             tokens.append(text_of(piece) if isinstance(piece, str) else None)
-    return Source(name=name, tokens=tokens, eos_ids=ends, pad_ids=pads, encode=encode, tokenizer=tokenizer)
+    names = {i: tokenizer.convert_ids_to_tokens(i) for i, text in enumerate(tokens) if text is None}
+    return Source(
+        name=name,
+        tokens=tokens,
+        eos_ids=ends,
+        pad_ids=pads,
+        special={piece: i for i, piece in names.items() if isinstance(piece, str) and piece},
+        encode=encode,
+        tokenizer=tokenizer,
+    )
 
 
 def _one(token: int | None) -> tuple[int, ...]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Final, NoReturn
+from typing import Final
 
 from ..ir import OP_COUNT, OP_NONE, OP_TEST, START, UNBOUNDED, Automaton, Grammar, RuleId, StateIndex
 from ..leftcorner import real_time
 from ..regular.dfa import CharDfa, Ranges
 from ..regular.encode import utf8
+from ..terminals import TokenTerminal
 from .build import Builder, Step
 from .facts import Facts
 from .nodes import (
@@ -53,20 +54,8 @@ def lower(definitions: Mapping[str, Definition], start: str, facts: Facts, sourc
         facts: of these definitions.
         source: the grammar's text, for origins and errors.
 
-    Raises:
-        Unsupported: there is a token terminal.
-
     """
     return real_time(_Lowering(definitions, start, facts, source).run())
-
-
-def refuse_token(node: TokenSet, source: GrammarText) -> NoReturn:
-    """Say that a token terminal cannot be lowered."""
-    source.unsupported(
-        "terminals that are tokens of the vocabulary are not supported yet",
-        node.at,
-        "write the text that the token stands for in quotes; a special token has none",
-    )
 
 
 class _Lowering:
@@ -88,6 +77,7 @@ class _Lowering:
         self.bodies: dict[Node, RuleId] = {}
         self.counters: dict[Node, tuple[RuleId, Cut] | None] = {}
         self.halves: dict[tuple[RuleId, int, bool], RuleId] = {}
+        self.tokens: dict[tuple[tuple[int, ...], tuple[str, ...], bool], RuleId] = {}
 
     def run(self) -> Grammar:
         """Lower all rules."""
@@ -109,6 +99,14 @@ class _Lowering:
         builder.build(body, START, end)
         builder.automaton.accept(end)
         self.grammar.define(rule, builder.automaton)
+
+    def token(self, node: TokenSet) -> RuleId:
+        """The rule of a token terminal."""
+        key = (node.ids, node.texts, node.negated)
+        if key not in self.tokens:
+            terminal = TokenTerminal((*node.ids, *node.texts), node.negated, excerpt=self.source.excerpt(node.at))
+            self.tokens[key] = terminal.rule(self.grammar, self.source.place(node.at))
+        return self.tokens[key]
 
     # -- sizes ----------------------------------------------------------------------------------------------------
 
@@ -270,7 +268,7 @@ class _Body(Builder[StateIndex]):
             return self.reference(node, source, target)
         else:
             assert isinstance(node, TokenSet)  # noqa: S101 - differences are resolved
-            refuse_token(node, self.lowering.source)
+            self.automaton.call(source, self.lowering.token(node), target, op=op)
         return None
 
     def reference(self, node: Reference, source: StateIndex, target: StateIndex) -> Step[StateIndex] | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from .facts import Facts
-from .nodes import CharSet, Choice, Definition, Literal, Node, Pattern, Reference, Repeat, Sequence
+from .nodes import CharSet, Choice, Definition, Literal, Node, Pattern, Reference, Repeat, Sequence, TokenSet
 
 MAX_DEPTH: Final = 60
 """Nodes below nodes that the search for a cut goes down; it calls itself."""
@@ -29,7 +29,7 @@ MAX_CALLS: Final = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marked(Node):
-    """A terminal whose first byte is the item's."""
+    """A terminal whose first byte is the item's, or which is a token that is."""
 
     terminal: Node
 
@@ -61,7 +61,7 @@ class Cuts:
         """A cut of a part that is not nullable, or ``None`` if this search does not find one."""
         if depth > MAX_DEPTH:
             return None
-        if isinstance(node, CharSet) or (isinstance(node, Literal) and node.text):
+        if isinstance(node, CharSet | TokenSet) or (isinstance(node, Literal) and node.text):
             return Cut(Marked(node.at, node), leading=True)
         if isinstance(node, Pattern):
             return None if node.dfa.accepting[0] else Cut(Marked(node.at, node), leading=True)

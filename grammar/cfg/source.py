@@ -31,8 +31,11 @@ class Gbnf(Source):
             ``.bnf``).
         start: the rule that texts are made of.
 
+    Terminals may be tokens of the vocabulary: ``<[1234]>`` by the id, ``<think>`` by the whole text (angle brackets included), ``!<think>`` any
+    token but that one.  A token that is text is text as well where the grammar's characters match it.
+
     ``lower`` raises ``InvalidSource`` with line, column and excerpt where the text is no grammar, ``Unsatisfiable`` where no
-    text matches, ``Unsupported`` for terminals that are tokens (``<[1234]>``, ``<think>``), and ``LimitExceeded``.
+    text matches, and ``LimitExceeded``; ``compile`` does for tokens that the vocabulary has not.
 
     """
 

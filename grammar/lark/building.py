@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import lark
 from lark.exceptions import LarkError
@@ -15,6 +15,15 @@ from ..errors import InvalidSource, Unsupported
 from .texts import text_of
 
 NO_FILE = "<string>"
+
+Kind = Literal["lalr", "basic", "scannerless"]
+"""LALR(1) tables with a contextual lexer; Earley's parser, which takes every context-free grammar, with one lexer; or without any."""
+
+_LEXER = {"lalr": "contextual", "basic": "basic", "scannerless": "dynamic"}
+
+
+class NotLalrError(InvalidSource):
+    """Lark refuses a grammar because it is not LALR(1)."""
 
 
 class Text(NamedTuple):
@@ -58,7 +67,7 @@ def build(
     postlex: Indenter | None = None,
     import_paths: Sequence[str | Path] = (),
     g_regex_flags: int = 0,
-    scannerless: bool = False,
+    kind: Kind = "lalr",
 ) -> lark.Lark:
     """Let Lark build a grammar.
 
@@ -68,9 +77,10 @@ def build(
         postlex: an indenter.
         import_paths: where ``%import`` looks besides the file's own folder.
         g_regex_flags: flags of ``re`` for all patterns.
-        scannerless: for Earley's parser, which takes every context-free grammar, instead of LALR(1) tables.
+        kind: which of Lark's parsers and lexers.
 
     Raises:
+        NotLalrError: the grammar is no LALR(1) grammar.
         InvalidSource: Lark refuses the grammar; with the place where Lark or the text tells it.
 
     """
@@ -78,8 +88,8 @@ def build(
     try:
         return lark.Lark(
             text,
-            parser="earley" if scannerless else "lalr",
-            lexer="dynamic" if scannerless else "contextual",
+            parser="lalr" if kind == "lalr" else "earley",
+            lexer=_LEXER[kind],
             start=start,
             postlex=postlex,
             source_path=path,
@@ -117,7 +127,7 @@ def invalid(error: Exception, text: Text) -> InvalidSource:
         uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
         where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
     if collides:
-        return InvalidSource(
+        return NotLalrError(
             f"the grammar is not LALR(1), Lark says: {message}",
             where=where,
             hint="lexer='scannerless' takes every context-free grammar",

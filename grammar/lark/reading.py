@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import lark
 import numpy as np
 from lark.indenter import Indenter
-from lark.lexer import ContextualLexer, PatternStr, TerminalDef
+from lark.lexer import BasicLexer, ContextualLexer, PatternStr, TerminalDef
 from lark.parser_frontends import PostLexConnector
 from lark.parsers.lalr_analysis import Shift
 
@@ -94,6 +94,52 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
         indentation.newline if indentation else -1,
     )
     return Reading(lalr, lexing, program, indentation)
+
+
+Productions = list[list[tuple[int, ...]]]
+"""Of each nonterminal its right sides: terminal t, or -1 - n for nonterminal n."""
+
+
+def read_basic(built: lark.Lark, *, start: str | None = None) -> tuple[Lexing, Program, Productions, int]:
+    """Take the one lexer, the patterns and the rules from a grammar that was built with ``parser="earley"`` and ``lexer="basic"``.
+
+    Returns what the lexer does, the patterns, the rules, and the number of the start rule.
+
+    Raises:
+        InvalidSource: there is no such start rule.
+        Unsupported: it was built with what is refused by name.
+        LimitExceeded: a pattern unrolls to too many states.
+
+    """
+    check_options(built, {"postlex": (None, "an indenter needs an LALR(1) grammar here")})
+    lexer: Any = cast("Any", built.parser).lexer
+    if not isinstance(lexer, BasicLexer):
+        raise Unsupported(f"the lexer {type(lexer).__name__}", hint="build it with lexer='basic'")
+    order: list[TerminalDef] = list(lexer.terminals)
+    used = {symbol.name for rule in built.rules for symbol in rule.expansion if symbol.is_term}
+    names = [terminal.name for terminal in built.terminals]
+    names += sorted(used.difference(names))
+    column = {name: k for k, name in enumerate(names)}
+    patterns = {column[terminal.name]: terminal for terminal in built.terminals}
+    text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
+    plan = [column[terminal.name] for terminal in order]
+    program, entries = _patterns([plan], patterns, len(names), built.options.g_regex_flags, text)
+    relabel = _relabel(order, built, column)
+    lexing = Lexing(
+        tuple(names),
+        tuple(entries),
+        (_without_embedded(plan, relabel, patterns),),
+        relabel,
+        frozenset(column[x] for x in built.lexer_conf.ignore if x in column),
+        {column[name]: frozenset([0]) for name in used},
+        -1,
+    )
+    number = {name: k for k, name in enumerate(dict.fromkeys(rule.origin.name for rule in built.rules))}
+    productions: Productions = [[] for _ in number]
+    for rule in built.rules:
+        symbols = tuple(column[x.name] if x.is_term else -1 - number[x.name] for x in rule.expansion)
+        productions[number[rule.origin.name]].append(symbols)
+    return lexing, program, productions, number[start_rule(built.options.start, start)]
 
 
 def _table(

@@ -76,7 +76,7 @@ def tables(
     controls = Controls(closures, lexing, int(read.lalr.lexer_of[read.lalr.start]))
     full = minimal.table(controls, closures.classes.number, len(lexing.names), len(lexing.lexers))
     small = minimal.minimise(_live(full, read.lalr, read.indentation))
-    scanner = _scanner(small, closures.classes, lexing.names)
+    scanner = scanner_of(small, closures.classes, lexing.names)
     if read.indentation is not None:
         ends = np.zeros(scanner.n_locals, np.bool_)
         ends[: len(small.exit)] = small.exit[:, read.indentation.newline] != DEAD
@@ -104,7 +104,7 @@ def _live(full: Table, lalr: Lalr, indentation: Indentation | None) -> Table:
     return minimal.live(full) if is_empty else found
 
 
-def _scanner(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
+def scanner_of(small: Table, classes: Classes, names: tuple[str, ...]) -> Scanner:
     """Spell characters as UTF-8, and lay the table out as lists of edges and exits."""
     n_locals, edges = in_bytes(small.row, classes)
     n, inner = len(small.row), n_locals - len(small.row)

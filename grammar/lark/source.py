@@ -27,14 +27,17 @@ class Lark(Source):
 
     With ``lexer="lark"`` a text belongs to the language iff ``lark.Lark(grammar, parser="lalr", lexer="contextual").parse(text)`` raises
     nothing: terminals compete as Lark lets them (priorities, string literals before patterns, only those that the parser's state takes), and a
-    lexeme is what Python's ``re`` matches, which is not always the longest.  The grammar must be LALR(1), and in a composition it must be the
-    last thing in a text.
+    lexeme is what Python's ``re`` matches, which is not always the longest.  Where other text follows in a composition, the grammar's own may end
+    wherever Lark would take it for a whole text.
+
+    A grammar that is not LALR(1) (Lark finds two rules to reduce by) has with ``lexer="lark"`` the language of
+    ``lark.Lark(grammar, parser="earley", lexer="basic")``: all terminals compete everywhere.  ``report.dialect`` and the report say so.
 
     With ``lexer="scannerless"`` every way of splitting a text into terminals counts, priorities say nothing, and any context-free grammar will do.
 
     Attributes:
         grammar: the grammar's text, the path of its file (a ``pathlib.Path``, or a string of one line that ends in ``.lark``), or what
-            ``lark.Lark`` has built (with ``parser="lalr"`` for ``lexer="lark"``).
+            ``lark.Lark`` has built (for ``lexer="lark"`` with ``parser="lalr"``, or ``parser="earley"`` and ``lexer="basic"``).
         lexer: ``"lark"`` or ``"scannerless"``.
         start: the rule that texts are made of; ``"start"`` unless the grammar is built already and has one start rule.
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
@@ -75,7 +78,34 @@ class Lark(Source):
             LimitExceeded: its lexers have too many states.
 
         """
-        return self._scannerless() if self.lexer == "scannerless" else self._tables()
+        if self.lexer == "scannerless":
+            return self._scannerless()
+        import lark  # noqa: PLC0415 (see below)
+
+        from .building import NotLalrError  # noqa: PLC0415
+
+        if isinstance(self.grammar, lark.Lark):
+            options = self.grammar.options
+            built_so = options.parser == "earley" and options.lexer == "basic"
+            return self._product("it was built with parser='earley', lexer='basic'") if built_so else self._tables()
+        try:
+            return self._tables()
+        except NotLalrError as error:
+            if self.postlex is not None:
+                raise
+            return self._product(error.message)
+
+    def _product(self, why: str) -> Lowered:
+        from . import basic  # noqa: PLC0415 (see below)
+
+        return basic.lower(
+            self.grammar,
+            why=why,
+            start=self.start,
+            origin=self._name(),
+            import_paths=self.import_paths,
+            g_regex_flags=self.regex_flags,
+        )
 
     def _scannerless(self) -> Lowered:
         import lark  # noqa: PLC0415 (see below)
@@ -94,7 +124,7 @@ class Lark(Source):
                 start=start,
                 import_paths=self.import_paths,
                 g_regex_flags=self.regex_flags,
-                scannerless=True,
+                kind="scannerless",
             )
         return scannerless.lower(grammar, start)
 
