@@ -34,6 +34,7 @@ PAGES = (
     "docs/composition.md",
     "docs/sampling.md",
     "docs/diffusion.md",
+    "docs/infilling.md",
     "docs/lattice.md",
 )
 SHOWN = "# -> "
@@ -166,6 +167,13 @@ def test_the_page_on_denoising_does_what_it_says(capsys: pytest.CaptureFixture[s
 def test_the_page_on_canvases_does_what_it_says() -> None:
     """Best fillings, samples, posteriors, commits and lengths."""
     run_examples("docs/lattice.md", {})
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("loaded")
+def test_the_page_on_infilling_does_what_it_says() -> None:
+    """Its example fills two holes of Python source, and what it shows is what comes out."""
+    run_examples("docs/infilling.md", {})
 
 
 @pytest.mark.model

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ...grammar.errors import LimitExceeded, Unsupported
 from .class_weights import NO_TOKEN
 from .weighted import WeightedEngine
-from .witness import fails_at, witness
+from .witness import TRIES, fails_at, witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,8 +117,10 @@ class CheckedEngine:
     def best_commit(self, bonus: Mapping[int, Mapping[int, float]]) -> dict[int, int] | None:
         """Which proposals to keep, step -> token, of greatest weight in sum; None if the canvas cannot be filled.
 
+        None are kept where no filling with one of them was found that the constraint takes.
+
         Raises:
-            LimitExceeded: the canvas has too many open steps, or no filling that the constraint takes was found.
+            LimitExceeded: the canvas has too many open steps.
 
         """
         if self._exact:
@@ -136,9 +138,11 @@ class CheckedEngine:
 
         try:
             checked = witness(self._constraint, self._fixed(), propose)
-        except LimitExceeded:
-            if self._held is None or not self._still_holds(self._held):
+        except LimitExceeded as error:
+            if error.limit != TRIES:
                 raise
+            if self._held is None or not self._still_holds(self._held):
+                return {}
             return {i: self._held[i] for i in bonus if self._held[i] in bonus[i]}
         if checked is None:
             return None

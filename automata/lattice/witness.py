@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_TRIES: Final = 64
 """Fillings that are tried."""
 
+TRIES: Final = "MOST_TRIES"
+
 
 class Witness(NamedTuple):
     """A filling that the constraint takes.
@@ -84,7 +86,7 @@ def witness(
         struck.add((at, tokens[at]))
     raise LimitExceeded(
         f"{len(struck)} fillings were tried, and each repeats a key or an item that must differ",
-        limit="MOST_TRIES",
+        limit=TRIES,
         value=MOST_TRIES,
         hint="fix more slots, or ask for a smaller window",
     )
