@@ -36,7 +36,7 @@ def oracle(
     ranked = sorted(law, key=lambda t: (-law[t], t))
     if top_k is not None:
         ranked = ranked[:top_k]
-    if top_p is not None:
+    if top_p is not None and top_p < 1:  # the whole share is every token, however little a sum tells of the last
         total = math.fsum(law[t] for t in ranked)
         kept: list[int] = []
         for token in ranked:

@@ -12,7 +12,7 @@ from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
 from ..errors import InvalidSource, Unsupported
-from .texts import text_of
+from .texts import NotLalrError, text_of
 
 NO_FILE = "<string>"
 
@@ -20,10 +20,6 @@ Kind = Literal["lalr", "basic", "scannerless"]
 """LALR(1) tables with a contextual lexer; Earley's parser, which takes every context-free grammar, with one lexer; or without any."""
 
 _LEXER = {"lalr": "contextual", "basic": "basic", "scannerless": "dynamic"}
-
-
-class NotLalrError(InvalidSource):
-    """Lark refuses a grammar because it is not LALR(1)."""
 
 
 class Text(NamedTuple):

@@ -80,11 +80,9 @@ class Lark(Source):
         """
         if self.lexer == "scannerless":
             return self._scannerless()
-        import lark  # noqa: PLC0415 (see below)
+        from .texts import NotLalrError  # noqa: PLC0415 (imports nothing of lark)
 
-        from .building import NotLalrError  # noqa: PLC0415
-
-        if isinstance(self.grammar, lark.Lark):
+        if not isinstance(self.grammar, (str, Path)):  # built, so lark is loaded
             options = self.grammar.options
             built_so = options.parser == "earley" and options.lexer == "basic"
             return self._product("it was built with parser='earley', lexer='basic'") if built_so else self._tables()
@@ -98,6 +96,8 @@ class Lark(Source):
     def _product(self, why: str) -> Lowered:
         from . import basic  # noqa: PLC0415 (see below)
 
+        if self.traps == "drop":
+            raise Unsupported("traps='drop' for a grammar that is not LALR(1)", hint="leave it out")
         return basic.lower(
             self.grammar,
             why=why,

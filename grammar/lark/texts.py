@@ -7,6 +7,10 @@ from pathlib import Path
 from ..errors import InvalidSource
 
 
+class NotLalrError(InvalidSource):
+    """Lark refuses a grammar because it is not LALR(1)."""
+
+
 def as_path(grammar: str | Path) -> str | Path:
     """A string of one line that ends like a file of grammars is a path."""
     return Path(grammar) if isinstance(grammar, str) and "\n" not in grammar and grammar.endswith(".lark") else grammar

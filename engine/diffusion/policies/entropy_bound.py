@@ -37,6 +37,6 @@ class EntropyBound(Defaults):
     def decide(self, beliefs: Beliefs) -> Decision:
         """The longest prefix in order of entropy."""
         ordered = np.sort(beliefs.entropy[beliefs.in_block])
-        ignored = np.cumsum(ordered) - ordered  # the largest of a prefix is its last
+        ignored = np.concatenate([[0.0], np.cumsum(ordered)[:-1]])  # the largest of a prefix is its last
         count = int(np.searchsorted(ignored, self.bound, side="right"))  # ignored never falls
         return Decision(highest(-beliefs.entropy, max(1, count), beliefs.in_block))
