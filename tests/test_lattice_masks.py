@@ -63,7 +63,7 @@ def test_masks_equal_enumeration(family: str, name: str) -> None:
     """Feasibility, every hole's mask and the least number of slots are those of trying every filling."""
     of = world(family, name)
     draw = random.Random(name)
-    feasible = sum(check_masks(of, canvas(of, draw)) for _ in range(size(30, plain=3)))
+    feasible = sum(check_masks(of, canvas(of, draw)) for _ in range(size(30, plain=6)))
     assert feasible >= size(12, plain=1)
 
 
