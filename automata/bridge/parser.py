@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ...grammar.parsing import IGNORED
 from .pushdown import END, Move
 from .reader import BYTE
+from .symbols import UNSPELLABLE
 
 if TYPE_CHECKING:
     from .symbols import Symbols
@@ -37,7 +38,7 @@ INDENT_STEP: Final = 4
 SWALLOWED_COST: Final = 4 * BYTE
 """What it costs for each byte of a fixed text to become part of a lexeme that a gap has part in, as of a comment or a string."""
 
-SWALLOWED_AT_MOST: Final = 16 * BYTE
+SWALLOWED_AT_MOST: Final = 8 * BYTE
 """The most that it costs: a text may begin within what was a long string."""
 
 
@@ -178,6 +179,8 @@ class ParserSystem:
         yield from self._between(top, gap, local, "base")
         for found in self.tables.completions[top.state]:
             after = self.tables.begins_after(top.state, found.rest, local)
+            if after == UNSPELLABLE:
+                continue
             label = Filled(gap, found.rest) if found.rest else None
             yield Move(("complete", gap, found.pops - 1, found.lhs, after), (), found.cost, label)
 
@@ -196,7 +199,10 @@ class ParserSystem:
                 label = Read(gap, ignored.text, (), ignored.part)
                 yield Move((kind, gap, ignored.after), (top,), ignored.cost, label)
         for symbol, state, cost in tables.pushes(top.state):
-            control = ("filled", gap, tables.begins_after(top.state, (symbol,), local))
+            after = tables.begins_after(top.state, (symbol,), local)
+            if after == UNSPELLABLE:
+                continue
+            control = ("filled", gap, after)
             if layout is not None and symbol in {layout.indent, layout.dedent}:
                 for column in self._columns(top.context, gap, 0) if symbol == layout.indent else ():
                     if column > top.context.innermost:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BLOCK_COST: Final = 8 * BYTE
 """What an indent costs; a block on lines of its own is mostly longer than one behind its colon."""
 
+UNSPELLABLE: Final = -2
+
 
 class Completion(NamedTuple):
     """The rest of a rule that a state of the table has seen the beginning of.
@@ -70,9 +72,9 @@ class Symbols:
         self._derived: dict[int, tuple[int, ...]] = {}
 
     def begins_after(self, state: int, symbols: tuple[int, ...], local: int) -> int:
-        """Where the next lexeme begins after a shortest text of some symbols, read above a state from ``local`` on; -1 if none begins.
+        """Where the next lexeme begins after a shortest text of some symbols, read above a state from ``local`` on.
 
-        When it begins, the parser has not reduced what it does not know to be over.
+        When it begins, the parser has not reduced what it does not know to be over.  -1 if none can begin, ``UNSPELLABLE`` if the text cannot begin in ``local``.
         """
         key = (state, symbols, local)
         found = self._after.get(key)
@@ -97,15 +99,22 @@ class Symbols:
             stack.append(action - 1)
             lexer = self.lexer[stack[-1]]
             if lexer >= 0:
-                local = self.begin[self._left_by(t, local)][lexer]
+                part = self._left_by(t, local)
+                if part < 0:
+                    return UNSPELLABLE
+                local = self.begin[part][lexer]
         return local
 
     def _left_by(self, terminal: int, local: int) -> int:
-        """The part that a shortest lexeme of a type leaves, if it begins in a scanner's state; any such part if it cannot begin there."""
+        """The part that a shortest lexeme of a type leaves which begins in a scanner's state, -1 if none begins there; any such part if the state is not known.
+
+        What an indenter makes is no lexeme: it leaves what its newline did.
+        """
         key = (terminal, local)
         found = self._left.get(key)
         if found is None:
-            begins = [local, *(x.after for x in self.ignored(local))] if local >= 0 else []
+            made = self.layout is not None and terminal in {self.layout.indent, self.layout.dedent}
+            begins = [local, *(x.after for x in self.ignored(local))] if local >= 0 and not made else []
             found = self._left[key] = next(
                 (
                     part
@@ -114,7 +123,7 @@ class Symbols:
                     for kind, part in self.reader.exits[spelled.local]
                     if kind == terminal
                 ),
-                self._part_of[terminal],
+                -1 if begins else self._part_of[terminal],
             )
         return found
 
