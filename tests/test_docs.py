@@ -243,10 +243,13 @@ def check_pip(arguments: list[str], _: pytest.FixtureRequest) -> None:
 
 
 def check_syntagma(arguments: list[str], request: pytest.FixtureRequest) -> None:
-    if arguments[0] in {"extract", "generate"}:
+    if arguments[0] in {"extract", "generate", "infill"}:
         request.getfixturevalue("loaded")
     Path("schema.json").write_text(json.dumps(PERSON), encoding="utf-8")
     Path("documents.jsonl").write_text('{"text": "Maria Lopez is 34 years old."}\n', encoding="utf-8")
+    Path("draft.py").write_text("def add(a, b):\n    return <HOLE>\n", encoding="utf-8")
+    Path("query.lark").write_text('start: "find" WORD ("and" WORD)*\nWORD: /[a-z]+/\n%ignore " "\n', encoding="utf-8")
+    Path("query.txt").write_text("find apples and ???", encoding="utf-8")
     Path("check.py").write_text("def check(text):\n    return True\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
