@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KERNEL_FOLDERS = ("grammar", "automata", "engine")
 CONSTANTS = {"ir.py", "layout.py"}
 CACHES = ROOT / ".cache" / "numba"
+SLOWNESS = 20  # a tracer and a second worker take a factor of ten
 STALE_AFTER = 24 * 3600  # seconds; a folder used today may belong to a run beside this one
 
 
@@ -71,6 +73,18 @@ settings.register_profile("nojit", COMMON, max_examples=15, derandomize=True)
 settings.register_profile("thorough", COMMON, max_examples=2000)
 PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 settings.load_profile("nojit" if PLAIN else os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_deadlines() -> Iterator[None]:
+    """The clock of the compilers' deadlines runs slowly here: what compiles must not hang on the speed of a shared machine."""
+    from syntagma.grammar import regex
+    from syntagma.grammar.jsonschema import source
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (regex, source):
+            patch.setattr(module, "monotonic", lambda: time.monotonic() / SLOWNESS)
+        yield
 
 
 @pytest.fixture(scope="session")
