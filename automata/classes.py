@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import layout as lay
 from .arena import check
-from .effects import child, exit_child, root, tokens_of
+from .effects.nodes import child, exit_child, root, tokens_of
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
 from .masks import LANDED, N_WALKS, NODE_MASK, WALKS, mask, run_class, walk_values
 from .parser import LANDED_WIDTH, lexer_on

@@ -13,7 +13,7 @@ from numba import njit
 from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .alive import can_take, forget_taken
-from .effects import child, exit_child, root
+from .effects.nodes import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .indenter import hangs_on_column, settle
 from .memo import TAG_NODE, TAG_ROOT

@@ -20,8 +20,7 @@ from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
 from .arena import check, reserve, used
 from .bounds import Bounds
-from .effects import SCOPE_PERMANENT
-from .heap import open_scope, state_offset
+from .heap import SCOPE_PERMANENT, open_scope, state_offset
 from .masks import EMPTY_LINK, advance, advance_many, mask_many
 from .memo import FIRST_SLOTS
 from .states import new_local_state
