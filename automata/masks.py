@@ -13,6 +13,7 @@ from numba import njit
 from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .alive import can_take, forget_taken
+from .configurations import lives, load_state, make_state
 from .effects.nodes import child, exit_child, root
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
 from .indenter import hangs_on_column, settle
@@ -34,7 +35,8 @@ from .rows import (
     part_of,
     write_gathered,
 )
-from .step import IN, lives, load_state, make_state, step
+from .step import step
+from .unions import IN
 from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
 MAX_PATH = 256

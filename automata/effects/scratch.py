@@ -37,9 +37,8 @@ N_HITS = lay.S + 250006
 N_DELTA = lay.S + 250007
 POOL = lay.S + (1 << 20)  # entries of the walk, a stack of levels
 POOL_CAP = 1 << 22
-POPS = (
-    POOL + POOL_CAP
-)  # POP_WIDTH words each: trie node, eager, least room, greatest need, chain, key, exit, room, frame
+# Pop points: trie node, eager, least room, greatest need, chain, key, exit, room, frame.
+POPS = POOL + POOL_CAP
 POP_WIDTH = 9
 POPS_CAP = 1 << 23
 HITS = POPS + POPS_CAP  # group << HIT_SHIFT | token

@@ -8,7 +8,7 @@ from numba import njit
 from ...grammar.ir import OP_COUNT, OP_NONE
 from .. import layout as lay
 from ..packed import expand
-from ..step import range_of
+from ..states import range_of
 from .landings import add_hits, landing_of
 from .moves import close_level, move_entry
 from .scratch import (
