@@ -29,10 +29,10 @@ import pytest
 from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY
 
+from syntagma.automata.advance import advance_bytes, advance_many
 from syntagma.automata.classes import token_classes
 from syntagma.automata.constraint import Constraint, Session
 from syntagma.automata.layout import UNBOUNDED
-from syntagma.automata.masks import advance_bytes, advance_many
 from syntagma.automata.vocabulary import Vocabulary
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
