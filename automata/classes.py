@@ -15,7 +15,8 @@ from .grafts import run_class
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
 from .masks import LANDED, NODE_MASK, mask
 from .parser import LANDED_WIDTH, lexer_on
-from .values import compares_values, keys_of, returned_register, text_of
+from .registers import keys_of, returned_register, text_of
+from .repeats import compares_values
 
 if TYPE_CHECKING:
     from .store import Store

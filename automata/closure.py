@@ -12,8 +12,8 @@ from . import layout as lay
 from .heap import intern_link, n_links
 from .indenter import hangs_on_column, may_end_on, settle
 from .parser import back, may_follow
+from .registers import callee_register, end_text, returned_register, saved_register
 from .unions import add_links_of, intern_union
-from .values import callee_register, end_text, returned_register, saved_register
 
 WORK = lay.S + 4096  # entries to move, closed under pops and calls
 PENDING = lay.S + 104000  # calls that push: callee, symbol, need, room, register, pair, frame, taken

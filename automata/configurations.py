@@ -12,9 +12,10 @@ from . import layout as lay
 from .alive import can_take, forget_taken
 from .closure import WORK, accepts_here, add_call, add_pops
 from .heap import intern_link, intern_state, n_links, state_offset
+from .registers import callee_register, saved_register, tail_register
+from .repeats import in_question
 from .step import step
 from .unions import IN, OUT, put_raw, unite
-from .values import callee_register, in_question, saved_register, tail_register
 
 MET = lay.S + 420000  # states that a search has met
 TRAIL = lay.S + 520000  # its path: state, next byte

@@ -14,9 +14,9 @@ from . import layout as lay
 from .advance import read_token
 from .configurations import lives, load_state
 from .heap import ROOT_TEXT
+from .repeats import in_question
 from .step import step
 from .unions import IN
-from .values import in_question
 
 SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
 MAX_SUSPECTS = 8192

@@ -38,6 +38,8 @@ from .path import (
     leave_level,
     path_is_open,
 )
+from .registers import is_value, keys_of, returned_register, text_of
+from .repeats import compares_values, in_question
 from .rows import (
     N_PIECES,
     N_TOKENS,
@@ -53,7 +55,6 @@ from .rows import (
     part_of,
     write_gathered,
 )
-from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
 LANDED = lay.S + 40_000_000  # what exits lead to, as entries
 LANDED_CAP = 100000

@@ -29,19 +29,10 @@ from . import layout as lay
 from .closure import WORK, accepts_here, add_call, add_pending, add_pops, push_pending
 from .heap import HASH_MASK, ROOT_TEXT, n_links
 from .packed import expand
+from .registers import begin_text, end_text, forget_text, no_key_left, remember, returned_register, tail_register
 from .states import range_of
 from .unions import IN, put_raw, unite
-from .values import (
-    ROOT_ITEM,
-    ROOT_STRING,
-    begin_text,
-    end_text,
-    forget_text,
-    no_key_left,
-    remember,
-    returned_register,
-    tail_register,
-)
+from .values import ROOT_ITEM, ROOT_STRING
 
 A_LS = lay.LS
 
