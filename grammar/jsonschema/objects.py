@@ -23,11 +23,11 @@ from ..regular.dfa import CharDfa
 from .scalars import key_body
 
 if TYPE_CHECKING:
-    from .algebra import Goal
     from .demands import Option, Plan
     from .dialect import Json
+    from .goals import Goal
     from .lower import Lowering
-    from .pieces import KeyClass
+    from .piece import KeyClass
 
 _QUOTE = 0x22
 _COMMA = 0x2C
