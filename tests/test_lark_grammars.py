@@ -10,7 +10,7 @@ from typing import Literal
 import lark
 import numpy as np
 import pytest
-from corpus import vocabulary_named
+from corpus_vocabularies import vocabulary_named
 from lark_seeds import SEEDS, build, edited, lark_accepts, segmented
 
 import syntagma as sg
