@@ -11,7 +11,8 @@ import lark
 import numpy as np
 import pytest
 from corpus_vocabularies import vocabulary_named
-from lark_seeds import SEEDS, build, edited, lark_accepts, segmented
+from lark_seeds import SEEDS, build, edited, segmented
+from lark_verdict import lark_accepts
 
 import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
