@@ -33,42 +33,40 @@ def hash_set(x, n):
 
 
 @njit(cache=True, nogil=True)
-def find_set(table, members, begins, x, n):
-    """The number of the set of the n elements of x, sorted, or -1."""
+def slot_of(table, members, begins, x, n):
+    """Where the table has the number of the set of the n elements of x, sorted, or -1 and room for it."""
     h = hash_set(x, n) & (len(table) - 1)
     while table[h] >= 0:
-        j = table[h]
-        first = begins[j]
-        if begins[j + 1] - first == n:
+        first = begins[table[h]]
+        if begins[table[h] + 1] - first == n:
             same = True
             for i in range(n):
                 if members[first + i] != x[i]:
                     same = False
                     break
             if same:
-                return j
+                break
         h = (h + 1) & (len(table) - 1)
-    return np.int64(-1)
+    return h
 
 
 @njit(cache=True, nogil=True)
-def add_set(table, members, begins, n_sets, x, n):
-    """Add a set that is not there as number ``n_sets``; returns the three arrays, which may have grown."""
+def add_set(table, members, begins, n_sets, slot, x, n):
+    """Add a set as number ``n_sets``, at the slot where it is not yet; returns the three arrays, which may have grown."""
     begins = grow(begins, n_sets + 2)
     first = begins[n_sets]
     members = grow(members, first + n)
     for i in range(n):
         members[first + i] = x[i]
     begins[n_sets + 1] = first + n
-    fresh = n_sets
+    table[slot] = n_sets
     if 2 * (n_sets + 1) > len(table):
         table = np.full(2 * len(table), -1, np.int64)
-        fresh = 0
-    for j in range(fresh, n_sets + 1):
-        h = hash_set(members[begins[j] : begins[j + 1]], begins[j + 1] - begins[j]) & (len(table) - 1)
-        while table[h] >= 0:
-            h = (h + 1) & (len(table) - 1)
-        table[h] = j
+        for j in range(n_sets + 1):
+            h = hash_set(members[begins[j] : begins[j + 1]], begins[j + 1] - begins[j]) & (len(table) - 1)
+            while table[h] >= 0:
+                h = (h + 1) & (len(table) - 1)
+            table[h] = j
     return table, members, begins
 
 

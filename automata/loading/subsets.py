@@ -15,45 +15,79 @@ from ...grammar.ir import OP_KEY_DROP, OP_NONE
 from .. import layout as lay
 from ..arena import take
 from ..states import DENSE_FROM, DENSE_TO, fill_dense, new_local_state
-from .nfa import ATTR_ACCEPT, ATTR_ACCEPT_NO_NEED, ATTR_GUARD, BODY, close_over, enter_extras, spelled_out
-from .sets import add_set, find_set, grow, more_rows, sort_small
-from .spans import NO_OPERATION, SPAN, next_operation, order_spans, spans_of, target_of, tracks
+from .literals import ATTR_KILL, ATTR_NOT
+from .nfa import (
+    ATTR_ACCEPT,
+    ATTR_ACCEPT_NO_NEED,
+    ATTR_BUSY,
+    ATTR_GUARD,
+    BODY,
+    close_over,
+    enter_extras,
+    opens_key,
+    spelled_out,
+)
+from .sets import add_set, grow, more_rows, slot_of, sort_small
+from .spans import KIND_BODY, KIND_CLOSE, SPAN, order_spans, spans_of, tracks
 
+NO_OPERATION = 1 << 60
 RANGE = 5  # words of a range of a local state: low, high, op, arg, target word
 
 
 @njit(cache=True, nogil=True)
-def add_range(found, n, low, high, op, arg, word):
-    """Append a range to those found, or widen the one before it; returns the array, which may have grown, and the new count."""
-    for i in range(n - 1, -1, -1):
-        if found[i, 1] == low - 1 and found[i, 2] == op and found[i, 3] == arg and found[i, 4] == word:
-            found[i, 1] = high
-            return found, n
-        if found[i, 1] < low - 1:
-            break
-    found = more_rows(found, n + 1)
-    found[n, 0] = low
-    found[n, 1] = high
-    found[n, 2] = op
-    found[n, 3] = arg
-    found[n, 4] = word
-    return found, n + 1
+def settled(attrs, target, n):
+    """Drop what cannot be beside each other of n elements, and sort the rest; returns how many are left, and whether a declared key ends.
+
+    Where one ends no body goes on, and a declared spelling matters only beside a body.
+    """
+    kills = False
+    bodies = 0
+    unwanted = False
+    for i in range(n):
+        m = target[i]
+        if m & BODY:
+            bodies += 1
+        elif attrs[m] & ATTR_KILL:
+            kills = True
+        elif attrs[m] & ATTR_NOT:
+            unwanted = True
+    kept = n
+    if kills or (unwanted and bodies == 0):
+        kept = 0
+        for i in range(n):
+            m = target[i]
+            if m & BODY:
+                if kills:
+                    continue
+            elif attrs[m] & (ATTR_KILL | ATTR_NOT):
+                continue
+            target[kept] = m
+            kept += 1
+    sort_small(target, kept)
+    if kept > 1:
+        n = kept
+        kept = 1
+        for i in range(1, n):
+            if target[i] != target[kept - 1]:
+                target[kept] = target[i]
+                kept += 1
+    return kept, kills
 
 
 @njit(cache=True, nogil=True)
-def ends_with_call(nfa, target, n):
+def ends_with_call(attrs, target, n):
     """Whether nothing can follow a call that returns to the n states of target, and the rule may end there."""
     ends = False
     for i in range(n):
-        if nfa.busy[target[i]]:
+        if attrs[target[i]] & ATTR_BUSY:
             return False
-        if nfa.attrs[target[i]] & ATTR_ACCEPT:
+        if attrs[target[i]] & ATTR_ACCEPT:
             ends = True
     return ends
 
 
 @njit(cache=True, nogil=True)
-def write_state(a, p, nfa, guards, members, found, n_found, calls_at, n_calls):
+def write_state(a, p, attrs, guard_of, guards, members, found, n_found, calls_at, n_calls):
     """Write the local state of a set at p; returns 0, or -1 with H_ERROR set."""
     flags = np.int64(0)
     least = np.int64(lay.UNBOUNDED)
@@ -61,14 +95,14 @@ def write_state(a, p, nfa, guards, members, found, n_found, calls_at, n_calls):
     for m in members:
         if m & BODY:
             continue
-        if nfa.attrs[m] & ATTR_ACCEPT:
+        if attrs[m] & ATTR_ACCEPT:
             flags |= lay.FLAG_ACCEPT
-        if nfa.attrs[m] & ATTR_ACCEPT_NO_NEED:
+        if attrs[m] & ATTR_ACCEPT_NO_NEED:
             flags |= lay.FLAG_ACCEPT_NO_NEED
-        if nfa.attrs[m] & ATTR_GUARD:
+        if attrs[m] & ATTR_GUARD:
             flags |= lay.FLAG_GUARD
-            least = min(least, guards[nfa.guard_of[m], 1])
-            most = max(most, guards[nfa.guard_of[m], 2])
+            least = min(least, guards[guard_of[m], 1])
+            most = max(most, guards[guard_of[m], 2])
     if flags & lay.FLAG_GUARD:
         if least <= 0 and most >= lay.UNBOUNDED:
             flags &= ~lay.FLAG_GUARD
@@ -123,10 +157,10 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
         The number of local states made, or -1 with H_ERROR set.
 
     """
-    nfa = spelled_out(edges, blob, n, accepting, accepting_no_need, guards)
-    n_nfa = len(nfa.attrs)
-    extras = nfa.extras
-    calls = nfa.calls
+    attrs, guard_of, by_begin, by, eps_begin, eps, call_begin, calls, extra_begin, extra_order, extras = spelled_out(
+        edges, blob, n, accepting, accepting_no_need, guards
+    )
+    n_nfa = len(attrs)
 
     # the sets of the subset construction, and their local states
     members = np.empty(4096, np.int64)
@@ -136,7 +170,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
 
     seen = np.zeros(n_nfa, np.int64)
     stack = np.empty(n_nfa + 1, np.int64)
-    target = np.empty(2 * n_nfa + 64, np.int64)
+    target = np.empty(2 * n_nfa + extras.shape[0] + 64, np.int64)
     spans = np.empty((64, SPAN), np.int64)
     found = np.empty((64, RANGE), np.int64)  # the ranges of the state in hand
     first_at = np.full(257, -1, np.int64)  # for each byte the spans that begin there, as a list through ``next_at``
@@ -147,10 +181,11 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
     after_extra = np.full(extras.shape[0], -1, np.int64)  # the set behind each extra edge, once it is known
 
     stamp = 1
-    n_target = close_over(nfa, np.int64(0), target, 0, seen, stamp, stack)
-    target, n_target = enter_extras(nfa, target, n_target)
+    n_target = close_over(attrs, eps_begin, eps, np.int64(0), target, 0, seen, stamp, stack)
+    n_target = enter_extras(extra_begin, extra_order, extras, target, n_target)
     sort_small(target, n_target)
-    table, members, begins = add_set(table, members, begins, 0, target, n_target)
+    slot = slot_of(table, members, begins, target, n_target)
+    table, members, begins = add_set(table, members, begins, 0, slot, target, n_target)
     local[0] = start
     n_sets = 1
 
@@ -165,13 +200,14 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             return np.int64(-1)
         first = begins[d]
         end = begins[d + 1]
-        tracked = tracks(nfa, members[first:end])
-        spans, n_spans = spans_of(a, nfa, members[first:end], spans)
+        tracked = tracks(attrs, members[first:end])
+        spans, n_spans = spans_of(a, by_begin, by, extras, members[first:end], spans)
         work += end - first + n_spans
 
         # --- bytes: interval by interval, first the joined group, then each other operation ---------------------------
         next_at = grow(next_at, n_spans)
         active = grow(active, n_spans)
+        target = grow(target, n_nfa + n_spans + extras.shape[0])  # all states, a body for each span, and all extra keys
         n_cuts = order_spans(spans, n_spans, first_at, next_at, is_cut, cuts)
         n_found = 0
         n_active = 0
@@ -191,24 +227,50 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 i = next_at[i]
             if n_active == 0:
                 continue
+            last = np.int64(OP_NONE)  # op << 32 | arg; OP_NONE stands for the joined group, openings of keys included
             killed = False
             joined = False
-            key = np.int64(OP_NONE)  # op << 32 | arg
-            while key != NO_OPERATION:
-                op = key >> 32
-                arg = key & 0xFFFFFFFF
+            while last != NO_OPERATION:
+                op = last >> 32
+                arg = last & 0xFFFFFFFF
                 stamp += 1
-                target, n_target, opens, closes, kills = target_of(
-                    nfa, spans, active, n_active, op, arg, killed, target, seen, stamp, stack
-                )
+                n_target = 0
+                opens = np.int64(OP_NONE)
+                closes = False
+                for k in range(n_active):
+                    i = active[k]
+                    if last == OP_NONE:
+                        if opens_key(spans[i, 2]):
+                            opens = spans[i, 2]
+                        elif spans[i, 2] != OP_NONE:
+                            continue
+                    elif spans[i, 2] != op or spans[i, 3] != arg or (spans[i, 4] == KIND_CLOSE and killed):
+                        continue
+                    if spans[i, 4] == KIND_BODY:
+                        target[n_target] = spans[i, 5]
+                        n_target += 1
+                    else:
+                        if spans[i, 4] == KIND_CLOSE:
+                            closes = True
+                        n_target = close_over(attrs, eps_begin, eps, spans[i, 5], target, n_target, seen, stamp, stack)
+                n_target = enter_extras(extra_begin, extra_order, extras, target, n_target)
+                n_target, kills = settled(attrs, target, n_target)
                 killed = killed or kills
-                last = key
-                key = next_operation(spans, active, n_active, last, killed)
+                joins = last == OP_NONE
+                best = np.int64(NO_OPERATION)  # the next operation, in order of (op, arg), that was not handled yet
+                for k in range(n_active):
+                    i = active[k]
+                    if spans[i, 2] == OP_NONE or opens_key(spans[i, 2]) or (spans[i, 4] == KIND_CLOSE and killed):
+                        continue
+                    key = (spans[i, 2] << 32) | spans[i, 3]
+                    if last < key < best:
+                        best = key
+                last = best
                 if n_target == 0:
                     continue
                 collapsed = np.int64(-1)  # the body element that is called instead of being made into states
                 index = np.int64(-1)
-                if last == OP_NONE:
+                if joins:
                     joined = True
                     if n_target == 1 and target[0] & BODY and opens == OP_NONE:
                         collapsed = target[0]
@@ -216,17 +278,19 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         index = after_extra[e]
                         if index < 0:
                             stamp += 1
-                            n_target = close_over(nfa, extras[e, 2], target, 0, seen, stamp, stack)
+                            n_target = close_over(attrs, eps_begin, eps, extras[e, 2], target, 0, seen, stamp, stack)
                             sort_small(target, n_target)
                     elif opens != OP_NONE:
                         op = opens
-                    elif tracked and not tracks(nfa, target[:n_target]):
+                    elif tracked and not tracks(attrs, target[:n_target]):
                         op = np.int64(OP_KEY_DROP)
+                slot = np.int64(-1)
                 if index < 0:
-                    index = find_set(table, members, begins, target, n_target)
+                    slot = slot_of(table, members, begins, target, n_target)
+                    index = table[slot]
                 if index < 0:
                     index = np.int64(n_sets)
-                    table, members, begins = add_set(table, members, begins, n_sets, target, n_target)
+                    table, members, begins = add_set(table, members, begins, n_sets, slot, target, n_target)
                     local = grow(local, n_sets + 1)
                     local[n_sets] = new_local_state(a)
                     if local[n_sets] < 0:
@@ -240,7 +304,23 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                     word = local[index]
                     if closes and not joined:
                         word |= np.int64(1) << lay.RG_SHADOW_BIT
-                found, n_found = add_range(found, n_found, low, cuts[cut + 1] - 1, op, arg, word)
+                if n_found == found.shape[0]:
+                    found = more_rows(found, n_found + 1)
+                merged = False
+                for k in range(n_found - 1, -1, -1):
+                    if found[k, 1] == low - 1 and found[k, 2] == op and found[k, 3] == arg and found[k, 4] == word:
+                        found[k, 1] = cuts[cut + 1] - 1
+                        merged = True
+                        break
+                    if found[k, 1] < low - 1:
+                        break
+                if not merged:
+                    found[n_found, 0] = low
+                    found[n_found, 1] = cuts[cut + 1] - 1
+                    found[n_found, 2] = op
+                    found[n_found, 3] = arg
+                    found[n_found, 4] = word
+                    n_found += 1
 
         # --- calls ----------------------------------------------------------------------------------------------------
         n_calls = 0
@@ -252,7 +332,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                 n_bodies += 1
                 shadow = m
             else:
-                n_calls += nfa.call_begin[m + 1] - nfa.call_begin[m]
+                n_calls += call_begin[m + 1] - call_begin[m]
         calls_at = np.int64(0)
         if n_calls > 0:
             calls_at = take(a, lay.H_CL, 2 * n_calls, lay.CAP_CL)
@@ -263,17 +343,17 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             m = members[i]
             if m & BODY:
                 continue
-            for k in range(nfa.call_begin[m], nfa.call_begin[m + 1]):
-                e = nfa.call_order[k]
+            for e in range(call_begin[m], call_begin[m + 1]):
                 stamp += 1
-                n_target = close_over(nfa, calls[e, 3], target, 0, seen, stamp, stack)
+                n_target = close_over(attrs, eps_begin, eps, calls[e, 3], target, 0, seen, stamp, stack)
                 sort_small(target, n_target)
                 symbol = np.int64(-1)
-                if not ends_with_call(nfa, target, n_target):
-                    index = find_set(table, members, begins, target, n_target)
+                if not ends_with_call(attrs, target, n_target):
+                    slot = slot_of(table, members, begins, target, n_target)
+                    index = table[slot]
                     if index < 0:
                         index = np.int64(n_sets)
-                        table, members, begins = add_set(table, members, begins, n_sets, target, n_target)
+                        table, members, begins = add_set(table, members, begins, n_sets, slot, target, n_target)
                         local = grow(local, n_sets + 1)
                         local[n_sets] = new_local_state(a)
                         if local[n_sets] < 0:
@@ -286,13 +366,15 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
 
         # --- the local state ------------------------------------------------------------------------------------------
         p = lay.LS + local[d] * lay.LS_WIDTH
-        if write_state(a, p, nfa, guards, members[first:end], found, n_found, calls_at, n_calls) < 0:
+        if write_state(a, p, attrs, guard_of, guards, members[first:end], found, n_found, calls_at, n_calls) < 0:
             return np.int64(-1)
         if n_bodies == 1:
             stamp += 1
-            n_target = close_over(nfa, extras[(shadow >> 32) & 0xFFFFFFF, 2], target, 0, seen, stamp, stack)
+            n_target = close_over(
+                attrs, eps_begin, eps, extras[(shadow >> 32) & 0xFFFFFFF, 2], target, 0, seen, stamp, stack
+            )
             sort_small(target, n_target)
-            index = find_set(table, members, begins, target, n_target)
+            index = table[slot_of(table, members, begins, target, n_target)]
             if index >= 0:
                 a[p + lay.L_SHADOW] = (shadow & 0xFFFFFFFF) + 1
                 a[p + lay.L_SHADOW_SYM] = 2 * local[index] + 1
