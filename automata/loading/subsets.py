@@ -180,6 +180,7 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
     is_cut = np.zeros(257, np.bool_)
     after_extra = np.full(extras.shape[0], -1, np.int64)  # the set behind each extra edge, once it is known
 
+    has_keys = extras.shape[0] > 0 or tracks(attrs, np.arange(n_nfa))
     stamp = 1
     n_target = close_over(attrs, eps_begin, eps, np.int64(0), target, 0, seen, stamp, stack)
     n_target = enter_extras(extra_begin, extra_order, extras, target, n_target)
@@ -200,14 +201,15 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
             return np.int64(-1)
         first = begins[d]
         end = begins[d + 1]
-        tracked = tracks(attrs, members[first:end])
+        tracked = has_keys and tracks(attrs, members[first:end])
         spans, n_spans = spans_of(a, by_begin, by, extras, members[first:end], spans)
         work += end - first + n_spans
 
         # --- bytes: interval by interval, first the joined group, then each other operation ---------------------------
-        next_at = grow(next_at, n_spans)
-        active = grow(active, n_spans)
-        target = grow(target, n_nfa + n_spans + extras.shape[0])  # all states, a body for each span, and all extra keys
+        if n_spans > len(active):
+            next_at = grow(next_at, n_spans)
+            active = grow(active, n_spans)
+            target = grow(target, n_nfa + n_spans + extras.shape[0])  # all states, a body for each span, all extra keys
         n_cuts = order_spans(spans, n_spans, first_at, next_at, is_cut, cuts)
         n_found = 0
         n_active = 0
@@ -253,7 +255,8 @@ def load_rule(a, edges, blob, n, accepting, accepting_no_need, guards, start, ma
                         if spans[i, 4] == KIND_CLOSE:
                             closes = True
                         n_target = close_over(attrs, eps_begin, eps, spans[i, 5], target, n_target, seen, stamp, stack)
-                n_target = enter_extras(extra_begin, extra_order, extras, target, n_target)
+                if extras.shape[0] > 0:
+                    n_target = enter_extras(extra_begin, extra_order, extras, target, n_target)
                 n_target, kills = settled(attrs, target, n_target)
                 killed = killed or kills
                 joins = last == OP_NONE
