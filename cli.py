@@ -11,23 +11,18 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from . import __version__
 from .grammar.errors import InvalidSource, SyntagmaError
 from .integrations.methods import MethodName, read_method
 from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
+from .integrations.report import print_report, report_data
 
 if TYPE_CHECKING:
-    from .automata.constraint import Constraint
-    from .engine.extract import Example
     from .engine.model import LanguageModel
-    from .grammar.report import Report, ReportEntry, Status
-    from .grammar.source import Source
     from .integrations.demo import Outcome
 
 # Heavy modules (Numba, torch, transformers) are imported inside the commands, so that --help is instant.
@@ -82,24 +77,6 @@ def _load_model(name: str) -> LanguageModel:
         )
     with err.status("loading the model"):
         return LanguageModel.from_folder(name)
-
-
-def _over_bytes(source: Source) -> tuple[Constraint, int]:
-    """A source over a token for every byte: what is allowed in terms of text, whatever the tokenizer.
-
-    The tokens that the source itself names are there as well, and are never text.  Returns the number of byte 0, too.
-    """
-    from .automata.constraint import Constraint
-    from .automata.symbols import names_of
-    from .automata.vocabulary import Vocabulary
-
-    lowered = source.lower()
-    names = names_of(lowered.grammar)
-    first = max((name + 1 for name in names if isinstance(name, int)), default=0)
-    tokens = [*[None] * first, *(bytes([b]) for b in range(256)), None]
-    special = {name: len(tokens) + k for k, name in enumerate(x for x in names if isinstance(x, str))}
-    vocab = Vocabulary([*tokens, *[None] * len(special)], eos_ids=[first + 256], special=special)
-    return Constraint.from_grammar(lowered.grammar, vocab, report=lowered.report, deadline=lowered.deadline), first
 
 
 def _progress() -> Progress:
@@ -254,11 +231,11 @@ def extract(
       syntagma extract -s ad.json ads/*.txt -o ads.jsonl --examples worked.jsonl --batch-size 16
     """
     from .engine.extract import Extractor
-    from .integrations.batch import Output, extract_rows, read_documents
+    from .integrations.batch import Output, extract_rows, read_documents, read_examples
 
     source = looks.schema(schema, "compact")  # a row is one line
     rows = read_documents(documents)
-    worked = () if examples is None else _read_examples(examples)
+    worked = () if examples is None else read_examples(examples)
     target = Output(output, retry_errors=retry_errors)
     todo = [row for row in rows if row.id not in target.done]
     if len(todo) < len(rows):
@@ -285,32 +262,6 @@ def extract(
     err.print(f"{len(todo) - failed} rows written to {escape(str(output))}" + (f", {failed} failed" if failed else ""))
     if failed:
         raise typer.Exit(1)
-
-
-def _read_examples(path: Path) -> list[Example]:
-    from .engine.extract import Example
-
-    examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            examples.append(Example(str(row["text"]), row["data"]))
-        except (ValueError, TypeError, KeyError) as error:
-            raise InvalidSource(
-                'is no worked example: {"text": ..., "data": ...}', where=f"{path}, line {number}"
-            ) from error
-    return examples
-
-
-_STYLE: dict[Status, str] = {
-    "exact": "green",
-    "annotation": "dim",
-    "narrowed": "yellow",
-    "residual": "yellow",
-    "refused": "bold red",
-}
 
 
 @app.command()
@@ -402,64 +353,13 @@ def check(
     report = reading.source(file, looks, widen=True).lower().report
     counts = Counter(entry.status for entry in report.entries)
     if as_json:
-        sys.stdout.write(json.dumps(_report_data(report), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(report_data(report), indent=2, ensure_ascii=False) + "\n")
     else:
-        _print_report(report, counts, every=every)
+        print_report(out, report, counts, every=every)
     if counts["refused"]:
         raise typer.Exit(2)
     if counts["narrowed"] or counts["residual"] or not (report.sound and report.complete and report.live):
         raise typer.Exit(1)
-
-
-def _report_data(report: Report) -> dict[str, object]:
-    return {
-        "dialect": report.dialect,
-        "sound": report.sound,
-        "complete": report.complete,
-        "live": report.live,
-        "budget": report.budget,
-        "unsatisfiable": list(report.unsatisfiable),
-        "entries": [
-            {
-                "pointer": entry.pointer,
-                "keyword": entry.keyword,
-                "status": entry.status,
-                "reason": entry.reason,
-                "consequence": entry.consequence,
-            }
-            for entry in report.entries
-        ],
-    }
-
-
-def _is_telling(entry: ReportEntry) -> bool:
-    """Whether a reader may have expected something else of a keyword: it is weaker, or it does nothing although it looks so."""
-    return entry.status not in {"exact", "annotation"} or bool(entry.consequence)
-
-
-def _print_report(report: Report, counts: Counter[Status], *, every: bool) -> None:
-    shown = [entry for entry in report.entries if every or _is_telling(entry)]
-    if shown:
-        table = Table("where", "keyword", "status", "why, and what it means", box=SIMPLE_HEAD, pad_edge=False)
-        for entry in shown:
-            words = "; ".join(part for part in (entry.reason, entry.consequence) if part)
-            status = f"[{_STYLE[entry.status]}]{entry.status}[/]"
-            table.add_row(escape(entry.pointer), escape(entry.keyword), status, escape(words))
-        out.print(table)
-        out.print()
-    for pointer in report.unsatisfiable:
-        out.print(f"[yellow]no value satisfies[/] {escape(pointer)}")
-    summary = ", ".join(f"{counts[status]} {status}" for status in _STYLE if counts[status])
-    out.print(f"{summary or 'nothing to say'} ({escape(report.dialect)})")
-    facts = [
-        ("sound", report.sound, "every output is valid", "an output may be invalid"),
-        ("complete", report.complete, "every valid value can come out", "some valid values cannot come out"),
-        ("live", report.live, "no prefix is a dead end", "a prefix may be a dead end"),
-    ]
-    for name, holds, yes, no in facts:
-        out.print(f"  {name}: " + (f"[green]{yes}[/]" if holds else f"[yellow]{no}[/]"))
-    words = "the least number of tokens" if report.budget == "exact" else "a number of tokens that is enough"
-    out.print(f"  budget: what is still needed is known as {words}")
 
 
 @app.command()
@@ -500,6 +400,7 @@ def explain(
     """
     from .automata.vocabulary import Vocabulary
     from .engine.compile import compile as compile_source
+    from .integrations.explaining import explain_prefix, explain_situation, explain_tokens, over_bytes, token_ids
 
     if token is not None and following is not None:
         raise InvalidSource("--token and --next exclude each other", where="--token")
@@ -510,14 +411,16 @@ def explain(
     if tokens is not None:
         if text or following is not None:
             raise InvalidSource("--tokens is in the place of --text and --next", where="--tokens")
-        _explain_tokens(compile_source(source, Vocabulary.from_tokenizer(tokenizer)), _ids(tokens), token)
+        constraint = compile_source(source, Vocabulary.from_tokenizer(tokenizer))
+        if not explain_tokens(out, constraint, token_ids(tokens), token):
+            raise typer.Exit(1)
         return
-    over_bytes, first = _over_bytes(source)
+    reader, first = over_bytes(source)
     whole = text.encode() + (following or "").encode()
-    if not _readable(over_bytes, whole, len(text.encode()), first):
+    if not explain_prefix(out, reader, whole, len(text.encode()), first):
         raise typer.Exit(1)
     if token is None:
-        _print_situation(over_bytes, whole, first)
+        explain_situation(out, reader, whole, first)
         return
     constraint = compile_source(source, Vocabulary.from_tokenizer(tokenizer))
     with constraint.session() as session:
@@ -525,79 +428,6 @@ def explain(
     out.print(escape(str(verdict)))
     if not verdict.allowed:
         raise typer.Exit(1)
-
-
-def _ids(tokens: str) -> list[int]:
-    try:
-        return [int(token) for token in tokens.replace(",", " ").split()]
-    except ValueError:
-        raise InvalidSource(f"{tokens!r} are no token ids", where="--tokens", hint="write 7,151667") from None
-
-
-def _explain_tokens(constraint: Constraint, tokens: Sequence[int], token: int | None) -> None:
-    """Explain what may come after some tokens, or a token after them."""
-    with constraint.session() as session:
-        state = session.start
-        for i, read in enumerate(tokens):
-            after = session.advance(state, read)
-            if not after:
-                out.print(f"[red]not allowed[/] at token {i}")
-                out.print(escape(str(session.explain(state, read))))
-                raise typer.Exit(1)
-            state = after
-        if token is not None:
-            verdict = session.explain(state, token)
-            out.print(escape(str(verdict)))
-            if not verdict.allowed:
-                raise typer.Exit(1)
-            return
-        out.print("[green]allowed[/]")
-        if session.is_accepting(state):
-            out.print("the text may end here" + (", and nothing else may follow" if session.is_final(state) else ""))
-        else:
-            needed = session.finish_bound(state)
-            out.print(f"the text is not complete: {needed} more token{'' if needed == 1 else 's'} are enough")
-        verdict = session.explain(state, constraint.vocab.eos_ids[0])
-        out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
-        if verdict.where:
-            out.print(f"in force: {escape(', '.join(verdict.where))}")
-
-
-def _readable(constraint: Constraint, data: bytes, given: int, first: int) -> bool:
-    """Whether the bytes are a prefix of the language; if not, say where they leave it and what was expected.
-
-    ``first`` is the token of byte 0.
-    """
-    with constraint.session() as session:
-        state = session.start
-        for i, byte in enumerate(data):
-            after = session.advance_bytes(state, bytes([byte]))
-            if not after:
-                verdict = session.explain(state, first + byte, data[:i].decode("utf-8", "backslashreplace"))
-                place = f"byte {i} of the text" if i < given else f"byte {i - given} of what is to come next"
-                out.print(f"[red]not allowed[/] at {place}")
-                out.print(escape(str(verdict)))
-                return False
-            state = after
-    return True
-
-
-def _print_situation(constraint: Constraint, data: bytes, first: int) -> None:
-    with constraint.session() as session:
-        state = session.advance_bytes(session.start, data)
-        out.print("[green]allowed[/]")
-        if session.is_accepting(state):
-            out.print("the text may end here" + (", and nothing else may follow" if session.is_final(state) else ""))
-        else:
-            needed = session.finish_bound(state)
-            out.print(f"the text is not complete: {needed} more byte{'' if needed == 1 else 's'} are enough")
-        if forced := session.forced_bytes(state):
-            out.print(f"what must come next: {escape(repr(forced.decode('utf-8', 'backslashreplace')))}")
-        # 0xff begins no UTF-8 text, so asking for it lists what could come instead.
-        verdict = session.explain(state, first + 0xFF, data.decode("utf-8", "backslashreplace"))
-        out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
-        if verdict.where:
-            out.print(f"in force: {escape(', '.join(verdict.where))}")
 
 
 @app.command()
@@ -609,11 +439,12 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
     from .engine.generate import warm_up
     from .grammar.jsonschema import JsonSchema
     from .integrations import smollm2
+    from .integrations.explaining import over_bytes
 
     began = perf_counter()
     with err.status("compiling kernels (a minute the first time)"):
         schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-        constraint, _ = _over_bytes(JsonSchema(schema))
+        constraint, _ = over_bytes(JsonSchema(schema))
         warm_up(constraint, list(b'{"a": "b", "c": [1.5, true, null]}'))
     out.print(f"kernels: {perf_counter() - began:.1f} s")
     if model and smollm2.is_available():
@@ -638,7 +469,8 @@ def demo(
     the package jsonschema and compared with answers written by hand. Takes two minutes on one core.
     Exit status 1 if a constrained record does not validate.
     """
-    from .integrations.demo import DOCUMENTS, FIELDS, Demo, total_seconds
+    from .integrations.demo import DOCUMENTS, Demo
+    from .integrations.demo_table import print_outcomes
 
     language_model = _load_model(model)
     with err.status("compiling kernels (a minute the first time)"):
@@ -654,50 +486,9 @@ def demo(
                 runs[-1].append(outcome)
                 progress.advance(bar)
     kept, free = runs
-    seconds, inside = total_seconds(kept)
-    other, _ = total_seconds(free)
-    fields = len(FIELDS) * len(kept)
-    table = Table(
-        title=f"{len(kept)} documents, {fields} fields, greedy, {batch_size} at a time",
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-    )
-    table.add_column("\n#", justify="right", no_wrap=True, min_width=2)
-    table.add_column("\nrecord", overflow="ellipsis", no_wrap=True, max_width=17)
-    for name in ("\nsec", "in con-\nstraint", "\nvalid", "\nright", "without:\nparses", "\nvalid", "\nright"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for i, (a, b) in enumerate(zip(kept, free, strict=True), 1):
-        spent, of_it = total_seconds([a])
-        record = f"{a.record['title']}, {a.record['company']['name']}" if a.valid else a.generation.text
-        judged = (_tick(a.valid), str(a.right), _tick(b.parses), _tick(b.valid), str(b.right))
-        table.add_row(str(i), escape(record), f"{spent:.2f}", f"{of_it / spent:.2%}", *judged)
-    table.add_section()
-    table.add_row(
-        "",
-        "all",
-        f"{seconds:.1f}",
-        f"{inside / seconds:.2%}",
-        f"{sum(a.valid for a in kept)}/{len(kept)}",
-        str(sum(a.right for a in kept)),
-        f"{sum(b.parses for b in free)}/{len(free)}",
-        f"{sum(b.valid for b in free)}/{len(free)}",
-        str(sum(b.right for b in free)),
-    )
-    out.print(table)
-    tokens = sum(len(a.generation.tokens) for a in kept)
-    certain = sum(a.generation.n_forced for a in kept)
-    out.print(f"with the constraint: {sum(a.right for a in kept) / fields:.0%} of the fields right; {tokens} tokens")
-    out.print(f"  in {seconds:.1f} s, {certain} of them certain without asking the model;")
-    out.print(f"  {inside / max(1, tokens) * 1e6:.0f} us of constraint a token")
-    out.print(f"without: {sum(b.right for b in free) / fields:.0%} right; ", end="")
-    out.print(f"{sum(len(b.generation.tokens) for b in free)} tokens in {other:.1f} s")
-    out.print("valid: judged by the package jsonschema. right: fields that equal answers written by hand.")
+    print_outcomes(out, kept, free, batch_size)
     if not all(a.valid for a in kept):
         raise typer.Exit(1)
-
-
-def _tick(good: bool) -> str:
-    return "[green]yes[/]" if good else "[red]no[/]"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from . import layout as lay
 from .arena import check
-from .effects import child, exit_child, root, tokens_of
+from .duplicates import N_WALKS, WALKS, walk_values
+from .effects.nodes import child, exit_child, root, tokens_of
+from .grafts import run_class
 from .heap import HASH_MASK, ROOT_TEXT, intern_link, state_offset
-from .masks import LANDED, N_WALKS, NODE_MASK, WALKS, mask, run_class, walk_values
+from .masks import LANDED, NODE_MASK, mask
 from .parser import LANDED_WIDTH, lexer_on
-from .values import compares_values, keys_of, returned_register, text_of
+from .registers import keys_of, returned_register, text_of
+from .repeats import compares_values
 
 if TYPE_CHECKING:
     from .store import Store

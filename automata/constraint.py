@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState, Unsatisfiable
 from . import layout as lay
+from .advance import advance, advance_bytes, only_byte, start_state
 from .arena import FULL, check
 from .explain import Explanation, explain
 from .heap import close_scope, state_offset
 from .machine import DEFAULT_MAX_DFA_STATES, load_grammar
-from .masks import advance, advance_bytes, mask, only_byte, start_state
+from .masks import mask
 from .packed import place_of
 from .symbols import FIRST_DIGIT, MARK, resolve
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import layout as lay
+from .advance import readable_bytes
 from .heap import state_offset
-from .masks import mask, readable_bytes
+from .masks import mask
 from .symbols import MARK
 
 if TYPE_CHECKING:

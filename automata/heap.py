@@ -14,6 +14,7 @@ from . import layout as lay
 HP = lay.HP
 HASH_MASK = (1 << 31) - 1
 ROOT_TEXT = 1  # the empty text of a key just opened
+SCOPE_PERMANENT = 0  # of what is never freed
 
 
 @njit(cache=True, nogil=True)

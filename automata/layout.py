@@ -87,7 +87,7 @@ its own.  Frame 0 is the empty stack, frame 1 is the unknown stack of an effect.
 
 A *register* is ``keys seen << 31 | open text``: both are heap records (0: none), the first a list of texts, the second the
 characters read so far, as a chain of bytes.  Where items of arrays are told apart, and keys that have several spellings, it is values
-that are seen and open, see ``values``.
+that are seen and open, see ``registers``.
 
 Keys that run out
 -----------------
@@ -163,7 +163,7 @@ Registers never enter a row either: the tokens that would complete a duplicate a
 found from the ``OPENS`` of a node (trie nodes at which a key begins, each with the local state there) and the keys seen; each suspect
 is then advanced for real.  ``VERIFY`` lists trie nodes below which that is done always, or once so many keys were seen that none may be left.
 Where values are compared a walk of the trie begins instead, at those nodes and, in a state in question, at the root: bytes are
-read for real as long as the run is in question (``masks.walk_values``).
+read for real as long as the run is in question (``duplicates.walk_values``).
 
 Reference rows
 ==============

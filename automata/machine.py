@@ -17,9 +17,10 @@ from ..grammar.packed import ACCEPT, LAST, NOTHING, PackedDfa
 from ..grammar.parsing import Parser
 from . import layout as lay
 from .arena import check, take
-from .loader import finish_load, load_rule, new_rule_start
+from .loading.parsers import load_parser
+from .loading.rules import finish_load, new_rule_start
+from .loading.subsets import load_rule
 from .packed import MALFORMED, load_packed
-from .parser_loader import load_parser
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

@@ -1,8 +1,8 @@
-"""Masks: from a state to a packed row of allowed tokens, and tokens to next states.
+"""Masks: from a state to a packed row of allowed tokens.
 
 A row is put together from the effect nodes on the path from each entry's local state down its real frames: a packed row or a token
 list per node, guards tested where they can fail.  Then the tokens that would complete a duplicate key are cleared, each after it
-was advanced for real.
+was advanced for real (``duplicates``).
 """
 
 from __future__ import annotations
@@ -10,15 +10,36 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import OP_NONE
 from . import layout as lay
 from .alive import can_take, forget_taken
-from .effects import child, exit_child, root
+from .duplicates import N_WALKS, WALKS, add_suspect, add_walk, clear_duplicates, collect_suspects, walk_values
+from .effects.nodes import child, exit_child, root
+from .grafts import grafted, pushed_by, room_of, run_class
 from .heap import ROOT_TEXT, intern_link, n_keys, n_links, state_offset
-from .indenter import hangs_on_column, settle
 from .memo import TAG_NODE, TAG_ROOT
 from .packed import mark_tokens
-from .parser import LANDED_WIDTH, LOW, MAX_TRIED, UNSEEN, lexer_on, run_exit
+from .parser import LANDED_WIDTH, LOW, MAX_TRIED, UNSEEN, lexer_on
+from .path import (
+    MAX_PATH,
+    P_CLASS,
+    P_FRAME,
+    P_HEIGHT,
+    P_KEEPS,
+    P_LANDED,
+    P_LINK,
+    P_N_LANDED,
+    P_REGISTER,
+    P_ROOM,
+    P_WIDTH,
+    PATH,
+    chain_holds,
+    enter_level,
+    keep_nothing,
+    leave_level,
+    path_is_open,
+)
+from .registers import is_value, keys_of, returned_register, text_of
+from .repeats import compares_values, in_question
 from .rows import (
     N_PIECES,
     N_TOKENS,
@@ -34,71 +55,12 @@ from .rows import (
     part_of,
     write_gathered,
 )
-from .step import IN, lives, load_state, make_state, step
-from .values import compares_values, in_question, is_value, keys_of, returned_register, text_of
 
-MAX_PATH = 256
-PATH = lay.S + 131072  # the path, P_WIDTH words a level
-P_WIDTH = 14
-P_NODE = 0
-P_NEED = 1
-P_ROOM = 2
-P_FRAME = 3
-P_LINK = 4  # the next link of the frame, or landing of the class; -1 before the node's own tokens are taken
-P_REGISTER = 5
-P_CLASS = 6
-P_LANDED = 7  # what the class leads to: first, how many
-P_N_LANDED = 8
-P_HEIGHT = 9  # of the frame
-P_LOW = 10  # lowest height looked at before this level
-P_TOKENS = 11  # what was gathered before this level
-P_PIECES = 12
-P_KEEPS = 13  # 1 where what is gathered from here on is the level's part of the row, and nothing else
-GRAFT = lay.S + 139000  # symbols of an effect's frame
 LANDED = lay.S + 40_000_000  # what exits lead to, as entries
 LANDED_CAP = 100000
-SUSPECTS = lay.S + 140000  # trie nodes whose subtrees may complete a duplicate
-MAX_SUSPECTS = 8192
-WALKS = lay.S + 150000  # trie nodes from which a walk goes on while values seen are spelled
-N_WALKS = lay.S + 158192
-MAX_WALKS = 8192
-STACK = lay.S + 800000  # the configurations of such a walk, one a level
-STACK_CAP = 200000
-LEVEL = (
-    lay.S + 760000
-)  # of each level: where its configuration begins, how many entries, whether a run was cut above it
-TEXT_BUFFER = lay.S + 160000
-MAX_TEXT = 65536
-KEYS_IN_TOKEN = (
-    4  # keys closed by one token before its last comma, at most, in any vocabulary met; more only costs a look
-)
+KEYS_IN_TOKEN = 4  # closed before a token's last comma, at most, in any vocabulary met; more only costs a look
 NODE_MASK = (1 << lay.NODE_BITS) - 1
 EMPTY_LINK = lay.S + 240000  # the link that an empty stack stands for; written once by the store
-
-
-@njit(cache=True, nogil=True)
-def chain_holds(a, pop, depth):
-    """Whether the guards of the activations popped before level ``depth`` hold."""
-    level = depth - 1
-    while pop >= 0 and level >= 0:
-        p = PATH + level * P_WIDTH
-        o = lay.PP + pop * lay.PP_WIDTH
-        if a[p + 2] < a[o + lay.P_MIN_ROOM] or a[p + 1] > a[o + lay.P_MAX_NEED]:
-            return False
-        pop = a[o + lay.P_CHAIN]
-        level -= 1
-    return True
-
-
-@njit(cache=True, nogil=True)
-def path_is_open(a, depth):
-    """Whether no guard of the levels 0..depth can fail with the counters at hand."""
-    for level in range(depth + 1):
-        p = PATH + level * P_WIDTH
-        e = lay.EF + a[p] * lay.EF_WIDTH
-        if a[p + 2] < a[e + lay.E_MAX_ROOM] or a[p + 1] > a[e + lay.E_MIN_NEED]:
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)
@@ -112,55 +74,6 @@ def or_group(a, r, o, out):
     for i in range(at, at + a[o + lay.G_N_TOKENS]):
         token = r[i]
         out[token >> np.uint32(5)] |= np.uint32(1) << (token & np.uint32(31))
-
-
-@njit(cache=True, nogil=True)
-def grafted(a, scope, relative, frame):
-    """The real frame that an effect's frame above the unknown one stands for; -1 with H_ERROR set."""
-    n = 0
-    while relative != lay.FRAME_UNKNOWN:
-        a[GRAFT + n] = a[lay.HP + relative + lay.HEADER]
-        relative = a[lay.HP + relative + lay.HEADER + 4]
-        n += 1
-    while n > 0 and frame >= 0:
-        n -= 1
-        frame = intern_link(a, scope, a[GRAFT + n], 0, lay.UNBOUNDED, 0, frame)
-    return frame
-
-
-@njit(cache=True, nogil=True)
-def pushed_by(a, relative):
-    """How many symbols an effect's frame holds above the unknown one."""
-    n = np.int64(0)
-    while relative != lay.FRAME_UNKNOWN:
-        relative = a[lay.HP + relative + lay.HEADER + 4]
-        n += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
-def room_of(counted, room):
-    """The room that an effect's stands for, which may be counted from that of the entry."""
-    if counted >= 0:
-        return counted
-    return room if room >= lay.UNBOUNDED else room + counted + 1
-
-
-@njit(cache=True, nogil=True)
-def run_class(a, scope, one, room, frame, height, register, out):
-    """What a class of pop points (its record at ``one``) of a scanner's state leads to on a real frame; see ``run_exit``."""
-    exit_ = a[one]
-    height += pushed_by(a, a[one + 4])
-    frame = grafted(a, scope, a[one + 4], frame)
-    if frame < 0:
-        return frame
-    if hangs_on_column(a, exit_):
-        exit_ = settle(a, exit_, frame, height, room_of(a[one + 3], room))
-        if exit_ == -2:
-            return np.int64(0)
-        if exit_ < 0:
-            return exit_
-    return run_exit(a, scope, exit_, frame, height, register, out)
 
 
 @njit(cache=True, nogil=True)
@@ -194,13 +107,6 @@ def or_conditional(a, r, scope, depth, out, gathers):
 
 
 @njit(cache=True, nogil=True)
-def keep_nothing(a, depth):
-    """Note that what is gathered at the levels 0..depth is not all that they give."""
-    for level in range(depth + 1):
-        a[PATH + level * P_WIDTH + P_KEEPS] = 0
-
-
-@njit(cache=True, nogil=True)
 def gather_node(a, r, node):
     """Gather the tokens of a node, but for those that hang on the stack; False where there is no more room for them."""
     e = lay.EF + node * lay.EF_WIDTH
@@ -210,41 +116,6 @@ def gather_node(a, r, node):
     if a[e + lay.E_ROW] >= 0:
         return gather_piece(a, a[e + lay.E_ROW], np.int64(PACKED))
     return gather_tokens(a, r, a[e + lay.E_TOKENS], n)
-
-
-@njit(cache=True, nogil=True)
-def enter_level(a, depth, node, need, room, frame, height, register):
-    """Begin a level of the path."""
-    p = PATH + depth * P_WIDTH
-    a[p + P_NODE] = node
-    a[p + P_NEED] = need
-    a[p + P_ROOM] = room
-    a[p + P_FRAME] = frame
-    a[p + P_LINK] = -1
-    a[p + P_REGISTER] = register
-    a[p + P_HEIGHT] = height
-    a[p + P_LOW] = a[LOW]
-    a[p + P_TOKENS] = a[N_TOKENS]
-    a[p + P_PIECES] = a[N_PIECES]
-    a[p + P_KEEPS] = 1
-    a[LOW] = UNSEEN
-
-
-@njit(cache=True, nogil=True)
-def leave_level(a, r, depth, gathers):
-    """End a level of the path, and keep what it gave; returns 0, or -1 with H_ERROR set."""
-    p = PATH + depth * P_WIDTH
-    low = a[LOW]
-    a[LOW] = min(low, a[p + P_LOW])
-    if depth == 0 or not gathers or a[p + P_KEEPS] == 0:
-        return np.int64(0)
-    looked = max(a[p + P_HEIGHT] - low + 1, np.int64(0))
-    if not can_keep(a, a[p + P_FRAME], looked):
-        return np.int64(0)
-    part = part_of(a, r, a[p + P_TOKENS], a[p + P_PIECES])
-    if part < 0:
-        return np.int64(-1)
-    return keep_row(a, np.int64(TAG_NODE), a[p + P_NODE], np.int64(0), a[p + P_FRAME], looked, part)
 
 
 @njit(cache=True, nogil=True)
@@ -282,100 +153,6 @@ def or_node(a, r, depth, out, clean):
         ):
             or_group(a, r, o, out)
     return False
-
-
-@njit(cache=True, nogil=True)
-def after_key_byte(a, q, c):
-    """The local state after a byte inside a key, 0 where the rest of the key is read by another rule or the key ends."""
-    p = lay.LS + q * lay.LS_WIDTH
-    for i in range(a[p + lay.L_N_RANGES]):
-        at = lay.RG + a[p + lay.L_RANGES] + 2 * i
-        word = a[at]
-        if (word & 255) <= c <= ((word >> 8) & 255) and (word >> 16) & 255 == OP_NONE:
-            return a[at + 1] & 0xFFFFFFFF if a[at + 1] >> 32 == 0 else np.int64(0)
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def collect_suspects(a, keys, text, node, q, n):
-    """Add the trie nodes below ``node`` at which a key seen would be completed, or no key be left; returns the new count.
-
-    ``text`` is what was read of the key, and ``q`` the local state there.  The walk along the rest of each key seen ends where the
-    first state is reached in which keys may run out: it and everything below is suspect.
-    """
-    length = 0
-    here = text
-    while here > ROOT_TEXT:
-        length += 1
-        here = a[lay.HP + here + lay.HEADER]
-    while keys != 0:
-        p = lay.HP + keys + lay.HEADER
-        seen = a[p + 1]
-        keys = a[p]
-        total = 0
-        here = seen
-        while here > ROOT_TEXT:
-            total += 1
-            here = a[lay.HP + here + lay.HEADER]
-        if total <= length or total > MAX_TEXT:
-            continue
-        here = seen
-        for i in range(total - 1, length - 1, -1):
-            a[TEXT_BUFFER + i] = a[lay.HP + here + lay.HEADER + 1]
-            here = a[lay.HP + here + lay.HEADER]
-        if here != text:  # texts are interned, so a prefix is an ancestor
-            continue
-        x = node
-        inside = q
-        for i in range(length, total):
-            following = np.int64(-1)
-            y = x + 1
-            end = (a[lay.TR + x] >> lay.T_END_SHIFT) & lay.T_END_MASK
-            while y < end:
-                if a[lay.TR + y] & 255 == a[TEXT_BUFFER + i]:
-                    following = y
-                    break
-                y = (a[lay.TR + y] >> lay.T_END_SHIFT) & lay.T_END_MASK
-            x = following
-            if x < 0:
-                break
-            if inside > 0:
-                inside = after_key_byte(a, inside, a[TEXT_BUFFER + i])
-                if inside > 0 and a[lay.LS + inside * lay.LS_WIDTH + lay.L_WORDS] < lay.UNBOUNDED:
-                    break
-        if x >= 0:
-            n = add_suspect(a, x, n)
-            if n < 0:
-                return n
-    return n
-
-
-@njit(cache=True, nogil=True)
-def add_suspect(a, node, n):
-    """Append a trie node to the suspects; returns the new count, or -1 with H_ERROR set."""
-    for i in range(n):
-        if a[SUSPECTS + i] == node:
-            return n
-    if n >= MAX_SUSPECTS:
-        a[lay.H_ERROR] = lay.ERR_SCRATCH
-        return np.int64(-1)
-    a[SUSPECTS + n] = node
-    return n + 1
-
-
-@njit(cache=True, nogil=True)
-def add_walk(a, node):
-    """Append a trie node to those from which a walk begins; returns 0, or -1 with H_ERROR set."""
-    n = a[N_WALKS]
-    for i in range(n):
-        if a[WALKS + i] == node:
-            return np.int64(0)
-    if n >= MAX_WALKS:
-        a[lay.H_ERROR] = lay.ERR_SCRATCH
-        return np.int64(-1)
-    a[WALKS + n] = node
-    a[N_WALKS] = n + 1
-    return np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -637,185 +414,6 @@ def set_ends(a, at, n, out):
 
 
 @njit(cache=True, nogil=True)
-def clear_duplicates(a, state_at, out, n_suspects):
-    """Clear the suspects that cannot be advanced over; returns 0, or -1 with H_ERROR set."""
-    scope = a[lay.HP + state_at + 3]
-    next_same = lay.TR + a[lay.H_TRIE]
-    for s in range(n_suspects):
-        node = a[SUSPECTS + s]
-        for x in range(node, (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK):
-            token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
-            if token < 0 or not (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
-                continue
-            n = lives(a, scope, read_token(a, scope, load_state(a, state_at), token))
-            if n < 0:
-                return n
-            if n == 0:
-                while token >= 0:
-                    out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
-                    token = a[next_same + token]
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def clear_subtree(a, out, first, end):
-    """Clear the tokens that end at the trie nodes first..end-1."""
-    next_same = lay.TR + a[lay.H_TRIE]
-    for x in range(first, end):
-        token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
-        while token >= 0:
-            out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
-            token = a[next_same + token]
-
-
-@njit(cache=True, nogil=True)
-def push_configuration(a, level, begin, n, cut):
-    """Keep the n entries at IN as a level of a walk; returns 0, or -1 with H_ERROR set."""
-    if begin + n * lay.ENTRY > STACK_CAP:
-        a[lay.H_ERROR] = lay.ERR_SCRATCH
-        return np.int64(-1)
-    a[LEVEL + 3 * level] = begin
-    a[LEVEL + 3 * level + 1] = n
-    a[LEVEL + 3 * level + 2] = cut
-    for i in range(n * lay.ENTRY):
-        a[STACK + begin + i] = a[IN + i]
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def any_in_question(a, n):
-    """Whether an entry of the configuration at IN is in question."""
-    for i in range(n):
-        register = a[IN + i * lay.ENTRY + 3]
-        if register != 0 and in_question(a, register):
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True)
-def walk_values(a, state_at, node, out, met):
-    """Clear the tokens below a trie node that repeat a value seen, or after which every value would be one.
-
-    ``met`` is empty, or bool[vocabulary]: then the tokens after which the text is in question are marked in it.
-
-    The walk reads the bytes for real, and goes on only where what was read can still become a value seen, or where a run ended as
-    a duplicate: nothing else can make a token less than its effects say.  Returns 0, or -1 with H_ERROR set.
-    """
-    scope = a[lay.HP + state_at + 3]
-    n = load_state(a, state_at)
-    depth = (a[lay.TR + node] >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
-    a[lay.H_CUT] = 0
-    here = np.int64(0)
-    for _ in range(depth):  # down to the node: the child whose range holds it
-        here += 1
-        while (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK <= node:
-            here = (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK
-        n = step(a, scope, n, a[lay.TR + here] & 255)
-        if n <= 0:
-            return n
-    cut = a[lay.H_CUT]
-    if push_configuration(a, 0, np.int64(0), n, cut) < 0:
-        return np.int64(-1)
-    i = node
-    end = (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK
-    while i < end:
-        word = a[lay.TR + i]
-        level = ((word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK) - depth
-        node_end = (word >> lay.T_END_SHIFT) & lay.T_END_MASK
-        if level > 0:
-            p = LEVEL + 3 * (level - 1)
-            begin = a[p]
-            n = a[p + 1]
-            cut = a[p + 2]
-            for k in range(n * lay.ENTRY):
-                a[IN + k] = a[STACK + begin + k]
-            begin += n * lay.ENTRY
-            a[lay.H_CUT] = 0
-            n = step(a, scope, n, word & 255)
-            if n < 0:
-                return n
-            cut |= a[lay.H_CUT]
-            if n == 0:
-                if cut:
-                    clear_subtree(a, out, i, node_end)
-                i = node_end
-                continue
-            if not cut and not any_in_question(a, n):
-                i = node_end
-                continue
-            if push_configuration(a, level, begin, n, cut) < 0:
-                return np.int64(-1)
-        token = (word >> lay.T_TOKEN_SHIFT) - 1
-        if token >= 0 and (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
-            if len(met) > 0:
-                while token >= 0:
-                    met[token] = True
-                    token = a[lay.TR + a[lay.H_TRIE] + token]
-            live = lives(a, scope, n)
-            if live < 0:
-                return live
-            if live == 0:
-                clear_subtree(a, out, i, i + 1)
-        i += 1
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def read_token(a, scope, n, token):
-    """Read the bytes of a text token from the configuration at IN; returns the new number of entries, or -1."""
-    offsets = lay.TR + a[lay.H_TRIE] + a[lay.H_VOCAB]
-    texts = offsets + a[lay.H_VOCAB] + 1
-    begin = a[offsets + token]
-    end = a[offsets + token + 1]
-    if begin == end:
-        return np.int64(0)
-    for i in range(begin, end):
-        n = step(a, scope, n, a[texts + i])
-        if n <= 0:
-            return n
-    return n
-
-
-@njit(cache=True, nogil=True)
-def advance_record(a, state_at, token):
-    """The state after a token, from the record at ``state_at``; 0 dead, -1 with H_ERROR set."""
-    if token < 0 or token >= a[lay.H_VOCAB]:
-        return np.int64(0)
-    at = lay.HP + state_at
-    scope = a[at + 3]
-    done = a[at + lay.STATE_ENTRIES] == a[lay.H_DONE_STATE]
-    if a[at + lay.STATE_BITS] & lay.ACCEPTING_BIT:
-        ends = a[lay.H_EOS]
-        if done:
-            ends += a[lay.H_PAD]
-        for i in range(ends):
-            if a[lay.EO + i] == token:
-                a[IN] = a[lay.H_DONE_STATE]
-                a[IN + 1] = 0
-                a[IN + 2] = lay.UNBOUNDED
-                a[IN + 3] = 0
-                a[IN + 4] = lay.FRAME_EMPTY
-                return make_state(a, scope, np.int64(1))
-    if done:
-        return np.int64(0)
-    n = read_token(a, scope, load_state(a, state_at), token)
-    if n <= 0:
-        return n
-    return make_state(a, scope, n)
-
-
-@njit(cache=True, nogil=True)
-def advance(a, state, token):
-    """The state after a token; 0 dead, -1 with H_ERROR set, -2 if the state is stale."""
-    if state == 0:
-        return np.int64(0)
-    at = state_offset(a, state)
-    if at < 0:
-        return np.int64(-2)
-    return advance_record(a, at, token)
-
-
-@njit(cache=True, nogil=True)
 def mask(a, r, state, out):
     """Fill out with the mask of a state; 0, -1 with H_ERROR set, -2 if the state is stale."""
     if state == 0:
@@ -836,87 +434,3 @@ def mask_many(a, r, states, out):
         if code < 0:
             return code
     return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def advance_many(a, states, tokens, out):
-    """One token per state; 0, or the first negative code."""
-    for i in range(len(states)):
-        code = advance(a, states[i], tokens[i])
-        if code < 0:
-            return code
-        out[i] = code
-    return np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def advance_bytes(a, state, data):
-    """The state after some bytes; 0 dead, -1 with H_ERROR set, -2 if the state is stale."""
-    if state == 0:
-        return np.int64(0)
-    at = state_offset(a, state)
-    if at < 0:
-        return np.int64(-2)
-    if len(data) == 0:
-        return np.int64(state)
-    if a[lay.HP + at + lay.STATE_ENTRIES] == a[lay.H_DONE_STATE]:
-        return np.int64(0)
-    scope = a[lay.HP + at + 3]
-    n = load_state(a, at)
-    for c in data:
-        n = step(a, scope, n, np.int64(c))
-        if n <= 0:
-            return n
-    return make_state(a, scope, n)
-
-
-@njit(cache=True, nogil=True)
-def start_state(a, scope, q):
-    """The start state of a rule in a scope; 0 if it is dead, -1 with H_ERROR set."""
-    a[IN] = q
-    a[IN + 1] = 0
-    a[IN + 2] = lay.UNBOUNDED
-    a[IN + 3] = 0
-    a[IN + 4] = lay.FRAME_EMPTY
-    return make_state(a, scope, np.int64(1))
-
-
-@njit(cache=True, nogil=True)
-def readable_bytes(a, state, readable):
-    """Mark in bool[256] the bytes that can come next; returns their number, -1 with H_ERROR set, -2 if stale."""
-    for c in range(256):
-        readable[c] = False
-    if state == 0:
-        return np.int64(0)
-    at = state_offset(a, state)
-    if at < 0:
-        return np.int64(-2)
-    scope = a[lay.HP + at + 3]
-    count = np.int64(0)
-    for c in range(256):
-        n = lives(a, scope, step(a, scope, load_state(a, at), np.int64(c)))
-        if n < 0:
-            return n
-        if n > 0:
-            readable[c] = True
-            count += 1
-    return count
-
-
-@njit(cache=True, nogil=True)
-def only_byte(a, state):
-    """The one byte that must come next; -1 if there are more or none or the text may end here, -2 if stale."""
-    if state == 0:
-        return np.int64(-1)
-    at = state_offset(a, state)
-    if at < 0:
-        return np.int64(-2)
-    if a[lay.HP + at + lay.STATE_BITS] & lay.ACCEPTING_BIT:
-        return np.int64(-1)
-    readable = np.empty(256, np.bool_)
-    if readable_bytes(a, state, readable) != 1:
-        return np.int64(-1)
-    for c in range(256):
-        if readable[c]:
-            return np.int64(c)
-    return np.int64(-1)

@@ -13,8 +13,8 @@ from . import layout as lay
 from .arena import take
 from .heap import intern_link, n_links
 from .memo import TAG_BACK, TAG_EXIT, TAG_MARK, TAG_PUSH, keep, memo
+from .registers import callee_register, returned_register, saved_register
 from .states import new_local_state
-from .values import callee_register, returned_register, saved_register
 
 A_LS = lay.LS
 PUSHED = lay.S + 260000  # symbols pushed by one terminal, as local states that name states of the table

@@ -1,4 +1,4 @@
-"""Local states: a fresh record, and the dense row of one with many ranges.  See ``layout`` for the table."""
+"""Local states: a fresh record, the range that reads a byte, and the dense row of one with many ranges.  See ``layout`` for the table."""
 
 from __future__ import annotations
 
@@ -47,3 +47,18 @@ def fill_dense(a, p):
             else:
                 a[dense + (c >> 3)] |= np.int64(i + 1) << np.int64((c & 7) << 3)
                 c += 1
+
+
+@njit(cache=True, nogil=True)
+def range_of(a, p, c):
+    """Offset in RG of the one range that reads byte c in the local state whose record is at p, or -1."""
+    dense = a[p + lay.L_DENSE]
+    if dense >= 0:
+        number = (a[lay.DN + dense + (c >> 3)] >> ((c & 7) << 3)) & 255
+        return a[p + lay.L_RANGES] + 2 * (number - 1) if number else np.int64(-1)
+    at = a[p + lay.L_RANGES]
+    for i in range(a[p + lay.L_N_RANGES]):
+        word = a[lay.RG + at + 2 * i]
+        if c <= ((word >> 8) & 255):
+            return at + 2 * i if (word & 255) <= c else np.int64(-1)
+    return np.int64(-1)

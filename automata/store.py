@@ -18,15 +18,16 @@ import numpy.typing as npt
 
 from ..grammar.errors import InvalidSource, LimitExceeded, StaleState
 from . import layout as lay
+from .advance import advance, advance_many
 from .arena import check, reserve, used
 from .bounds import Bounds
-from .effects import SCOPE_PERMANENT
-from .heap import open_scope, state_offset
-from .masks import EMPTY_LINK, advance, advance_many, mask_many
+from .configurations import make_state
+from .heap import SCOPE_PERMANENT, open_scope, state_offset
+from .masks import EMPTY_LINK, mask_many
 from .memo import FIRST_SLOTS
 from .states import new_local_state
-from .step import make_state, put_raw, unite
 from .symbols import FIRST_DIGIT, MARK, Twins, spelled
+from .unions import put_raw, unite
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from corpus import REAL_TOKENIZERS, SMALL, vocabulary_named
+from corpus_vocabularies import REAL_TOKENIZERS, SMALL, vocabulary_named
 from titles import titles
 
 import syntagma as sg

@@ -33,7 +33,7 @@ from syntagma.automata import constraint as constraints
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary
 from syntagma.grammar.errors import SyntagmaError
-from syntagma.grammar.jsonschema import algebra, lower, pieces, scalars
+from syntagma.grammar.jsonschema import algebra, keyclasses, literals, lower, pieces, scalars
 from syntagma.grammar.jsonschema.source import JsonSchema, SchemaLimits, compile_schema
 from syntagma.grammar.regular.dfa import CharDfa
 
@@ -43,8 +43,10 @@ R = TypeVar("R")
 STAGES: Final = ("front", "algebra", "pieces", "lowering", "strings", "load", "start", "mask")
 
 STAGE_OF: Final[tuple[tuple[object, str, tuple[str, ...]], ...]] = (
-    (algebra.Algebra, "algebra", ("expand", "alternatives", "local", "types_of", "agree")),
-    (pieces.Pieces, "pieces", ("of", "inhabited", "key_classes", "types_of", "strings_of")),
+    (algebra.Algebra, "algebra", ("expand", "alternatives", "local", "types_of")),
+    (literals.Literals, "algebra", ("agree",)),
+    (pieces.Pieces, "pieces", ("of", "inhabited", "types_of", "strings_of")),
+    (keyclasses.KeyClasses, "pieces", ("of",)),
     (lower.Lowering, "lowering", ("lower",)),
     (
         CharDfa,

@@ -39,8 +39,9 @@ from lark.indenter import PythonIndenter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from corpus import REAL_TOKENIZERS, SMALL, vocabulary_named
-from lark_seeds import CSV, SEEDS, build, edited, grammar_path, lark_accepts, segmented
+from corpus_vocabularies import REAL_TOKENIZERS, SMALL, vocabulary_named
+from lark_seeds import CSV, SEEDS, build, edited, grammar_path, segmented
+from lark_verdict import lark_accepts
 
 import syntagma as sg
 from syntagma.automata import layout as lay

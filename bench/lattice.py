@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from corpus import REAL_TOKENIZERS, vocabulary_named
+from corpus_vocabularies import REAL_TOKENIZERS, vocabulary_named
 
 import syntagma as sg
 from syntagma.automata.lattice.canvas import Layout

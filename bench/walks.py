@@ -26,7 +26,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from corpus import REAL_TOKENIZERS, SMALL, STYLES, Judge, Unjudged, Walker, WalkFailed, brute_force, vocabulary_named
+from corpus_judge import Judge, Unjudged
+from corpus_truth import brute_force
+from corpus_vocabularies import REAL_TOKENIZERS, SMALL, vocabulary_named
+from corpus_walks import STYLES, Walker, WalkFailed
 
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.vocabulary import Vocabulary

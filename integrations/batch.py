@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from ..grammar.errors import InvalidSource, SyntagmaError
 
 if TYPE_CHECKING:
-    from ..engine.extract import Extractor
+    from ..engine.extract import Example, Extractor
     from ..engine.generation import Generation
 
 
@@ -209,3 +209,21 @@ def _row(document: Document, result: Generation | SyntagmaError | None) -> Row:
     if isinstance(result, SyntagmaError):
         return Row(document.id, None, str(result))
     return Row(document.id, result.text)
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read the worked examples of a JSONL file."""
+    from ..engine.extract import Example
+
+    examples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            examples.append(Example(str(row["text"]), row["data"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise InvalidSource(
+                'is no worked example: {"text": ..., "data": ...}', where=f"{path}, line {number}"
+            ) from error
+    return examples

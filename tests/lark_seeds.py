@@ -91,15 +91,6 @@ def build(name: str) -> lark.Lark:
     return lark.Lark.open(str(grammar_path(name)), parser="lalr")
 
 
-def lark_accepts(built: lark.Lark, text: str) -> bool:
-    """Whether Lark parses a text; whatever it raises is a rejection."""
-    try:
-        built.parse(text)
-    except Exception:  # noqa: BLE001
-        return False
-    return True
-
-
 GENERAL = "\"'\\/*-+.<>=!?_09aZ \n\té€;:,()[]{}"
 """Characters that edits put in, besides the seeds' own."""
 

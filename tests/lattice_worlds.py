@@ -7,7 +7,7 @@ Uniformly random canvases are nearly all empty and would test nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -425,6 +425,17 @@ def canvases(draw: st.DrawFn, of: World, *, gaps: bool = True, open_slots: int =
     """Slots that can mostly be filled: drawn from the truth, opened, and spoilt in 15 of 100 cases."""
     seed = draw(st.integers(0, 2**32 - 1))
     return canvas(of, random.Random(seed), gaps=gaps, open_slots=open_slots)
+
+
+def random_canvases(
+    data: st.DataObject, many: int, *, gaps: bool = True
+) -> Iterator[tuple[World, list[Any], random.Random]]:
+    """Some canvases of one random language that has texts, each with a source of randomness."""
+    of: World = data.draw(random_worlds())
+    if of.members:
+        for _ in range(many):
+            slots = data.draw(canvases(of, gaps=gaps))
+            yield of, slots, data.draw(st.integers(0, 2**32 - 1).map(random.Random))
 
 
 def true_tokens(of: World, draw: random.Random) -> list[int]:

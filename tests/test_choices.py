@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus import SMALL, brute_force
+from corpus_truth import brute_force
+from corpus_vocabularies import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 from ir_oracle import Oracle

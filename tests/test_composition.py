@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpus import SMALL, brute_force
+from corpus_truth import brute_force
+from corpus_vocabularies import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 from sizes import size

@@ -6,7 +6,10 @@ import random
 from typing import Any
 
 import pytest
-from corpus import HAND, STYLES, Walker, least_tokens, real_schemas, share, vocabulary_named
+from corpus import HAND, real_schemas, share
+from corpus_truth import least_tokens
+from corpus_vocabularies import vocabulary_named
+from corpus_walks import STYLES, Walker
 
 import syntagma as sg
 from syntagma.automata.constraint import Constraint

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpus import HAND, STYLES, Walker, brute_force, real_schemas, share, small, vocabulary_named
+from corpus import HAND, real_schemas, share
+from corpus_truth import brute_force
+from corpus_vocabularies import small, vocabulary_named
+from corpus_walks import STYLES, Walker
 
 import syntagma as sg
 from syntagma.automata.classes import token_classes

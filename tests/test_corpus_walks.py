@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpus import HAND, REAL_TOKENIZERS, STYLES, Judge, Unjudged, Walker, real_schemas, share, tiny, vocabulary_named
+from corpus import HAND, real_schemas, share
+from corpus_judge import Judge, Unjudged
+from corpus_vocabularies import REAL_TOKENIZERS, tiny, vocabulary_named
+from corpus_walks import STYLES, Walker
 
 import syntagma as sg
 from syntagma.automata.conformance import check_constraint

@@ -12,6 +12,7 @@ import lark_random
 import numpy as np
 import pytest
 from lark_toys import INDENTED, TOYS, Brackets
+from lark_verdict import lark_accepts, vocabulary_with
 from sizes import size
 
 import syntagma as sg
@@ -20,27 +21,11 @@ from syntagma.automata.bounds import UNREACHABLE
 pytestmark = pytest.mark.kernel
 
 
-def vocabulary(texts: list[str]) -> sg.Vocabulary:
-    """All single bytes, some longer tokens, and the end."""
-    tokens: list[bytes | None] = [bytes([b]) for b in range(256)]
-    tokens += [x.encode() for x in texts]
-    return sg.Vocabulary([*tokens, None], eos_ids=[len(tokens)])
-
-
-def parses(built: lark.Lark, text: str) -> bool:
-    """Whether Lark parses a text; whatever it raises is a rejection."""
-    try:
-        built.parse(text)
-    except Exception:  # noqa: BLE001
-        return False
-    return True
-
-
 class Split:
     """Texts of which a first part is parsed by Lark and the rest matches an expression."""
 
     def __init__(self, built: lark.Lark, rest: str) -> None:
-        self._parses = lru_cache(maxsize=None)(lambda text: parses(built, text))
+        self._parses = lru_cache(maxsize=None)(lambda text: lark_accepts(built, text))
         self._rest = re.compile(rest)
 
     def accepts(self, text: str) -> bool:
@@ -108,7 +93,7 @@ def test_toys_in_front_of_text(name: str, rest: str) -> None:
     case = {**TOYS, **INDENTED}[name]
     built = lark.Lark(case.grammar, parser="lalr", postlex=Brackets() if name in INDENTED else None)
     longer = ["".join(x) for x in itertools.product(case.alphabet[:4], repeat=2)] + [c + "!" for c in case.alphabet[:4]]
-    constraint = sg.compile(sg.Sequence(sg.Lark(built), sg.Regex(rest)), vocabulary(longer))
+    constraint = sg.compile(sg.Sequence(sg.Lark(built), sg.Regex(rest)), vocabulary_with(longer))
     alphabet = "".join(dict.fromkeys(case.alphabet[:5] + "!a("))[:7]
     check(
         constraint,
@@ -137,7 +122,7 @@ def test_random_grammars_in_front_of_text(seed: int) -> None:
     rest = draw.choice(RESTS)
     source = sg.Sequence(sg.Lark(built), sg.Regex(rest))
     try:
-        constraint = sg.compile(source, vocabulary(["ab", "bc", "a.", "\n-", "ca", "cc"]))
+        constraint = sg.compile(source, vocabulary_with(["ab", "bc", "a.", "\n-", "ca", "cc"]))
     except sg.Unsatisfiable:
         return
     check(
@@ -156,7 +141,7 @@ LIST = 'start: "[" [item ("," item)*] "]"\nitem: NAME | start\nNAME: /[a-z]+(?!=
 
 def test_a_parser_in_the_middle() -> None:
     """Before, between and behind other parts, in a tag and counted, a parser's text ends where it must."""
-    vocab = vocabulary(["],", "]]", "] ", "]!", "[a", "</x>", "]</"])
+    vocab = vocabulary_with(["],", "]]", "] ", "]!", "[a", "</x>", "]</"])
     inner = sg.Lark(LIST)
     twice = sg.compile(sg.Sequence(sg.Text("("), inner, sg.Text(" / "), inner, sg.Text(")")), vocab)
     assert twice.accepts("([a] / [b,[c]])")
@@ -184,10 +169,10 @@ def test_a_parser_in_the_middle() -> None:
 def test_a_look_ahead_sees_the_end_of_its_own_text() -> None:
     """What follows a parser's text is not seen by its patterns: they look at an end there."""
     grammar = "start: A+\nA: /a(?!b)/\n"
-    constraint = sg.compile(sg.Sequence(sg.Lark(grammar), sg.Text("b")), vocabulary(["ab", "aa"]))
+    constraint = sg.compile(sg.Sequence(sg.Lark(grammar), sg.Text("b")), vocabulary_with(["ab", "aa"]))
     assert constraint.accepts("ab")
     assert constraint.accepts("aab")
     assert not constraint.accepts("b")
-    longest = sg.compile(sg.Sequence(sg.Lark("start: /a+/"), sg.Text("a")), vocabulary([]))
+    longest = sg.compile(sg.Sequence(sg.Lark("start: /a+/"), sg.Text("a")), vocabulary_with([]))
     assert longest.accepts("aa")
     assert not longest.accepts("a")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from lark_reference import Configuration, Recogniser
-from lark_seeds import SEEDS, build, edited, lark_accepts
+from lark_seeds import SEEDS, build, edited
 from lark_toys import INDENTED, TOYS, Brackets
+from lark_verdict import lark_accepts
 from test_lark_liveness import BOTH_CASES, MERGED, random_table, vocabulary
 
 import syntagma as sg

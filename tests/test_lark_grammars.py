@@ -10,8 +10,9 @@ from typing import Literal
 import lark
 import numpy as np
 import pytest
-from corpus import vocabulary_named
-from lark_seeds import SEEDS, build, edited, lark_accepts, segmented
+from corpus_vocabularies import vocabulary_named
+from lark_seeds import SEEDS, build, edited, segmented
+from lark_verdict import lark_accepts
 
 import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE

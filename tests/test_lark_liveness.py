@@ -12,8 +12,9 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from lark.indenter import PythonIndenter
 from lark_reference import Recogniser, Stack
-from lark_seeds import build, grammar_path, lark_accepts
+from lark_seeds import build, grammar_path
 from lark_toys import INDENTED, TOYS, Brackets
+from lark_verdict import lark_accepts
 
 import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE

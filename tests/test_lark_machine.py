@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from lark_reference import IndentedRecogniser, Recogniser
 from lark_toys import INDENTED, TOYS, Brackets
+from lark_verdict import lark_accepts, vocabulary_with
 from sizes import size
 
 import syntagma as sg
@@ -26,22 +27,6 @@ from syntagma.grammar.lark.scanner import tables
 pytestmark = pytest.mark.kernel
 
 
-def vocabulary(texts: list[str]) -> sg.Vocabulary:
-    """All single bytes, some longer tokens, and the end."""
-    tokens: list[bytes | None] = [bytes([b]) for b in range(256)]
-    tokens += [x.encode() for x in texts]
-    return sg.Vocabulary([*tokens, None], eos_ids=[len(tokens)])
-
-
-def lark_accepts(built: lark.Lark, text: str) -> bool:
-    """Whether Lark parses a text; whatever it raises is a rejection."""
-    try:
-        built.parse(text)
-    except Exception:  # noqa: BLE001
-        return False
-    return True
-
-
 @lru_cache(maxsize=8)
 def toy(name: str) -> tuple[lark.Lark, Constraint, Recogniser | IndentedRecogniser]:
     """A toy built by Lark, as a constraint whose tokens cross the toy's terminals, and as a reference recogniser."""
@@ -49,7 +34,7 @@ def toy(name: str) -> tuple[lark.Lark, Constraint, Recogniser | IndentedRecognis
     built = lark.Lark(case.grammar, parser="lalr", postlex=Brackets() if name in INDENTED else None)
     longer = ["".join(x) for n in (2, 3) for x in itertools.product(case.alphabet[:5], repeat=n)]
     recogniser = IndentedRecogniser if name in INDENTED else Recogniser
-    return built, sg.compile(sg.Lark(built), vocabulary(longer)), recogniser(tables(built))
+    return built, sg.compile(sg.Lark(built), vocabulary_with(longer)), recogniser(tables(built))
 
 
 def allowed(constraint: Constraint, state: int) -> list[int]:
@@ -117,7 +102,7 @@ def test_masks_of_random_grammars(draw: random.Random) -> None:
         assume(False)
         return
     try:
-        constraint = sg.compile(sg.Lark(built), vocabulary(["ab", "bc", "a.", "\n-", "aé", "ca"]))
+        constraint = sg.compile(sg.Lark(built), vocabulary_with(["ab", "bc", "a.", "\n-", "aé", "ca"]))
     except sg.Unsatisfiable:
         return
     walk(draw, constraint, Recogniser(found), 6)
@@ -211,7 +196,7 @@ def test_bounds_lead_to_texts_that_lark_parses(name: str) -> None:
     """From every prefix the bound leads down to a complete text, in as many bytes as it says at most."""
     grammar, prefixes = seeds()[name]
     built = lark.Lark(grammar, parser="lalr")
-    constraint = sg.compile(sg.Lark(built), vocabulary(["if", "(a", ") ", "],", '"x']))
+    constraint = sg.compile(sg.Lark(built), vocabulary_with(["if", "(a", ") ", "],", '"x']))
     for prefix in prefixes:
         data = prefix.encode()
         state = constraint.advance_bytes(constraint.start, data)
@@ -249,7 +234,7 @@ def test_bytes_that_no_token_spells_lead_nowhere() -> None:
 def test_the_laws_of_constraints(name: str) -> None:
     """The shipped conformance function holds for grammars with a lexer, budgets included."""
     grammar, _ = seeds()[name]
-    constraint = sg.compile(sg.Lark(grammar), vocabulary(["if", "(a", ") ", "],", '"x']))
+    constraint = sg.compile(sg.Lark(grammar), vocabulary_with(["if", "(a", ") ", "],", '"x']))
     check_constraint(constraint, texts=["(a+b)*c", '[a,["x"]]'], steps=size(12, plain=3))
 
 
@@ -258,7 +243,7 @@ def test_bounds_of_texts_before_and_beside_a_parser(kind: str) -> None:
     """What stands before a Lark grammar, or is another choice, knows what the grammar's own texts cost."""
     grammar = sg.Lark(seeds()["expression"][0])
     whole = sg.Sequence(sg.Text("x: "), grammar) if kind == "sequence" else sg.Union(sg.Text("xyz"), grammar)
-    constraint = sg.compile(whole, vocabulary(["x: ", "(a", ": ("]))
+    constraint = sg.compile(whole, vocabulary_with(["x: ", "(a", ": ("]))
     assert constraint.report.budget == "bound"
     for prefix in ("", "x", "x: (" if kind == "sequence" else "((a"):
         state = constraint.advance_bytes(constraint.start, prefix.encode())

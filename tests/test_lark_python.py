@@ -11,7 +11,7 @@ from pathlib import Path
 import lark
 import numpy as np
 import pytest
-from corpus import vocabulary_named
+from corpus_vocabularies import vocabulary_named
 from lark.indenter import PythonIndenter
 from lark_seeds import grammar_path
 

@@ -19,19 +19,11 @@ from lark.indenter import PythonIndenter
 from lark_reference import IndentedRecogniser, Recogniser
 from lark_seeds import SEEDS, build, grammar_path
 from lark_toys import INDENTED, TOYS, Brackets
+from lark_verdict import lark_accepts
 
 from syntagma.grammar.lark.scanner import LarkTables, tables
 
 AnyRecogniser = Recogniser | IndentedRecogniser
-
-
-def lark_accepts(built: lark.Lark, text: str) -> bool:
-    """Whether Lark parses a text; whatever it raises is a rejection (its indenter even has index errors)."""
-    try:
-        built.parse(text)
-    except Exception:  # noqa: BLE001
-        return False
-    return True
 
 
 def check_all(built: lark.Lark, recogniser: AnyRecogniser, alphabet: str, longest: int) -> tuple[int, int]:

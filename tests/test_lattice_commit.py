@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lattice_checks import check_commit, check_commits, fixed, opened
 from lattice_oracle import Truth
 from lattice_recognisers import Pattern
-from lattice_worlds import PLAIN, World, canvas, canvases, random_worlds, world
+from lattice_worlds import PLAIN, World, canvas, random_canvases, world
 from sizes import size
 
 import syntagma as sg
@@ -40,7 +40,9 @@ def test_a_completion_is_left_after_every_commit(family: str, name: str) -> None
 @settings(RANDOM, max_examples=size(30, plain=4))
 def test_commits_on_random_languages(data: st.DataObject) -> None:
     """The same for random patterns and grammars."""
-    random_language(data, 3)
+    for of, slots, draw in random_canvases(data, 3):
+        check_commit(of, slots, draw)
+        check_commits(of, slots, draw)
 
 
 @pytest.mark.slow
@@ -48,17 +50,7 @@ def test_commits_on_random_languages(data: st.DataObject) -> None:
 @settings(RANDOM, max_examples=size(400, plain=30))
 def test_commits_on_very_many_random_languages(data: st.DataObject) -> None:
     """Thousands of commits on random patterns and grammars."""
-    random_language(data, 6)
-
-
-def random_language(data: st.DataObject, many: int) -> None:
-    """Commits on some canvases of one random language."""
-    of: World = data.draw(random_worlds())
-    if not of.members:
-        return
-    for _ in range(many):
-        slots = data.draw(canvases(of))
-        draw = data.draw(st.integers(0, 2**32 - 1).map(random.Random))
+    for of, slots, draw in random_canvases(data, 6):
         check_commit(of, slots, draw)
         check_commits(of, slots, draw)
 

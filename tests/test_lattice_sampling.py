@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lattice_checks import check_marginals, check_samples, possible
 from lattice_oracle import Truth
-from lattice_worlds import HARD, PLAIN, World, canvas, canvases, log_probs, random_worlds, world
+from lattice_worlds import HARD, PLAIN, World, canvas, log_probs, random_canvases, world
 from sizes import size
 
 import syntagma as sg
@@ -41,7 +41,8 @@ def test_marginals_and_mass_are_exact(family: str, name: str) -> None:
 @settings(RANDOM, max_examples=size(40, plain=5))
 def test_marginals_in_random_languages(data: st.DataObject) -> None:
     """The same for random patterns and grammars, many of them ambiguous."""
-    random_language(data, 4)
+    for of, slots, draw in random_canvases(data, 4, gaps=False):
+        marginals(of, slots, draw)
 
 
 @pytest.mark.slow
@@ -49,16 +50,8 @@ def test_marginals_in_random_languages(data: st.DataObject) -> None:
 @settings(RANDOM, max_examples=size(500, plain=30))
 def test_marginals_in_very_many_random_languages(data: st.DataObject) -> None:
     """Thousands of canvases."""
-    random_language(data, 8)
-
-
-def random_language(data: st.DataObject, many: int) -> None:
-    """Some canvases of one random language."""
-    of: World = data.draw(random_worlds())
-    if of.members:
-        for _ in range(many):
-            slots = data.draw(canvases(of, gaps=False))
-            marginals(of, slots, data.draw(st.integers(0, 2**32 - 1).map(random.Random)))
+    for of, slots, draw in random_canvases(data, 8, gaps=False):
+        marginals(of, slots, draw)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syntagma.automata.literals import ATTR_KILL, ATTR_NOT, spell_out
+from syntagma.automata.loading.literals import ATTR_KILL, ATTR_NOT, spell_out
 from syntagma.grammar.ir import (
     EDGE_WIDTH,
     KIND_LITERAL,

@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from corpus import REAL_TOKENIZERS, SMALL, brute_force
-from corpus import vocabulary_named as vocabulary_of
+from corpus_truth import brute_force
+from corpus_vocabularies import REAL_TOKENIZERS, SMALL
+from corpus_vocabularies import vocabulary_named as vocabulary_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sizes import size

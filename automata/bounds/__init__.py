@@ -32,10 +32,11 @@ import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded
 from .. import layout as lay
+from ..advance import advance, advance_bytes
 from ..classes import token_classes
 from ..heap import state_offset
-from ..masks import advance, advance_bytes
-from ..values import compares_values, in_question, is_nested, is_value, keys_of, may_repeat, outer_of, text_of
+from ..registers import is_nested, is_value, keys_of, outer_of, text_of
+from ..repeats import compares_values, in_question, may_repeat
 from .packed import PackedBounds
 from .parser import ParserBounds
 from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds

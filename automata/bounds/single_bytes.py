@@ -23,8 +23,8 @@ from ...grammar.ir import (
 )
 from .. import layout as lay
 from ..heap import HASH_MASK, ROOT_TEXT, n_keys
+from ..registers import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 from ..symbols import FIRST_DIGIT, MARK
-from ..values import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 
 if TYPE_CHECKING:
     from ..store import Store

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_TEXT_OPEN, OPERATION
 from .. import layout as lay
 from ..arena import check
-from ..effects import KEY_CLOSED, child, root, tokens_of
+from ..effects.nodes import child, root, tokens_of
+from ..effects.scratch import KEY_CLOSED
 from ..masks import NODE_MASK
 from .single_bytes import UNREACHABLE
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ...grammar.errors import LimitExceeded
 from .. import layout as lay
 from ..arena import check
-from ..effects import child, root
+from ..effects.nodes import child, root
 from .flatten import flatten
 from .machine import BOTTOM, CONTROL, POP, PUSH, CanvasMachine
 from .partition import Runs, partition

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..errors import LimitExceeded
-from .algebra import Conjunction, Goal, goal_of
 from .facts import ALWAYS, NEVER, Contains, Obligation, Refusal, opposite
+from .goals import Conjunction, Goal, goal_of
 
 Intervals = list[tuple[int, int | None]]
 """Sets of numbers: disjoint intervals with gaps between them, in order; ``None`` is no upper bound."""

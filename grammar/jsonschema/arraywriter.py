@@ -18,8 +18,8 @@ from ..ir import (
     RuleId,
     StateIndex,
 )
-from .algebra import Goal
 from .arrays import ArrayPiece, ArrayProduct
+from .goals import Goal
 from .surface import Surface
 
 

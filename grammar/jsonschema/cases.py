@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .dialect import Json
-from .facts import ALWAYS, ANY, OBJECT, Facts, Obligation, typed
+from .facts import ALWAYS, ANY, NEVER, OBJECT, Facts, Obligation, only, opposite, typed
+from .goals import Conjunction
 
-Conjunction = tuple[Facts, ...]
+if TYPE_CHECKING:
+    from .algebra import Algebra
+
 Literals = Callable[[Obligation], dict[object, Json] | None]
 """The values that meet an obligation where it lists them and says nothing else."""
 
@@ -106,3 +110,48 @@ def case_split(
     mentioned = {v: known[v] for v in every}
     kinds = [Kind(best, values) for values in alike.values()]
     return best, [*kinds, Kind(best, mentioned, others=True), Kind(best, {}, absent=True), Kind(best, None)]
+
+
+class Cases:
+    """Distribution by cases in the schemas of one compilation."""
+
+    def __init__(self, algebra: Algebra, tick: Callable[[], None]) -> None:
+        """Take the algebra that distributes what is left in each case, and a deadline check."""
+        self._algebra = algebra
+        self._tick = tick
+        self._chosen: set[str] = set()  # the members by which the cases at hand were told apart
+
+    def distribute(self, factors: list[list[Conjunction]], culprit: Obligation) -> list[Conjunction] | None:
+        """Distribute factors for each kind of value of the member that most of them look at; ``None`` if there is none.
+
+        Many schemas say of many members that they need some values of one other member.  Whether it has one of them is
+        then the same choice again and again, and in each case of it most factors have one alternative left.
+        """
+        found = case_split(factors, self._algebra.literals.exact, without=self._chosen)
+        if found is None:
+            return None
+        name, kinds = found
+        out: dict[Conjunction, None] = {}
+        self._chosen.add(name)
+        try:
+            for kind in kinds:
+                self._tick()
+                left = [kind.left_of(factor, self._algebra.literals.exact) for factor in factors]
+                out.update(dict.fromkeys(self._algebra.product([*left, [(self._case(name, kind),)]], culprit)))
+                if len(out) > self._algebra.limit:
+                    raise self._algebra.too_many(culprit)
+        finally:
+            self._chosen.discard(name)
+        return list(out)
+
+    def _case(self, name: str, kind: Kind) -> Facts:
+        if kind.values is None:
+            return typed(ANY & ~OBJECT)
+        said = only(OBJECT)
+        if kind.absent:
+            said.props = {name: NEVER}
+            return said
+        among = self._algebra.constant(*kind.values.values())
+        said.required = (name,)
+        said.props = {name: opposite(among) if kind.others else among}
+        return said

@@ -7,13 +7,14 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from ..errors import LimitExceeded
-from .algebra import Goal, goal_of
 from .arrays import ArrayPiece
+from .goals import Goal, goal_of
+from .piece import NumberPiece, ObjectPiece, Piece, StringPiece, ValuesPiece
 from .scalars import NumberSpec, exact, language_of, number_leaves_out
 from .values import identity
 
 if TYPE_CHECKING:
-    from .pieces import ObjectPiece, Piece, Pieces
+    from .pieces import Pieces
 
 
 class Counting:
@@ -60,8 +61,6 @@ class Counting:
         )
 
     def _of_piece(self, piece: Piece, most: int) -> int:
-        from .pieces import NumberPiece, StringPiece, ValuesPiece  # noqa: PLC0415 - they count with us
-
         if piece.refusals:
             return 1
         if isinstance(piece, ValuesPiece):
@@ -109,7 +108,7 @@ class Counting:
                 room = None if room is None else room - 1
             ways = min(ways, most)
         if room is None or room > 0:
-            for c in self._pieces.key_classes(piece):
+            for c in self._pieces.keys.of(piece):
                 if self._pieces.inhabited(c.goal) and (c.keys is None or not c.keys.is_finite()):
                     return most
         return max(ways, 1)

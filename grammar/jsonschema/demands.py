@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ..errors import LimitExceeded
 from ..regular.dfa import CharDfa
-from .algebra import Goal, goal_of
 from .facts import ALWAYS, Obligation, opposite
+from .goals import Goal, goal_of
 
 if TYPE_CHECKING:
-    from .pieces import KeyClass, ObjectPiece
+    from .piece import KeyClass, ObjectPiece
 
 _MAX_STATES: Final = 20_000
 """Beyond so many states an object is taken to be inhabited; writing it is refused long before."""

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .algebra import FALSE_GOAL, Goal
 from .arrays import ArrayPiece
 from .dialect import Json
-from .pieces import ObjectPiece, Piece, Pieces, ValuesPiece
+from .goals import FALSE_GOAL, Goal
+from .piece import ObjectPiece, Piece, ValuesPiece
+from .pieces import Pieces
 
 ENDLESS: Final = 1 << 60
 """The greatest height of what nests without a limit; larger than any limit."""
@@ -131,6 +132,6 @@ class Heights:
             if most > len(piece.prefix):
                 yield piece.rest
         else:
-            classes = self._pieces.key_classes(piece)  # may add members
+            classes = self._pieces.keys.of(piece)  # may add members
             yield from (goal for _, goal, _ in piece.members)
             yield from (c.goal for c in classes)

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import LimitExceeded
 from ..regular.dfa import CharDfa
-from .algebra import Goal, goal_of
 from .arrays import ArrayPiece
 from .dialect import Json
+from .goals import Goal, goal_of
+from .piece import NumberPiece, ObjectPiece, Piece, StringPiece, ValuesPiece
 from .scalars import NumberSpec, decimal, exact, language_of
 from .values import identity
 
 if TYPE_CHECKING:
-    from .pieces import ObjectPiece, Piece, Pieces
+    from .pieces import Pieces
 
 _FEW: Final = 4
 """So many values stand for infinitely many of one kind."""
@@ -84,13 +85,11 @@ class Listing:
             for v in values:
                 if len(seen) == most and identity(v) not in seen:
                     return list(seen.values()), False
-                if all(self._pieces.holds(v, o) for o in goal):
+                if all(self._pieces.membership.holds(v, o) for o in goal):
                     seen.setdefault(identity(v), v)
         return list(seen.values()), whole
 
     def _piece(self, piece: Piece, most: int, depth: int) -> Listed:
-        from .pieces import NumberPiece, StringPiece, ValuesPiece  # noqa: PLC0415 - they list with us
-
         if isinstance(piece, ValuesPiece):
             return piece.values, True
         try:
@@ -126,7 +125,7 @@ class Listing:
         return _first((list(v) for n in lengths for v in product(*items[:n])), whole=whole and ends)
 
     def _objects(self, piece: ObjectPiece, most: int, depth: int) -> Listed:
-        classes = self._pieces.key_classes(piece)  # may add members
+        classes = self._pieces.keys.of(piece)  # may add members
         choices: list[list[tuple[str, Json] | None]] = []
         whole = True
         for name, goal, required in piece.members:

@@ -19,15 +19,16 @@ from ..ir import (
 from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
 from ..regular.multiples import MAX_LISTED
-from .algebra import TRUE_GOAL, Conjunction, Goal
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .demands import Plan
 from .depth import Heights, height_of
 from .dialect import Json
 from .facts import Refusal
+from .goals import TRUE_GOAL, Conjunction, Goal
 from .objects import DemandWriter, ObjectWriter
-from .pieces import KeyClass, NumberPiece, ObjectPiece, Pieces, StringPiece, ValuesPiece
+from .piece import KeyClass, NumberPiece, ObjectPiece, StringPiece, ValuesPiece
+from .pieces import Pieces
 from .scalars import (
     NumberSpec,
     StringSpec,
@@ -258,7 +259,7 @@ class Lowering:
         if isinstance(piece, ObjectPiece):
             self._object(a, piece, goal)
             return
-        piece = self._pieces.singled_out(piece)
+        piece = self._pieces.singled.of(piece)
         if piece.unique:
             self._unique(a, piece)
             return
@@ -467,7 +468,7 @@ class Lowering:
         if piece.broken:
             self._object_breaking(a, piece, goal)
             return
-        classes = [c for c in self._pieces.key_classes(piece) if inhabited(c.goal)]
+        classes = [c for c in self._pieces.keys.of(piece) if inhabited(c.goal)]
         members: list[tuple[str, Goal | None, bool]] = [m for m in piece.members if m[2] or inhabited(m[1])]
         self._members(a, [n for n, _, _ in piece.members], members, classes, (piece.low, piece.high), goal)
 
@@ -517,7 +518,7 @@ class Lowering:
         """Write an object some member of which must break what is said about members."""
         room = self._room(self.surface.depth)
         judge = None if room is None else self._heights.judge(room)
-        plan = self._pieces.plan(piece, final=True, judge=judge)
+        plan = self._pieces.keys.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
         if self._any_order:
             plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]

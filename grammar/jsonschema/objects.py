@@ -23,11 +23,11 @@ from ..regular.dfa import CharDfa
 from .scalars import key_body
 
 if TYPE_CHECKING:
-    from .algebra import Goal
     from .demands import Option, Plan
     from .dialect import Json
+    from .goals import Goal
     from .lower import Lowering
-    from .pieces import KeyClass
+    from .piece import KeyClass
 
 _QUOTE = 0x22
 _COMMA = 0x2C
@@ -48,7 +48,7 @@ class ObjectWriter:
     them and stays: a writer who begins with one ("$schema", say) has not given up the declared members.  Later ones read
     them at the end only: each would need the names of all members once more.  C_r has edges of its own for the keys of the
     members behind it instead of going on to C_(r+1), as two ways to read one key would keep the strings of keys from being
-    shared by all schemas (``automata/loader.py``).
+    shared by all schemas (``automata/loading/subsets.py``).
     """
 
     def __init__(

@@ -15,15 +15,17 @@ from ..regular.encode import Escapes
 from ..regular.syntax import parse
 from ..report import Report, ReportEntry, Status
 from ..source import Lowered, Source
-from .algebra import Algebra, Goal, goal_of
+from .algebra import Algebra
 from .arrays import ArrayPiece
 from .depth import ENDLESS, Heights
 from .dialect import ANNOTATIONS, Dialect, Json, detect, dialect_named
 from .document import Documents, exact_numbers
 from .facts import ALWAYS, NEVER, Refusal
+from .goals import Goal, goal_of
 from .library import Library, Registry
 from .lower import Lowering
-from .pieces import ObjectPiece, Pieces
+from .piece import ObjectPiece
+from .pieces import Pieces
 from .scalars import known_format, left_out, warm_up
 from .surface import MAX_INDENT, Whitespace
 

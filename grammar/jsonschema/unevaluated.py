@@ -13,11 +13,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import InvalidSource
+from .conjunctions import conjoined
 from .facts import ALWAYS, ANY, ARRAY, OBJECT, Facts, Obligation, Part, Refusal, only, opposite
 
 if TYPE_CHECKING:
-    from .algebra import Algebra, Conjunction
+    from .algebra import Algebra
     from .document import Node
+    from .goals import Conjunction
 
 
 class Evaluated(NamedTuple):
@@ -59,7 +61,7 @@ class Evaluation:
         out: dict[Conjunction, None] = {}
         for conjunction, evaluated in self._without(node, exact=True):
             if not evaluated.everything:
-                both = self._algebra.both(conjunction, (self._rest(evaluated, obligation, holds=False),))
+                both = conjoined(conjunction, (self._rest(evaluated, obligation, holds=False),))
                 if both is not None:
                     out[both] = None
         return list(out)
@@ -131,7 +133,7 @@ class Evaluation:
             return [(c, NOTHING) for c in algebra.alternatives(opposite(obligations[0]))]
         if part.kind == "one":
             out: list[Case] = []
-            for branch, without in algebra.exclusions(part, node):
+            for branch, without in algebra.exclusion.branches(part, node):
                 blind = [[(c, NOTHING) for c in factor] for factor in without]
                 out += self._product([self.cases(branch, exact=exact), *blind], branch)
             return list(dict.fromkeys(out))
@@ -176,7 +178,7 @@ class Evaluation:
             merged: dict[Case, None] = {}
             for left, seen in out:
                 for right, more in factor:
-                    both = self._algebra.both(left, right)
+                    both = conjoined(left, right)
                     if both is not None:
                         merged[both, seen | more] = None
             out = list(merged)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..grammar.ir import COUNT_MANY, OP_COUNT, OP_NONE, OP_SET
-from ..grammar.parsing import reach_of
-from . import layout as lay
-from .arena import check, take
-from .parser import pushing
-from .states import DENSE_FROM, DENSE_TO, fill_dense
+from ...grammar.ir import COUNT_MANY, OP_COUNT, OP_NONE, OP_SET
+from ...grammar.parsing import reach_of
+from .. import layout as lay
+from ..arena import check, take
+from ..parser import pushing
+from ..states import DENSE_FROM, DENSE_TO, fill_dense
 
 if TYPE_CHECKING:
-    from ..grammar.parsing import Parser
-    from .store import Store
+    from ...grammar.parsing import Parser
+    from ..store import Store
 
 Ints = npt.NDArray[np.int64]
 BITS = 32  # of a word of FB

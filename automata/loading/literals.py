@@ -15,28 +15,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grammar.ir import (
-    KIND_CALL,
-    KIND_EPSILON,
-    KIND_EXTRA,
-    KIND_LITERAL,
-    KIND_NOT_LITERAL,
-    KIND_RANGE,
-    OP_NONE,
-)
+from ...grammar.ir import KIND_CALL, KIND_EPSILON, KIND_EXTRA, KIND_LITERAL, KIND_NOT_LITERAL, KIND_RANGE, OP_NONE
 
 ATTR_KILL = 1  # a NOT_LITERAL ends here
 ATTR_NOT = 2  # inside a NOT_LITERAL
-
-
-@njit(cache=True, nogil=True)
-def grow(x, n):
-    """The array with room for at least n elements."""
-    if n <= len(x):
-        return x
-    y = np.empty(max(n, 2 * len(x)), x.dtype)
-    y[: len(x)] = x
-    return y
 
 
 @njit(cache=True, nogil=True)
