@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from .boolean import ANY, FIRST_SET, expand
-from .machine import POP, CanvasMachine
+from .boolean import expand
+from .exit_rows import RowLayout, row_layout
+from .reach import ANY, FIRST_SET
+from .runs import Nodes
+from .units import pushdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .inside import Pushdown
+    from .machine import CanvasMachine
     from .slots import Step
 
 
 class Layout:
-    """What a canvas machine is to the kernels, whatever the canvas: its pop nodes by symbol, where they land, the class of the end."""
+    """What a canvas machine is to the kernels, whatever the canvas: its exits, how rows of them are laid out, the class of the end."""
 
     def __init__(self, machine: CanvasMachine) -> None:
-        """Number the pop nodes."""
+        """Take a machine."""
         self.machine = machine
-        pops = np.flatnonzero(machine.kind == POP)
-        pops = pops[np.argsort(machine.symbol[pops], kind="stable")]
-        self.pops = pops.astype(np.int32)
-        self.pop_of = np.full(len(machine.kind), -1, np.int32)
-        self.pop_of[pops] = np.arange(len(pops))
-        self.by_symbol = np.searchsorted(machine.symbol[pops], np.arange(machine.n_symbols + 1)).astype(np.int32)
-        lands = machine.inner[pops]
-        self.landings, numbers = np.unique(lands[machine.kind[lands] != POP], return_inverse=True)
-        self.landing_of = np.full(len(pops), -1, np.int32)
-        self.landing_of[machine.kind[lands] != POP] = numbers
         self.end_class = machine.end_class
+
+    @cached_property
+    def pushdown(self) -> Pushdown:
+        """The machine with its exits."""
+        machine = self.machine
+        return pushdown(machine, Nodes(machine.kind, machine.inner, machine.symbol))
+
+    @cached_property
+    def rows(self) -> RowLayout:
+        """What is where in a row of exits."""
+        return row_layout(self.pushdown)
 
 
 class CanvasEngine:
