@@ -27,29 +27,30 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .exit_rows import add_row, has_row
+from .exit_rows import BECOMES, BUNDLE, KIND, LANDING, PLACE, add_apart, add_words, has_apart, has_words
 from .machine import POP, PUSH
 from .reach import usable
 
 ACCEPTED = 0
 """The extra column of an accepted end; that of pop node x is x + 1."""
 
+REST, ROW, NEXT = range(3)
+"""Columns of ``Table.landed``."""
+
 
 class Table(NamedTuple):
     """The exits of every row.
 
     Attributes:
-        cells: uint64[], the rows, those of the last layer first.
+        cells: uint64[], first the unions of landings' rows, then the rows, those of the last layer first.
         row_of: int32[S + 1, N], the row of each node that occurs, else -1.
         held: int32[S + 1, N], the same of all that had one when the layer was computed.
         base: int64[], where each row begins in ``cells``.
         kind: int32[], its type.
-        used: int64[S + 2], the cells of the layers from each one on.
-        n_rows: int32[S + 2], their rows.
-        rest: uint64[], for each landing and layer the union of its rows from there on.
-        rest_at: int64[L, S + 2], where that begins.
-        jump: int32[L, S + 2], the first layer behind in which its row has more than in this one.
-        shown: bool[S + 1, L], which landings occurred when ``rest`` was made.
+        used: int64[S + 2], where the rows of the layers from each one on end.
+        n_rows: int32[S + 2], how many they are.
+        landed: int64[L, S + 2, 3], for each landing and layer where the union of its rows from there on begins, where its row does (-1 if
+            it does not occur), and the first layer behind in which its row has more than in this one.
 
     """
 
@@ -60,24 +61,58 @@ class Table(NamedTuple):
     kind: npt.NDArray[np.int32]
     used: npt.NDArray[np.int64]
     n_rows: npt.NDArray[np.int32]
-    rest: npt.NDArray[np.uint64]
-    rest_at: npt.NDArray[np.int64]
-    jump: npt.NDArray[np.int32]
-    shown: npt.NDArray[np.bool_]
+    landed: npt.NDArray[np.int64]
+
+
+class _Scratch(NamedTuple):
+    """Working memory of ``_layer``.
+
+    Attributes:
+        codes: int64[], what each control leads to: pops by number, then rows of the next layer by their place among these.
+        span: int64[N, 2], where each control's begin and end.
+        marked: int64[X + N], the number of the control that led there last.
+        alike: int64[power of two, 2], where controls are found by what they lead to: layer and control.
+        pushes: int64[N * G, 2], for each row of the layer and symbol the layer that is meant, and the row of that push.
+        equal: int64[power of two, 2], where rows are found by their words: layer and row.
+
+    """
+
+    codes: npt.NDArray[np.int64]
+    span: npt.NDArray[np.int64]
+    marked: npt.NDArray[np.int64]
+    alike: npt.NDArray[np.int64]
+    pushes: npt.NDArray[np.int64]
+    equal: npt.NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _scratch(n_nodes, n_edges, n_exits, n_symbols):
+    size = 16
+    while size < 2 * n_nodes:
+        size *= 2
+    return _Scratch(
+        np.empty(n_edges + n_nodes, np.int64),
+        np.empty((n_nodes, 2), np.int64),
+        np.full(n_exits + n_nodes, -1, np.int64),
+        np.full((size, 2), -1, np.int64),
+        np.full((n_nodes * n_symbols, 2), -1, np.int64),
+        np.full((size, 2), -1, np.int64),
+    )
 
 
 @njit(cache=True, nogil=True)
 def _refreshed(p, rows, t, live, first):
     """Bring ``row_of`` behind layer ``first`` up to date; returns the last layer to compute, and the last whose landings changed."""
+    kinds, held, row_of, landed, landings = p.kind, t.held, t.row_of, t.landed, rows.landings
     top = first
     for j in range(len(live) - 1, first, -1):
-        for n in range(len(p.kind)):
-            there = live[j, n] and p.kind[n] != POP
-            if there and t.held[j, n] < 0:
+        for n in range(len(kinds)):
+            there = live[j, n] and kinds[n] != POP
+            if there and held[j, n] < 0:
                 return j, max(top, j)
-            t.row_of[j, n] = t.held[j, n] if there else -1
-        for x in range(len(rows.landings)):
-            if (t.row_of[j, rows.landings[x]] >= 0) != t.shown[j, x]:
+            row_of[j, n] = held[j, n] if there else -1
+        for x in range(len(landings)):
+            if (row_of[j, landings[x]] >= 0) != (landed[x, j, ROW] >= 0):
                 top = max(top, j)
     return first, top
 
@@ -108,117 +143,312 @@ def _lowest_bit(word):
 
 
 @njit(cache=True, nogil=True)
-def _push(p, rows, t, width, j, n, to, height):
-    """Fill in the row of a push, which begins at ``to``."""
+def _push(cells, landed, exits, first, end, size, offset, type_first, type_bundle, bundle_size, n_extra, width, height, above, above_kind, to, kind):
+    """Fill in the row of a push of a symbol that exits ``first`` to ``end`` pop.
+
+    Args:
+        cells: see ``Table``.
+        landed: see there.
+        exits: see ``RowLayout``.
+        first: see above.
+        end: see above.
+        size: see ``RowLayout``.
+        offset: see there.
+        type_first: see ``Pushdown``.
+        type_bundle: see there.
+        bundle_size: see ``RowLayout``.
+        n_extra: see there.
+        width: the height of layer 0.
+        height: that of the layer.
+        above: where the row of what runs on top begins.
+        above_kind: its type.
+        to: where the row begins.
+        kind: its type.
+
+    """
     one = np.uint64(1)
-    kind, above_kind = p.type_of[n], p.type_of[p.inner[n]]
-    above = t.base[t.row_of[j, p.inner[n]]]
-    g = p.symbol[n]
     skipped = width - height
-    for x in range(p.exit_first[g], p.exit_first[g + 1]):
-        b = p.bundle_of[x]
-        if rows.offset[above_kind, b] < 0:
+    whole = size[kind] * height + n_extra
+    for x in range(first, end):
+        b = exits[x, BUNDLE]
+        if offset[above_kind, b] < 0:
             continue
-        size = rows.bundle_size[b]
-        at = above + rows.offset[above_kind, b] * height + rows.place[x]
-        number = rows.landing_of[x]
+        step = bundle_size[b]
+        at = above + offset[above_kind, b] * height + exits[x, PLACE]
+        number = exits[x, LANDING]
         if number < 0:
-            x2 = p.exit_of[p.inner[p.exit_node[x]]]
-            b2 = p.bundle_of[x2]
-            target = to + rows.offset[kind, b2] * height + rows.place[x2]
+            x2 = exits[x, BECOMES]
+            b2 = exits[x2, BUNDLE]
+            target = to + offset[kind, b2] * height + exits[x2, PLACE]
             for w in range(height):
-                t.cells[target + w * rows.bundle_size[b2]] |= t.cells[at + w * size]
+                cells[target + w * bundle_size[b2]] |= cells[at + w * step]
             continue
-        m = rows.landings[number]
-        m_kind = p.type_of[m]
+        other = exits[x, KIND]
         w = 0
-        bits = t.cells[at] if height else np.uint64(0)
+        bits = cells[at] if height else np.uint64(0)
         while True:
             while not bits and w + 1 < height:
                 w += 1
-                bits = t.cells[at + w * size]
+                bits = cells[at + w * step]
             if not bits:
                 break
             layer = 64 * (w + skipped) + _lowest_bit(bits) + 1
-            m_height = max(0, width - (layer >> 6))
-            if has_row(p, rows, t.cells, to, kind, height, t.rest, t.rest_at[number, layer], m_kind, m_height):
-                break
-            landed = t.row_of[layer, m]
-            if landed >= 0:
-                add_row(p, rows, t.cells, to, kind, height, t.cells, t.base[landed], m_kind, m_height)
-            place = t.jump[number, layer] - 1  # the next bit that can add anything
+            tall = max(0, width - (layer >> 6))
+            rest, row = landed[number, layer, REST], landed[number, layer, ROW]
+            if other == kind and tall == height:
+                if has_words(cells, to, rest, whole):
+                    break
+                if row >= 0:
+                    add_words(cells, to, row, whole)
+            else:
+                bundles = type_bundle[type_first[other] : type_first[other + 1]]
+                if has_apart(cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, rest, tall):
+                    break
+                if row >= 0:
+                    add_apart(cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, row, tall)
+            place = landed[number, layer, NEXT] - 1  # the next bit that can add anything
             if place >> 6 >= width:
                 break
             if (place >> 6) - skipped > w:
                 w = (place >> 6) - skipped
-                bits = t.cells[at + w * size]
+                bits = cells[at + w * step]
             bits &= ~((one << np.uint64(place & 63)) - one)
-    extra = to + rows.size[kind] * height
-    above_extra = above + rows.size[above_kind] * height
-    for x in range(p.exit_first[g], p.exit_first[g + 1]):
-        bit = x + 1
-        if (t.cells[above_extra + (bit >> 6)] >> np.uint64(bit & 63)) & one:
-            _end(p, t, extra, p.inner[p.exit_node[x]])
-
-
-@njit(cache=True, nogil=True)
-def _end(p, t, extra, m):
-    """Fill in the extra column of the end of the canvas, reached in node m."""
-    if p.kind[m] == POP:
-        bit = p.exit_of[m] + 1
-        t.cells[extra + (bit >> 6)] |= np.uint64(1) << np.uint64(bit & 63)
-    elif m < len(p.accepting) and p.accepting[m]:
-        t.cells[extra] |= np.uint64(1) << np.uint64(ACCEPTED)
 
 
 @njit(cache=True, nogil=True)
 def _landings(p, rows, t, width, j):
-    """Fill in ``rest`` and ``jump`` of layer j."""
-    n_steps = len(t.row_of) - 1
+    """Fill in ``landed`` of layer j, and the unions of rows."""
+    cells, landed, row_of, base = t.cells, t.landed, t.row_of, t.base
+    landings, type_of, size = rows.landings, p.type_of, rows.size
+    bundle_size, n_extra = rows.bundle_size, rows.n_extra
+    n_steps = len(row_of) - 1
     height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
-    for x in range(len(rows.landings)):
-        m = rows.landings[x]
-        kind = p.type_of[m]
-        row = t.row_of[j, m]
-        t.shown[j, x] = row >= 0
-        to, later = t.rest_at[x, j], t.rest_at[x, j + 1]
-        n = np.uint64(rows.size[kind] * height + rows.n_extra)
+    for x in range(len(landings)):
+        m = landings[x]
+        kind = type_of[m]
+        bundles, offset = p.type_bundle[p.type_first[kind] : p.type_first[kind + 1]], rows.offset[kind]
+        row = np.int64(base[row_of[j, m]]) if row_of[j, m] >= 0 else np.int64(-1)
+        landed[x, j, ROW] = row
+        to, later = landed[x, j, REST], landed[x, j + 1, REST]
+        n = size[kind] * height + n_extra
         target, source = np.uint64(to), np.uint64(later)
         if height == next_height:
-            for i in range(n):
-                t.rest[target + i] = t.rest[source + i]
+            for i in range(np.uint64(n)):
+                cells[target + i] = cells[source + i]
         else:
-            for i in range(n):
-                t.rest[target + i] = 0
-            add_row(p, rows, t.rest, to, kind, height, t.rest, later, kind, next_height)
+            for i in range(np.uint64(n)):
+                cells[target + i] = 0
+            add_apart(cells, bundles, offset, bundle_size, size[kind], n_extra, to, height, later, next_height)
         if row >= 0:
-            source = np.uint64(t.base[row])
-            for i in range(n):
-                t.rest[target + i] |= t.cells[source + i]
+            add_words(cells, to, row, n)
         k = j + 1
         while k <= n_steps:
-            other = t.row_of[k, m]
-            other_height = max(0, width - (k >> 6))
+            other = landed[x, k, ROW]
+            tall = max(0, width - (k >> 6))
+            more = False
             if other < 0:
-                more = False
-            elif row >= 0:
-                more = not has_row(p, rows, t.cells, t.base[row], kind, height, t.cells, t.base[other], kind, other_height)
-            else:
-                more = False
-                at = t.base[other]
-                for i in range(rows.size[kind] * other_height + rows.n_extra):
-                    if t.cells[at + i]:
+                pass
+            elif row < 0:
+                for i in range(other, other + size[kind] * tall + n_extra):
+                    if cells[i]:
                         more = True
                         break
+            elif tall == height:
+                more = not has_words(cells, row, other, n)
+            else:
+                more = not has_apart(cells, bundles, offset, bundle_size, size[kind], n_extra, row, height, other, tall)
             if more:
                 break
-            k = t.jump[x, k]
-        t.jump[x, j] = k
+            k = landed[x, k, NEXT]
+        landed[x, j, NEXT] = k
+
+
+@njit(cache=True, nogil=True)
+def _layer(p, rows, canvas, live, width, j, t, s):
+    """Compute the rows of layer j; whether there was room for them."""
+    n_steps = len(canvas.step_class)
+    n_nodes = len(p.kind)
+    n_exits = len(p.exit_node)
+    n_symbols = len(p.exit_first) - 1
+    one = np.uint64(1)
+    node_kind, inner, symbol, type_of, exit_of = p.kind, p.inner, p.symbol, p.type_of, p.exit_of
+    edge_start, edge_node, edge_classes = p.edge_start, p.edge_node, p.edge_classes
+    type_first, type_bundle, exit_first, accepting = p.type_first, p.type_bundle, p.exit_first, p.accepting
+    size, offset, bundle_size, exits, n_extra = rows.size, rows.offset, rows.bundle_size, rows.exits, rows.n_extra
+    allowed, run_start, run_node = canvas.allowed, canvas.run_start, canvas.run_node
+    cells, row_of, held, base, kinds, landed = t.cells, t.row_of, t.held, t.base, t.kind, t.landed
+    codes, span, marked, alike, pushes, equal = s.codes, s.span, s.marked, s.alike, s.pushes, s.equal
+
+    height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
+    used, n_rows = t.used[j + 1], np.int64(t.n_rows[j + 1])
+    low = np.int64(t.n_rows[j + 2]) if j < n_steps else np.int64(0)  # the first row of the next layer
+    begin = n_rows
+    most = 0
+    for n in range(n_nodes):
+        if live[j, n] and node_kind[n] != POP:
+            most += size[type_of[n]] * height + n_extra
+    if used + most > len(cells) or n_rows + n_nodes > len(base):
+        return False
+    last = j == n_steps  # the end is one more step, which lands behind the last layer
+    c = canvas.end_class if last else canvas.step_class[j]
+    run = -1 if last else canvas.step_run[j]
+    skippable = not last and canvas.skippable[j]
+    n_codes = np.int64(0)
+    mark = n_nodes * (n_steps - j)
+    for n in range(n_nodes):
+        row_of[j, n] = -1
+        held[j, n] = -1
+        if not live[j, n] or node_kind[n] == POP:
+            continue
+        kind = type_of[n]
+        first_code = n_codes
+        twin = np.int64(-1)
+        place = np.int64(0)
+        if node_kind[n] == PUSH:
+            place = (row_of[j, inner[n]] - begin) * n_symbols + symbol[n]
+            if pushes[place, 0] == j:
+                twin = pushes[place, 1]
+        elif not last:
+            mark += 1
+            hashed = np.int64(kind)
+            if skippable:
+                code = n_exits + row_of[j + 1, n] - low
+                marked[code] = mark
+                codes[n_codes] = code
+                n_codes += 1
+                hashed += (code + 1) * (code + 0x9E3779B1)
+            from_edge = run_start[run, n] if run >= 0 else edge_start[n]
+            to_edge = run_start[run, n + 1] if run >= 0 else edge_start[n + 1]
+            for e in range(from_edge, to_edge):
+                if run < 0 and not usable(edge_classes, e, c, allowed):
+                    continue
+                m = run_node[e] if run >= 0 else edge_node[e]
+                code = np.int64(exit_of[m]) if node_kind[m] == POP else n_exits + row_of[j + 1, m] - low
+                if marked[code] != mark:
+                    marked[code] = mark
+                    codes[n_codes] = code
+                    n_codes += 1
+                    hashed += (code + 1) * (code + 0x9E3779B1)
+            span[n, 0] = first_code
+            span[n, 1] = n_codes
+            place = (hashed ^ (hashed >> 17)) & (len(alike) - 1)
+            while alike[place, 0] == j:
+                other = alike[place, 1]
+                if type_of[other] == kind and span[other, 1] - span[other, 0] == n_codes - first_code:
+                    twin = np.int64(row_of[j, other])
+                    for i in range(span[other, 0], span[other, 1]):
+                        if marked[codes[i]] != mark:
+                            twin = np.int64(-1)
+                            break
+                    if twin >= 0:
+                        break
+                place = (place + 1) & (len(alike) - 1)
+        if twin >= 0:
+            n_codes = first_code
+            row_of[j, n] = twin
+            held[j, n] = twin
+            continue
+        to = used
+        whole = size[kind] * height + n_extra
+        extra = to + size[kind] * height
+        start = np.uint64(to)
+        for i in range(np.uint64(whole)):
+            cells[start + i] = 0
+        if node_kind[n] == PUSH:
+            g = symbol[n]
+            above, above_kind = base[row_of[j, inner[n]]], type_of[inner[n]]
+            _push(
+                cells,
+                landed,
+                exits,
+                exit_first[g],
+                exit_first[g + 1],
+                size,
+                offset,
+                type_first,
+                type_bundle,
+                bundle_size,
+                n_extra,
+                width,
+                height,
+                above,
+                above_kind,
+                to,
+                kind,
+            )
+            at = above + size[above_kind] * height
+            for x in range(exit_first[g], exit_first[g + 1]):
+                bit = x + 1
+                if (cells[at + (bit >> 6)] >> np.uint64(bit & 63)) & one:
+                    m = exits[x, BECOMES]
+                    if exits[x, LANDING] < 0:
+                        cells[extra + ((m + 1) >> 6)] |= one << np.uint64((m + 1) & 63)
+                    elif m < len(accepting) and accepting[m]:
+                        cells[extra] |= one << np.uint64(ACCEPTED)
+        elif last:
+            for e in range(edge_start[n], edge_start[n + 1]):
+                if usable(edge_classes, e, c, allowed):
+                    m = edge_node[e]
+                    if node_kind[m] == POP:
+                        bit = exit_of[m] + 1
+                        cells[extra + (bit >> 6)] |= one << np.uint64(bit & 63)
+                    elif m < len(accepting) and accepting[m]:
+                        cells[extra] |= one << np.uint64(ACCEPTED)
+        else:
+            for i in range(first_code, n_codes):
+                code = codes[i]
+                if code < n_exits:
+                    at = to + offset[kind, exits[code, BUNDLE]] * height + exits[code, PLACE]
+                    cells[at] |= one << np.uint64(j & 63)
+                    continue
+                row = code - n_exits + low
+                other = kinds[row]
+                if other == kind and height == next_height:
+                    add_words(cells, to, base[row], whole)
+                else:
+                    bundles = type_bundle[type_first[other] : type_first[other + 1]]
+                    add_apart(
+                        cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, base[row], next_height
+                    )
+        words = np.uint64(kind)
+        for i in range(np.uint64(whole)):
+            words += cells[start + i] * (i * np.uint64(0x9E3779B97F4A7C16) + np.uint64(0xC2B2AE3D27D4EB4F))
+        found = np.int64(words >> np.uint64(40)) & (len(equal) - 1)
+        while equal[found, 0] == j:
+            row = equal[found, 1]
+            if kinds[row] == kind:
+                other_start = np.uint64(base[row])
+                differ = np.uint64(0)
+                for i in range(np.uint64(whole)):
+                    differ |= cells[start + i] ^ cells[other_start + i]
+                if not differ:
+                    twin = row
+                    break
+            found = (found + 1) & (len(equal) - 1)
+        if twin < 0:
+            twin = n_rows
+            base[n_rows] = to
+            kinds[n_rows] = kind
+            used += whole
+            n_rows += 1
+            equal[found, 0] = j
+            equal[found, 1] = twin
+        row_of[j, n] = twin
+        held[j, n] = twin
+        if node_kind[n] == PUSH:
+            pushes[place, 0] = j
+            pushes[place, 1] = twin
+        elif not last:
+            alike[place, 0] = j
+            alike[place, 1] = n
+    t.used[j] = used
+    t.n_rows[j] = n_rows
+    return True
 
 
 @njit(cache=True, nogil=True)
 def backward(p, rows, canvas, live, width, first, t):
-    """Compute the rows of layers ``first`` down to 0; returns -1, or the layer at which ``cells`` or ``base`` ended.
+    """Compute the rows of layers ``first`` down to 0; returns -1, or the layer at which there was no more room.
 
     Args:
         p: the machine.
@@ -227,134 +457,23 @@ def backward(p, rows, canvas, live, width, first, t):
         live: bool[S + 1, N], see ``reach``.
         width: how many words have a bit for each layer.
         first: the last layer to compute, but for nodes that came behind it.
-        t: the table.
+        t: the table; of its ``landed``, where unions begin is given.
 
     """
     n_steps = len(canvas.step_class)
-    n_nodes = len(p.kind)
-    n_exits = len(p.exit_node)
-    n_symbols = len(p.exit_first) - 1
-    one = np.uint64(1)
     if first == n_steps:
-        t.used[n_steps + 1] = 0
-        t.n_rows[n_steps + 1] = 0
         for x in range(len(rows.landings)):
-            t.jump[x, n_steps + 1] = n_steps + 1
-            at = t.rest_at[x, n_steps + 1]
-            for w in range(rows.size[p.type_of[rows.landings[x]]] * max(0, width - ((n_steps + 1) >> 6)) + rows.n_extra):
-                t.rest[at + w] = 0
+            t.landed[x, n_steps + 1, NEXT] = n_steps + 1
+            tall = max(0, width - ((n_steps + 1) >> 6))
+            at = t.landed[x, n_steps + 1, REST]
+            t.cells[at : at + rows.size[p.type_of[rows.landings[x]]] * tall + rows.n_extra] = 0
     first, top = _refreshed(p, rows, t, live, first)
     for j in range(top, first, -1):
         _landings(p, rows, t, width, j)
-    # what a control leads to: pops by their number, then rows of the next layer by their place among these
-    codes = np.empty(len(p.edge_node) + len(canvas.run_node) + n_nodes + 1, np.int64)
-    marked = np.full(n_exits + n_nodes, -1, np.int64)
-    size = 16
-    while size < 2 * n_nodes:
-        size *= 2
-    slots = np.full(size, -1, np.int64)
-    slot_layer = np.full(size, -1, np.int64)
-    begins = np.empty(n_nodes, np.int64)
-    ends = np.empty(n_nodes, np.int64)
-    twins = np.full(n_nodes * n_symbols, -1, np.int64)
-    twin_layer = np.full(n_nodes * n_symbols, -1, np.int64)
-    mark = 0
+    scratch = _scratch(len(p.kind), len(p.edge_node) + len(canvas.run_node), len(p.exit_node), len(p.exit_first) - 1)
     for j in range(first, -1, -1):
-        height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
-        used, n_rows = t.used[j + 1], t.n_rows[j + 1]
-        low = t.n_rows[j + 2] if j < n_steps else 0  # the first row of the next layer
-        begin = n_rows
-        most = 0
-        for n in range(n_nodes):
-            if live[j, n] and p.kind[n] != POP:
-                most += rows.size[p.type_of[n]] * height + rows.n_extra
-        if used + most > len(t.cells) or n_rows + n_nodes > len(t.base):
+        if not _layer(p, rows, canvas, live, width, j, t, scratch):
             return j
-        n_codes = 0
-        for n in range(n_nodes):
-            t.row_of[j, n] = -1
-            t.held[j, n] = -1
-            if not live[j, n] or p.kind[n] == POP:
-                continue
-            kind = p.type_of[n]
-            place = 0
-            if p.kind[n] == PUSH:
-                place = (t.row_of[j, p.inner[n]] - begin) * n_symbols + p.symbol[n]
-                if twin_layer[place] == j:
-                    t.row_of[j, n] = t.held[j, n] = twins[place]
-                    continue
-                twin_layer[place] = j
-                twins[place] = n_rows
-            elif j < n_steps:
-                begins[n] = n_codes
-                mark += 1
-                hashed = np.int64(kind)
-                if canvas.skippable[j]:
-                    code = np.int64(n_exits + t.row_of[j + 1, n] - low)
-                    marked[code] = mark
-                    codes[n_codes] = code
-                    n_codes += 1
-                    hashed += (code + 1) * (code + 0x9E3779B1)
-                c = canvas.step_class[j]
-                run = canvas.step_run[j]
-                low_edge = canvas.run_start[run, n] if run >= 0 else p.edge_start[n]
-                end_edge = canvas.run_start[run, n + 1] if run >= 0 else p.edge_start[n + 1]
-                for e in range(low_edge, end_edge):
-                    if run < 0 and not usable(p.edge_classes, e, c, canvas.allowed):
-                        continue
-                    m = canvas.run_node[e] if run >= 0 else p.edge_node[e]
-                    code = np.int64(p.exit_of[m] if p.kind[m] == POP else n_exits + t.row_of[j + 1, m] - low)
-                    if marked[code] != mark:
-                        marked[code] = mark
-                        codes[n_codes] = code
-                        n_codes += 1
-                        hashed += (code + 1) * (code + 0x9E3779B1)
-                ends[n] = n_codes
-                place = (hashed ^ (hashed >> 17)) & (size - 1)
-                twin = -1
-                while slot_layer[place] == j:
-                    other = slots[place]
-                    if p.type_of[other] == kind and ends[other] - begins[other] == n_codes - begins[n]:
-                        twin = other
-                        for i in range(begins[other], ends[other]):
-                            if marked[codes[i]] != mark:
-                                twin = -1
-                                break
-                        if twin >= 0:
-                            break
-                    place = (place + 1) & (size - 1)
-                if twin >= 0:
-                    n_codes = begins[n]
-                    t.row_of[j, n] = t.held[j, n] = t.row_of[j, twin]
-                    continue
-                slot_layer[place] = j
-                slots[place] = n
-            t.row_of[j, n] = t.held[j, n] = n_rows
-            t.base[n_rows] = used
-            n_rows += 1
-            to = used
-            used += rows.size[kind] * height + rows.n_extra
-            start = np.uint64(to)
-            for i in range(np.uint64(used - to)):
-                t.cells[start + i] = 0
-            if p.kind[n] == PUSH:
-                _push(p, rows, t, width, j, n, to, height)
-            elif j == n_steps:  # the end is one more step, which lands behind the last layer
-                for e in range(p.edge_start[n], p.edge_start[n + 1]):
-                    if usable(p.edge_classes, e, canvas.end_class, canvas.allowed):
-                        _end(p, t, to + rows.size[kind] * height, p.edge_node[e])
-            else:
-                for i in range(begins[n], n_codes):
-                    code = codes[i]
-                    if code < n_exits:
-                        b = p.bundle_of[code]
-                        t.cells[to + rows.offset[kind, b] * height + rows.place[code]] |= one << np.uint64(j & 63)
-                    else:
-                        after = code - n_exits + low
-                        add_row(p, rows, t.cells, to, kind, height, t.cells, t.base[after], t.kind[after], next_height)
-            t.kind[n_rows - 1] = kind
-        t.used[j] = used
-        t.n_rows[j] = n_rows
         _landings(p, rows, t, width, j)
     return -1
 

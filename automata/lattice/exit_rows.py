@@ -25,6 +25,10 @@ from .inside import Pushdown
 from .machine import POP
 
 
+BUNDLE, PLACE, LANDING, BECOMES, KIND = range(5)
+"""Columns of ``RowLayout.exits``."""
+
+
 class RowLayout(NamedTuple):
     """What is where in a row.
 
@@ -33,10 +37,10 @@ class RowLayout(NamedTuple):
         offset: int32[types, B], how many pops of the type come before those of a bundle, -1 where the type lacks it.
         bundle_size: int32[B], pops of each bundle.
         bundle_first: int32[B], how many pops come before it in a set of all.
-        place: int32[X], the place of each exit in its bundle.
         n_extra: E.
         landings: int32[L], the nodes that pops land in, but pops.
-        landing_of: int32[X], the number of that node for each exit; -1 if it is a pop.
+        exits: int32[X, 5], of each exit the bundle, the place in it, the number of the landing (-1 if it becomes another pop), that
+            node (or the exit that the pop is), and the node's type.
 
     """
 
@@ -44,111 +48,103 @@ class RowLayout(NamedTuple):
     offset: npt.NDArray[np.int32]
     bundle_size: npt.NDArray[np.int32]
     bundle_first: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int32]
     n_extra: int
     landings: npt.NDArray[np.int32]
-    landing_of: npt.NDArray[np.int32]
+    exits: npt.NDArray[np.int32]
 
 
 def row_layout(p: Pushdown) -> RowLayout:
     """Lay out the rows of a pushdown."""
     n_types, n_exits = len(p.type_first) - 1, len(p.exit_node)
     bundle_size = np.bincount(p.bundle_of, minlength=p.n_bundles).astype(np.int32)
-    order = np.argsort(p.bundle_of, kind="stable")
     bundle_first = (np.cumsum(bundle_size) - bundle_size).astype(np.int32)
-    place = np.empty(n_exits, np.int32)
-    place[order] = np.arange(n_exits) - bundle_first[p.bundle_of[order]]
     offset = np.full((n_types, p.n_bundles), -1, np.int32)
+    before = np.append(0, np.cumsum(bundle_size[p.type_bundle]))
     types = np.repeat(np.arange(n_types), np.diff(p.type_first))
-    sizes = bundle_size[p.type_bundle]
-    before = np.append(0, np.cumsum(sizes))
     offset[types, p.type_bundle] = before[:-1] - before[p.type_first[types]]
+    order = np.argsort(p.bundle_of, kind="stable")
     lands = p.inner[p.exit_node]
-    landings, numbers = np.unique(lands[p.kind[lands] != POP], return_inverse=True)
-    landing_of = np.full(n_exits, -1, np.int32)
-    landing_of[p.kind[lands] != POP] = numbers
+    onto = p.kind[lands] != POP
+    landings, numbers = np.unique(lands[onto], return_inverse=True)
+    exits = np.full((n_exits, 5), -1, np.int32)
+    exits[:, BUNDLE] = p.bundle_of
+    exits[order, PLACE] = np.arange(n_exits) - bundle_first[p.bundle_of[order]]
+    exits[onto, LANDING] = numbers
+    exits[:, BECOMES] = np.where(onto, lands, p.exit_of[lands])
+    exits[:, KIND] = p.type_of[lands]
     return RowLayout(
         size=np.diff(before[p.type_first]).astype(np.int32),
         offset=offset,
         bundle_size=bundle_size,
         bundle_first=bundle_first,
-        place=place,
         n_extra=(n_exits + 1 + 63) // 64,
         landings=landings.astype(np.int32),
-        landing_of=landing_of,
+        exits=exits,
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
-def add_row(p, rows, cells, to, kind, height, others, at, other_kind, other_height):
-    """Add a row of ``others`` to one of ``cells``, which has its bundles and is at least as high.
-
-    Args:
-        p: the pushdown.
-        rows: the layout.
-        cells: uint64[].
-        to: where the row begins.
-        kind: its type.
-        height: its height.
-        others: uint64[].
-        at: where the row that is added begins.
-        other_kind: its type.
-        other_height: its height.
-
-    """
-    if kind == other_kind and height == other_height:
-        # unsigned indices are not checked for being negative, so that the loops are vector instructions
-        target, source = np.uint64(to), np.uint64(at)
-        for i in range(np.uint64(rows.size[kind] * height + rows.n_extra)):
-            cells[target + i] |= others[source + i]
-    else:
-        source = np.uint64(at)
-        for k in range(p.type_first[other_kind], p.type_first[other_kind + 1]):
-            b = p.type_bundle[k]
-            size = rows.bundle_size[b]
-            target = np.uint64(to + rows.offset[kind, b] * height + (height - other_height) * size)
-            n = np.uint64(size * other_height)
-            for i in range(n):
-                cells[target + i] |= others[source + i]
-            source += n
-        target = np.uint64(to + rows.size[kind] * height)
-        for i in range(np.uint64(rows.n_extra)):
-            cells[target + i] |= others[source + i]
+# Few arrays as arguments: passing them costs more than what is done here.
 
 
 @njit(cache=True, nogil=True)
-def _covers(cells, to, others, at, n):
+def add_words(cells, to, at, n):
+    """Add n words to n others."""
+    target, source = np.uint64(to), np.uint64(at)  # so indices are not checked for being negative, and the loop is vector instructions
+    for i in range(np.uint64(n)):
+        cells[target + i] |= cells[source + i]
+
+
+@njit(cache=True, nogil=True)
+def has_words(cells, to, at, n):
     """Whether n words have all bits of n others."""
     i = np.uint64(0)
     end = np.uint64(n)
+    eight = np.uint64(8)
     target, source = np.uint64(to), np.uint64(at)
-    while i + np.uint64(8) <= end:
+    while i + eight <= end:
         more = np.uint64(0)
-        for k in range(np.uint64(8)):
-            more |= others[source + i + k] & ~cells[target + i + k]
+        for k in range(eight):
+            more |= cells[source + i + k] & ~cells[target + i + k]
         if more:
             return False
-        i += np.uint64(8)
+        i += eight
     more = np.uint64(0)
     while i < end:
-        more |= others[source + i] & ~cells[target + i]
+        more |= cells[source + i] & ~cells[target + i]
         i += np.uint64(1)
     return more == 0
 
 
 @njit(cache=True, nogil=True)
-def has_row(p, rows, cells, to, kind, height, others, at, other_kind, other_height):
-    """Whether a row has all that another one has; see ``add_row``."""
-    if kind == other_kind and height == other_height:
-        return _covers(cells, to, others, at, rows.size[kind] * height + rows.n_extra)
-    extra = rows.size[other_kind] * other_height
-    if not _covers(cells, to + rows.size[kind] * height, others, at + extra, rows.n_extra):
-        return False
-    for k in range(p.type_first[other_kind], p.type_first[other_kind + 1]):
-        b = p.type_bundle[k]
-        size = rows.bundle_size[b]
-        target = to + rows.offset[kind, b] * height + (height - other_height) * size
-        if not _covers(cells, target, others, at, size * other_height):
+def add_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, at, other_height):
+    """Add a row to one of another type or of a greater height, which has its bundles.
+
+    Args:
+        cells: uint64[].
+        bundles: int32[], those of the type of the row that is added.
+        offset: int32[B], where the other row has them, see ``RowLayout``.
+        bundle_size: see there.
+        size: how many pops the type of the other row has.
+        n_extra: see there.
+        to: where the other row begins.
+        height: its height.
+        at: where the row that is added begins.
+        other_height: its height.
+
+    """
+    for b in bundles:
+        n = bundle_size[b] * other_height
+        add_words(cells, to + offset[b] * height + bundle_size[b] * height - n, at, n)
+        at += n
+    add_words(cells, to + size * height, at, n_extra)
+
+
+@njit(cache=True, nogil=True)
+def has_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, at, other_height):
+    """Whether a row has all that one of another type or of a smaller height has; see ``add_apart``."""
+    for b in bundles:
+        n = bundle_size[b] * other_height
+        if not has_words(cells, to + offset[b] * height + bundle_size[b] * height - n, at, n):
             return False
-        at += size * other_height
-    return True
+        at += n
+    return has_words(cells, to + size * height, at, n_extra)

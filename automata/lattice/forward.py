@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .exit_rows import BECOMES, BUNDLE, LANDING, PLACE
 from .machine import POP, PUSH
 from .reach import ANY, FIRST_SET, usable
 
@@ -63,28 +64,45 @@ def join(sets, n_sets, table, unions, one, other, length):
 
 
 @njit(cache=True, nogil=True)
-def _meets(p, rows, t, width, row, height, sets, ji, hints):
-    """Whether a row and a context set have an exit in common; ``hints`` has for each set and type where they had one last."""
-    kind = t.kind[row]
-    base = t.base[row]
-    at, other = base + rows.size[kind] * height, len(p.exit_node) * width
-    for i in range(rows.n_extra):
-        if t.cells[at + i] & sets[ji, other + i]:
+def _meets(cells, at, kind, height, sets, ji, width, size, offset, type_first, type_bundle, bundle_size, bundle_first, n_extra, hints):
+    """Whether a row and a context set have an exit in common.
+
+    Args:
+        cells: see ``Table``.
+        at: where the row begins.
+        kind: its type.
+        height: its height.
+        sets: see ``forward``.
+        ji: the number of the set.
+        width: the height of a set.
+        size: see ``RowLayout``, like ``offset``, ``bundle_size``, ``bundle_first`` and ``n_extra``.
+        offset: see there.
+        type_first: see ``Pushdown``.
+        type_bundle: see there.
+        bundle_size: see above.
+        bundle_first: see above.
+        n_extra: see above.
+        hints: int32[most, types, 2], the bundle and the word of a set where it met a row of a type last, -1 if never.
+
+    """
+    extra, other_extra = at + size[kind] * height, sets.shape[1] - n_extra
+    for i in range(n_extra):
+        if cells[extra + i] & sets[ji, other_extra + i]:
             return True
     b = hints[ji, kind, 0]
     if b >= 0:
-        at = hints[ji, kind, 1] - (rows.bundle_first[b] * width + (width - height) * rows.bundle_size[b])
-        if at >= 0 and t.cells[base + rows.offset[kind, b] * height + at] & sets[ji, hints[ji, kind, 1]]:
+        word = hints[ji, kind, 1]
+        i = word - (bundle_first[b] * width + (width - height) * bundle_size[b])
+        if i >= 0 and cells[at + offset[kind, b] * height + i] & sets[ji, word]:
             return True
-    for i in range(p.type_first[kind], p.type_first[kind + 1]):
-        b = p.type_bundle[i]
-        n = rows.bundle_size[b] * height
-        at = base + rows.offset[kind, b] * height
-        other = rows.bundle_first[b] * width + (width - height) * rows.bundle_size[b]
-        for k in range(n - 1, -1, -1):
-            if t.cells[at + k] & sets[ji, other + k]:
+    for k in range(type_first[kind], type_first[kind + 1]):
+        b = type_bundle[k]
+        first = np.uint64(at + offset[kind, b] * height)
+        other = np.uint64(bundle_first[b] * width + (width - height) * bundle_size[b])
+        for i in range(np.uint64(bundle_size[b] * height)):
+            if cells[first + i] & sets[ji, other + i]:
                 hints[ji, kind, 0] = b
-                hints[ji, kind, 1] = other + k
+                hints[ji, kind, 1] = other + i
                 return True
     return False
 
@@ -93,36 +111,50 @@ def _meets(p, rows, t, width, row, height, sets, ji, hints):
 def _below(p, rows, t, width, g, sets, ji, new, hints, asked, answer):
     """Make of a context set that of what a push of symbol g runs on top: the exits whose landing meets it."""
     one = np.uint64(1)
+    exits, base, kinds, row_of = rows.exits, t.base, t.kind, t.row_of
     length = sets.shape[1]
-    extra = len(p.exit_node) * width
-    n_steps = len(t.row_of) - 1
+    extra = length - rows.n_extra
+    n_steps = len(row_of) - 1
     for w in range(length):
         sets[new, w] = 0
     for x in range(p.exit_first[g], p.exit_first[g + 1]):
-        b = p.bundle_of[x]
-        size = rows.bundle_size[b]
-        at = rows.bundle_first[b] * width + rows.place[x]
-        number = rows.landing_of[x]
+        step = rows.bundle_size[exits[x, BUNDLE]]
+        at = rows.bundle_first[exits[x, BUNDLE]] * width + exits[x, PLACE]
+        m = exits[x, BECOMES]
         bit = x + 1
-        if number < 0:
-            x2 = p.exit_of[p.inner[p.exit_node[x]]]
-            b2 = p.bundle_of[x2]
-            other = rows.bundle_first[b2] * width + rows.place[x2]
+        if exits[x, LANDING] < 0:
+            b = exits[m, BUNDLE]
+            other = rows.bundle_first[b] * width + exits[m, PLACE]
             for w in range(width):
-                sets[new, at + w * size] = sets[ji, other + w * rows.bundle_size[b2]]
-            if (sets[ji, extra + ((x2 + 1) >> 6)] >> np.uint64((x2 + 1) & 63)) & one:
+                sets[new, at + w * step] = sets[ji, other + w * rows.bundle_size[b]]
+            if (sets[ji, extra + ((m + 1) >> 6)] >> np.uint64((m + 1) & 63)) & one:
                 sets[new, extra + (bit >> 6)] |= one << np.uint64(bit & 63)
             continue
-        m = rows.landings[number]
         for j in range(1, n_steps + 1):
-            row = t.row_of[j, m]
+            row = row_of[j, m]
             if row < 0:
                 continue
             if asked[row] != ji:
                 asked[row] = ji
-                answer[row] = _meets(p, rows, t, width, row, max(0, width - (j >> 6)), sets, ji, hints)
+                answer[row] = _meets(
+                    t.cells,
+                    base[row],
+                    kinds[row],
+                    max(0, width - (j >> 6)),
+                    sets,
+                    ji,
+                    width,
+                    rows.size,
+                    rows.offset,
+                    p.type_first,
+                    p.type_bundle,
+                    rows.bundle_size,
+                    rows.bundle_first,
+                    rows.n_extra,
+                    hints,
+                )
             if answer[row]:
-                sets[new, at + ((j - 1) >> 6) * size] |= one << np.uint64((j - 1) & 63)
+                sets[new, at + ((j - 1) >> 6) * step] |= one << np.uint64((j - 1) & 63)
         if m < len(p.accepting) and p.accepting[m] and sets[ji, extra] & one:
             sets[new, extra + (bit >> 6)] |= one << np.uint64(bit & 63)
 
@@ -158,8 +190,15 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
     n_symbols = len(p.exit_first) - 1
     length = sets.shape[1]
     n_classes = p.edge_classes.shape[1]
-    extra = len(p.exit_node) * width
     one = np.uint64(1)
+    node_kind, inner, symbol, exit_first, exit_of = p.kind, p.inner, p.symbol, p.exit_first, p.exit_of
+    edge_start, edge_node, edge_classes = p.edge_start, p.edge_node, p.edge_classes
+    type_first, type_bundle = p.type_first, p.type_bundle
+    size, offset, exits, n_extra = rows.size, rows.offset, rows.exits, rows.n_extra
+    bundle_size, bundle_first = rows.bundle_size, rows.bundle_first
+    allowed, run_start, run_node = canvas.allowed, canvas.run_start, canvas.run_node
+    cells, row_of, base, kinds, n_rows = t.cells, t.row_of, t.base, t.kind, t.n_rows
+    extra = length - n_extra
     for w in range(length):
         sets[0, w] = 0
         sets[1, w] = 0
@@ -168,9 +207,9 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
     _, n_sets = intern_row(sets, n_sets, table, 1, length)
     here = np.zeros(n_nodes, np.int32)
     after = np.zeros(n_nodes, np.int32)
-    hints = np.full((len(sets), len(rows.size), 2), -1, np.int32)
-    asked = np.zeros(t.n_rows[0], np.int32)  # the context that was asked last whether it meets a row
-    answer = np.zeros(t.n_rows[0], np.bool_)
+    hints = np.full((len(sets), len(size), 2), -1, np.int32)
+    asked = np.zeros(n_rows[0], np.int32)  # the context that was asked last whether it meets a row
+    answer = np.zeros(n_rows[0], np.bool_)
     here[p.start] = 1
     # records of pushes, by symbol: the row above, its height, the context, the union of all contexts so far, the record before
     last = np.full(n_symbols, -1, np.int64)
@@ -185,14 +224,13 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             for g in range(n_symbols):
                 if last[g] < 0:
                     continue
-                for x in range(p.exit_first[g], p.exit_first[g + 1]):
-                    number = rows.landing_of[x]
-                    if number < 0:
+                for x in range(exit_first[g], exit_first[g + 1]):
+                    if exits[x, LANDING] < 0:
                         continue
-                    m = rows.landings[number]
-                    if t.row_of[j, m] < 0:
+                    m = exits[x, BECOMES]
+                    if row_of[j, m] < 0:
                         continue
-                    b = p.bundle_of[x]
+                    b = exits[x, BUNDLE]
                     acc = np.int64(here[m])
                     k = last[g]
                     while k >= 0:
@@ -208,11 +246,11 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                             if not more:
                                 break
                         row = records[k, 0]
-                        offset = rows.offset[t.kind[row], b]
-                        if offset >= 0:
+                        before = offset[kinds[row], b]
+                        if before >= 0:
                             tall = records[k, 1]
-                            at = t.base[row] + offset * tall + (word - width + tall) * rows.bundle_size[b] + rows.place[x]
-                            if (t.cells[at] >> bit) & one:
+                            at = base[row] + before * tall + (word - width + tall) * bundle_size[b] + exits[x, PLACE]
+                            if (cells[at] >> bit) & one:
                                 acc, n_sets = join(sets, n_sets, table, unions, acc, records[k, 2], length)
                                 if acc < 0:
                                     return np.int64(-1)
@@ -220,10 +258,10 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                     here[m] = acc
         for n in range(n_nodes - 1, n_controls - 1, -1):
             ji = np.int64(here[n])
-            if ji == 0 or p.kind[n] != PUSH:
+            if ji == 0 or node_kind[n] != PUSH:
                 continue
-            above = t.row_of[j, p.inner[n]]
-            g = p.symbol[n]
+            above = row_of[j, inner[n]]
+            g = symbol[n]
             found = np.int64(kept[ji, g])
             if found < 0:
                 if n_sets >= len(sets):
@@ -233,12 +271,12 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                 if found < 0:
                     return np.int64(-1)
                 kept[ji, g] = found
-            m = p.inner[n]
+            m = inner[n]
             joined, n_sets = join(sets, n_sets, table, unions, np.int64(here[m]), found, length)
             if joined < 0:
                 return np.int64(-1)
             here[m] = joined
-            place = above - t.n_rows[j + 1]
+            place = above - n_rows[j + 1]
             if recorded[g, place] == (np.int64(j) << 32) + ji:
                 continue
             recorded[g, place] = (np.int64(j) << 32) + ji
@@ -263,32 +301,64 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             if ji == 0:
                 continue
             if canvas.skippable[j]:
-                row = t.row_of[j + 1, q]
+                row = row_of[j + 1, q]
                 if asked[row] != ji:
                     asked[row] = ji
-                    answer[row] = _meets(p, rows, t, width, row, next_height, sets, ji, hints)
+                    answer[row] = _meets(
+                        cells,
+                        base[row],
+                        kinds[row],
+                        next_height,
+                        sets,
+                        ji,
+                        width,
+                        size,
+                        offset,
+                        type_first,
+                        type_bundle,
+                        bundle_size,
+                        bundle_first,
+                        n_extra,
+                        hints,
+                    )
                 if answer[row]:
                     joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[q]), ji, length)
                     if joined < 0:
                         return np.int64(-1)
                     after[q] = joined
-            low_edge = canvas.run_start[run, q] if run >= 0 else p.edge_start[q]
-            end_edge = canvas.run_start[run, q + 1] if run >= 0 else p.edge_start[q + 1]
+            low_edge = run_start[run, q] if run >= 0 else edge_start[q]
+            end_edge = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
             for e in range(low_edge, end_edge):
-                if run < 0 and not usable(p.edge_classes, e, c, canvas.allowed):
+                if run < 0 and not usable(edge_classes, e, c, allowed):
                     continue
-                m = canvas.run_node[e] if run >= 0 else p.edge_node[e]
-                if p.kind[m] == POP:
-                    x = p.exit_of[m]
-                    b = p.bundle_of[x]
-                    at = rows.bundle_first[b] * width + (j >> 6) * rows.bundle_size[b] + rows.place[x]
+                m = run_node[e] if run >= 0 else edge_node[e]
+                if node_kind[m] == POP:
+                    x = exit_of[m]
+                    b = exits[x, BUNDLE]
+                    at = bundle_first[b] * width + (j >> 6) * bundle_size[b] + exits[x, PLACE]
                     if not (sets[ji, at] >> np.uint64(j & 63)) & one:
                         continue
                 else:
-                    row = t.row_of[j + 1, m]
+                    row = row_of[j + 1, m]
                     if asked[row] != ji:
                         asked[row] = ji
-                        answer[row] = _meets(p, rows, t, width, row, next_height, sets, ji, hints)
+                        answer[row] = _meets(
+                        cells,
+                        base[row],
+                        kinds[row],
+                        next_height,
+                        sets,
+                        ji,
+                        width,
+                        size,
+                        offset,
+                        type_first,
+                        type_bundle,
+                        bundle_size,
+                        bundle_first,
+                        n_extra,
+                        hints,
+                    )
                     if not answer[row]:
                         continue
                     if after[m] != ji:
@@ -302,10 +372,10 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                     masks[j, c >> 6] |= one << np.uint64(c & 63)
                 elif c == ANY:
                     for w in range(n_classes):
-                        masks[j, w] |= p.edge_classes[e, w]
+                        masks[j, w] |= edge_classes[e, w]
                 else:
                     for w in range(n_classes):
-                        masks[j, w] |= p.edge_classes[e, w] & canvas.allowed[FIRST_SET - c, w]
+                        masks[j, w] |= edge_classes[e, w] & allowed[FIRST_SET - c, w]
         for n in range(n_nodes):
             here[n] = after[n]
             after[n] = 0

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded
-from .boolean import ACCEPTED, Table, backward
+from .boolean import ACCEPTED, REST, Table, backward
 from .canvas import CanvasEngine, Layout
 from .exit_rows import row_layout
 from .forward import forward
@@ -245,23 +245,23 @@ class PushdownEngine(CanvasEngine):
         sizes = rows.size[self._pushdown.type_of[reading]]
         there = live[:, reading]
         needed = (there @ sizes) * height[:-1] + rows.n_extra * there.sum(axis=1)
-        at_landing = np.outer(rows.size[self._pushdown.type_of[rows.landings]], height) + rows.n_extra
-        rest_at = (np.cumsum(at_landing) - at_landing.ravel()).reshape(at_landing.shape)
+        unions = np.outer(rows.size[self._pushdown.type_of[rows.landings]], height) + rows.n_extra
+        landed = np.full((*unions.shape, 3), -1, np.int64)
+        landed[:, :, REST] = (np.cumsum(unions) - unions.ravel()).reshape(unions.shape)
         n_rows = int(there.sum()) + n_nodes
+        used = np.zeros(n_layers + 1, np.int64)
+        used[-1] = unions.sum()
         table = Table(
             cells=np.zeros(0, np.uint64),
             row_of=np.full((n_layers, n_nodes), -1, np.int32),
             held=np.full((n_layers, n_nodes), -1, np.int32),
             base=np.empty(n_rows, np.int64),
             kind=np.empty(n_rows, np.int32),
-            used=np.zeros(n_layers + 1, np.int64),
+            used=used,
             n_rows=np.zeros(n_layers + 1, np.int32),
-            rest=np.empty(int(at_landing.sum()), np.uint64),
-            rest_at=rest_at,
-            jump=np.zeros((len(rows.landings), n_layers + 1), np.int32),
-            shown=np.zeros((n_layers, len(rows.landings)), np.bool_),
+            landed=landed,
         )
-        return self._with_room(int(needed.sum()) // 4 + int(needed.max()), table)
+        return self._with_room(int(used[-1] + needed.sum() // 4 + needed.max()), table)
 
     def _with_room(self, n_cells: int, table: Table) -> Table:
         """The table with more room for rows."""
