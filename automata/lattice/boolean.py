@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .exit_rows import BECOMES, BUNDLE, KIND, LANDING, PLACE, add_apart, add_words, has_apart, has_words
+from .exit_rows import BECOMES, BUNDLE, LANDING, PLACE, add_apart, add_words, has_apart, has_words
 from .machine import POP, PUSH
 from .reach import usable
 
@@ -143,47 +143,51 @@ def _lowest_bit(word):
 
 
 @njit(cache=True, nogil=True)
-def _push(cells, landed, exits, first, end, size, offset, type_first, type_bundle, bundle_size, n_extra, width, height, above, above_kind, to, kind):
-    """Fill in the row of a push of a symbol that exits ``first`` to ``end`` pop.
+def _place_of(cells, at, n):
+    """A number made of n words, each turned by another number of bits."""
+    start = np.uint64(at)
+    mixed = np.uint64(n)
+    for i in range(np.uint64(n)):
+        turn = (i * np.uint64(11) + np.uint64(1)) & np.uint64(63)
+        mixed ^= (cells[start + i] << turn) | (cells[start + i] >> (np.uint64(64) - turn & np.uint64(63)))
+    mixed ^= mixed >> np.uint64(32)
+    mixed ^= mixed >> np.uint64(16)
+    return np.int64((mixed ^ (mixed >> np.uint64(7))) & np.uint64(0xFFFF))
+
+
+@njit(cache=True, nogil=True)
+def _push(cells, landed, ways, type_first, type_bundle, bundle_size, size, offset, n_extra, width, height, above, to, kind):
+    """Fill in the row of a push, but for the extra columns.
 
     Args:
         cells: see ``Table``.
         landed: see there.
-        exits: see ``RowLayout``.
-        first: see above.
-        end: see above.
-        size: see ``RowLayout``.
-        offset: see there.
+        ways: int32[k, 8], the push's part of ``RowLayout.ways``.
         type_first: see ``Pushdown``.
         type_bundle: see there.
         bundle_size: see ``RowLayout``.
+        size: how many pops its type has.
+        offset: int32[B], where its type has bundles, see ``RowLayout``.
         n_extra: see there.
         width: the height of layer 0.
         height: that of the layer.
         above: where the row of what runs on top begins.
-        above_kind: its type.
         to: where the row begins.
         kind: its type.
 
     """
     one = np.uint64(1)
     skipped = width - height
-    whole = size[kind] * height + n_extra
-    for x in range(first, end):
-        b = exits[x, BUNDLE]
-        if offset[above_kind, b] < 0:
-            continue
-        step = bundle_size[b]
-        at = above + offset[above_kind, b] * height + exits[x, PLACE]
-        number = exits[x, LANDING]
+    whole = size * height + n_extra
+    for k in range(len(ways)):
+        step = ways[k, 2]
+        at = above + ways[k, 0] * height + ways[k, 1]
+        number = ways[k, 3]
         if number < 0:
-            x2 = exits[x, BECOMES]
-            b2 = exits[x2, BUNDLE]
-            target = to + offset[kind, b2] * height + exits[x2, PLACE]
+            target = to + ways[k, 4] * height + ways[k, 5]
             for w in range(height):
-                cells[target + w * bundle_size[b2]] |= cells[at + w * step]
+                cells[target + w * ways[k, 6]] |= cells[at + w * step]
             continue
-        other = exits[x, KIND]
         w = 0
         bits = cells[at] if height else np.uint64(0)
         while True:
@@ -195,6 +199,7 @@ def _push(cells, landed, exits, first, end, size, offset, type_first, type_bundl
             layer = 64 * (w + skipped) + _lowest_bit(bits) + 1
             tall = max(0, width - (layer >> 6))
             rest, row = landed[number, layer, REST], landed[number, layer, ROW]
+            other = ways[k, 4]
             if other == kind and tall == height:
                 if has_words(cells, to, rest, whole):
                     break
@@ -202,10 +207,10 @@ def _push(cells, landed, exits, first, end, size, offset, type_first, type_bundl
                     add_words(cells, to, row, whole)
             else:
                 bundles = type_bundle[type_first[other] : type_first[other + 1]]
-                if has_apart(cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, rest, tall):
+                if has_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, rest, tall):
                     break
                 if row >= 0:
-                    add_apart(cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, row, tall)
+                    add_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, row, tall)
             place = landed[number, layer, NEXT] - 1  # the next bit that can add anything
             if place >> 6 >= width:
                 break
@@ -273,8 +278,9 @@ def _layer(p, rows, canvas, live, width, j, t, s):
     one = np.uint64(1)
     node_kind, inner, symbol, type_of, exit_of = p.kind, p.inner, p.symbol, p.type_of, p.exit_of
     edge_start, edge_node, edge_classes = p.edge_start, p.edge_node, p.edge_classes
-    type_first, type_bundle, exit_first, accepting = p.type_first, p.type_bundle, p.exit_first, p.accepting
+    type_first, type_bundle, accepting = p.type_first, p.type_bundle, p.accepting
     size, offset, bundle_size, exits, n_extra = rows.size, rows.offset, rows.bundle_size, rows.exits, rows.n_extra
+    push_first, ways = rows.push_first, rows.ways
     allowed, run_start, run_node = canvas.allowed, canvas.run_start, canvas.run_node
     cells, row_of, held, base, kinds, landed = t.cells, t.row_of, t.held, t.base, t.kind, t.landed
     codes, span, marked, alike, pushes, equal = s.codes, s.span, s.marked, s.alike, s.pushes, s.equal
@@ -355,31 +361,28 @@ def _layer(p, rows, canvas, live, width, j, t, s):
         for i in range(np.uint64(whole)):
             cells[start + i] = 0
         if node_kind[n] == PUSH:
-            g = symbol[n]
             above, above_kind = base[row_of[j, inner[n]]], type_of[inner[n]]
+            here = ways[push_first[n] : push_first[n + 1]]
             _push(
                 cells,
                 landed,
-                exits,
-                exit_first[g],
-                exit_first[g + 1],
-                size,
-                offset,
+                here,
                 type_first,
                 type_bundle,
                 bundle_size,
+                size[kind],
+                offset[kind],
                 n_extra,
                 width,
                 height,
                 above,
-                above_kind,
                 to,
                 kind,
             )
             at = above + size[above_kind] * height
-            for x in range(exit_first[g], exit_first[g + 1]):
-                bit = x + 1
-                if (cells[at + (bit >> 6)] >> np.uint64(bit & 63)) & one:
+            for k in range(len(here)):
+                x = here[k, 7]
+                if (cells[at + ((x + 1) >> 6)] >> np.uint64((x + 1) & 63)) & one:
                     m = exits[x, BECOMES]
                     if exits[x, LANDING] < 0:
                         cells[extra + ((m + 1) >> 6)] |= one << np.uint64((m + 1) & 63)
@@ -410,10 +413,7 @@ def _layer(p, rows, canvas, live, width, j, t, s):
                     add_apart(
                         cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, base[row], next_height
                     )
-        words = np.uint64(kind)
-        for i in range(np.uint64(whole)):
-            words += cells[start + i] * (i * np.uint64(0x9E3779B97F4A7C16) + np.uint64(0xC2B2AE3D27D4EB4F))
-        found = np.int64(words >> np.uint64(40)) & (len(equal) - 1)
+        found = _place_of(cells, to, whole) & (len(equal) - 1)
         while equal[found, 0] == j:
             row = equal[found, 1]
             if kinds[row] == kind:

@@ -22,10 +22,10 @@ import numpy.typing as npt
 from numba import njit
 
 from .inside import Pushdown
-from .machine import POP
+from .machine import POP, PUSH
 
 
-BUNDLE, PLACE, LANDING, BECOMES, KIND = range(5)
+BUNDLE, PLACE, LANDING, BECOMES = range(4)
 """Columns of ``RowLayout.exits``."""
 
 
@@ -39,8 +39,12 @@ class RowLayout(NamedTuple):
         bundle_first: int32[B], how many pops come before it in a set of all.
         n_extra: E.
         landings: int32[L], the nodes that pops land in, but pops.
-        exits: int32[X, 5], of each exit the bundle, the place in it, the number of the landing (-1 if it becomes another pop), that
-            node (or the exit that the pop is), and the node's type.
+        exits: int32[X, 4], of each exit the bundle, the place in it, the number of the landing (-1 if it becomes another pop), and that
+            node (or the exit that the pop is).
+        push_first: int32[N + 1], where the ways on of each push begin in ``ways``.
+        ways: int32[k, 8], of each exit of what runs on top that pops the push's symbol: its bundle's offset there, its place and the size of the
+            bundle; the landing and its type, and the exit; or -1, and for the exit that it becomes the bundle's offset in the push's row, the
+            place, and the size.
 
     """
 
@@ -51,6 +55,41 @@ class RowLayout(NamedTuple):
     n_extra: int
     landings: npt.NDArray[np.int32]
     exits: npt.NDArray[np.int32]
+    push_first: npt.NDArray[np.int32]
+    ways: npt.NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True)
+def _ways(p, offset, bundle_size, exits):
+    """``push_first`` and ``ways`` of a row layout."""
+    n_nodes = len(p.kind)
+    push_first = np.zeros(n_nodes + 1, np.int32)
+    ways = np.zeros((0, 8), np.int32)
+    for writing in (False, True):
+        k = 0
+        for n in range(n_nodes):
+            push_first[n] = k
+            if p.kind[n] != PUSH:
+                continue
+            for x in range(p.exit_first[p.symbol[n]], p.exit_first[p.symbol[n] + 1]):
+                b = exits[x, BUNDLE]
+                before = offset[p.type_of[p.inner[n]], b]
+                if before < 0:
+                    continue
+                if writing:
+                    way = ways[k]
+                    way[0], way[1], way[2], way[3], way[7] = before, exits[x, PLACE], bundle_size[b], exits[x, LANDING], x
+                    if exits[x, LANDING] >= 0:
+                        way[4] = p.type_of[exits[x, BECOMES]]
+                    else:
+                        other = exits[x, BECOMES]
+                        b = exits[other, BUNDLE]
+                        way[4], way[5], way[6] = offset[p.type_of[n], b], exits[other, PLACE], bundle_size[b]
+                k += 1
+        push_first[n_nodes] = k
+        if not writing:
+            ways = np.zeros((k, 8), np.int32)
+    return push_first, ways
 
 
 def row_layout(p: Pushdown) -> RowLayout:
@@ -66,12 +105,12 @@ def row_layout(p: Pushdown) -> RowLayout:
     lands = p.inner[p.exit_node]
     onto = p.kind[lands] != POP
     landings, numbers = np.unique(lands[onto], return_inverse=True)
-    exits = np.full((n_exits, 5), -1, np.int32)
+    exits = np.full((n_exits, 4), -1, np.int32)
     exits[:, BUNDLE] = p.bundle_of
     exits[order, PLACE] = np.arange(n_exits) - bundle_first[p.bundle_of[order]]
     exits[onto, LANDING] = numbers
     exits[:, BECOMES] = np.where(onto, lands, p.exit_of[lands])
-    exits[:, KIND] = p.type_of[lands]
+    push_first, ways = _ways(p, offset, bundle_size, exits)
     return RowLayout(
         size=np.diff(before[p.type_first]).astype(np.int32),
         offset=offset,
@@ -80,6 +119,8 @@ def row_layout(p: Pushdown) -> RowLayout:
         n_extra=(n_exits + 1 + 63) // 64,
         landings=landings.astype(np.int32),
         exits=exits,
+        push_first=push_first,
+        ways=ways,
     )
 
 

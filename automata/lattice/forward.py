@@ -10,6 +10,10 @@ from .machine import POP, PUSH
 from .reach import ANY, FIRST_SET, usable
 
 
+MET = 1 << 12
+"""Answers that are kept; a power of two."""
+
+
 @njit(cache=True, nogil=True)
 def intern_row(sets, n_sets, table, row, length):
     """The number of a context set among ``sets``, which holds it at ``row`` if it is new; the new count; -1 if there is no room."""
@@ -36,6 +40,19 @@ def intern_row(sets, n_sets, table, row, length):
         return np.int64(-1), n_sets
     table[at] = row  # rows are filled in order, so the row at hand is the next number
     return np.int64(row), n_sets + 1
+
+
+@njit(cache=True, nogil=True)
+def _known(unions, one, other):
+    """The number of the union of two context sets if it was made lately, else -1."""
+    if one == other or other == 0:
+        return np.int64(one)
+    if one == 0:
+        return np.int64(other)
+    if one > other:
+        one, other = other, one
+    at = ((one * 0x9E3779B1) ^ (other * 0x85EBCA77)) & (len(unions) - 1)
+    return np.int64(unions[at, 2]) if unions[at, 0] == one and unions[at, 1] == other else np.int64(-1)
 
 
 @njit(cache=True, nogil=True)
@@ -108,52 +125,56 @@ def _meets(cells, at, kind, height, sets, ji, width, size, offset, type_first, t
 
 
 @njit(cache=True, nogil=True)
-def _below(p, rows, t, width, g, sets, ji, new, hints, asked, answer):
+def _below(p, rows, t, width, g, sets, ji, new, hints, met):
     """Make of a context set that of what a push of symbol g runs on top: the exits whose landing meets it."""
     one = np.uint64(1)
-    exits, base, kinds, row_of = rows.exits, t.base, t.kind, t.row_of
+    cells, base, kinds, row_of = t.cells, t.base, t.kind, t.row_of
+    size, offset, exits, n_extra = rows.size, rows.offset, rows.exits, rows.n_extra
+    bundle_size, bundle_first = rows.bundle_size, rows.bundle_first
+    type_first, type_bundle = p.type_first, p.type_bundle
     length = sets.shape[1]
-    extra = length - rows.n_extra
+    extra = length - n_extra
     n_steps = len(row_of) - 1
     for w in range(length):
         sets[new, w] = 0
     for x in range(p.exit_first[g], p.exit_first[g + 1]):
-        step = rows.bundle_size[exits[x, BUNDLE]]
-        at = rows.bundle_first[exits[x, BUNDLE]] * width + exits[x, PLACE]
+        step = bundle_size[exits[x, BUNDLE]]
+        at = bundle_first[exits[x, BUNDLE]] * width + exits[x, PLACE]
         m = exits[x, BECOMES]
         bit = x + 1
         if exits[x, LANDING] < 0:
             b = exits[m, BUNDLE]
-            other = rows.bundle_first[b] * width + exits[m, PLACE]
+            other = bundle_first[b] * width + exits[m, PLACE]
             for w in range(width):
-                sets[new, at + w * step] = sets[ji, other + w * rows.bundle_size[b]]
+                sets[new, at + w * step] = sets[ji, other + w * bundle_size[b]]
             if (sets[ji, extra + ((m + 1) >> 6)] >> np.uint64((m + 1) & 63)) & one:
                 sets[new, extra + (bit >> 6)] |= one << np.uint64(bit & 63)
             continue
         for j in range(1, n_steps + 1):
-            row = row_of[j, m]
+            row = np.int64(row_of[j, m])
             if row < 0:
                 continue
-            if asked[row] != ji:
-                asked[row] = ji
-                answer[row] = _meets(
-                    t.cells,
+            pair = (row << 32) + ji
+            place = (row * 37 + ji) & (MET - 1)
+            if met[place] >> 1 != pair:
+                met[place] = 2 * pair + _meets(
+                    cells,
                     base[row],
                     kinds[row],
                     max(0, width - (j >> 6)),
                     sets,
                     ji,
                     width,
-                    rows.size,
-                    rows.offset,
-                    p.type_first,
-                    p.type_bundle,
-                    rows.bundle_size,
-                    rows.bundle_first,
-                    rows.n_extra,
+                    size,
+                    offset,
+                    type_first,
+                    type_bundle,
+                    bundle_size,
+                    bundle_first,
+                    n_extra,
                     hints,
                 )
-            if answer[row]:
+            if met[place] & 1:
                 sets[new, at + ((j - 1) >> 6) * step] |= one << np.uint64((j - 1) & 63)
         if m < len(p.accepting) and p.accepting[m] and sets[ji, extra] & one:
             sets[new, extra + (bit >> 6)] |= one << np.uint64(bit & 63)
@@ -208,8 +229,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
     here = np.zeros(n_nodes, np.int32)
     after = np.zeros(n_nodes, np.int32)
     hints = np.full((len(sets), len(size), 2), -1, np.int32)
-    asked = np.zeros(n_rows[0], np.int32)  # the context that was asked last whether it meets a row
-    answer = np.zeros(n_rows[0], np.bool_)
+    met = np.full(MET, -1, np.int64)  # rows and contexts that were asked lately whether they meet, and the answer
     here[p.start] = 1
     # records of pushes, by symbol: the row above, its height, the context, the union of all contexts so far, the record before
     last = np.full(n_symbols, -1, np.int64)
@@ -266,7 +286,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             if found < 0:
                 if n_sets >= len(sets):
                     return np.int64(-1)
-                _below(p, rows, t, width, g, sets, ji, n_sets, hints, asked, answer)
+                _below(p, rows, t, width, g, sets, ji, n_sets, hints, met)
                 found, n_sets = intern_row(sets, n_sets, table, n_sets, length)
                 if found < 0:
                     return np.int64(-1)
@@ -301,10 +321,11 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             if ji == 0:
                 continue
             if canvas.skippable[j]:
-                row = row_of[j + 1, q]
-                if asked[row] != ji:
-                    asked[row] = ji
-                    answer[row] = _meets(
+                row = np.int64(row_of[j + 1, q])
+                pair = (row << 32) + ji
+                place = (row * 37 + ji) & (MET - 1)
+                if met[place] >> 1 != pair:
+                    met[place] = 2 * pair + _meets(
                         cells,
                         base[row],
                         kinds[row],
@@ -321,10 +342,12 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                         n_extra,
                         hints,
                     )
-                if answer[row]:
-                    joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[q]), ji, length)
+                if met[place] & 1:
+                    joined = _known(unions, np.int64(after[q]), ji)
                     if joined < 0:
-                        return np.int64(-1)
+                        joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[q]), ji, length)
+                        if joined < 0:
+                            return np.int64(-1)
                     after[q] = joined
             low_edge = run_start[run, q] if run >= 0 else edge_start[q]
             end_edge = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
@@ -339,32 +362,35 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                     if not (sets[ji, at] >> np.uint64(j & 63)) & one:
                         continue
                 else:
-                    row = row_of[j + 1, m]
-                    if asked[row] != ji:
-                        asked[row] = ji
-                        answer[row] = _meets(
-                        cells,
-                        base[row],
-                        kinds[row],
-                        next_height,
-                        sets,
-                        ji,
-                        width,
-                        size,
-                        offset,
-                        type_first,
-                        type_bundle,
-                        bundle_size,
-                        bundle_first,
-                        n_extra,
-                        hints,
-                    )
-                    if not answer[row]:
+                    row = np.int64(row_of[j + 1, m])
+                    pair = (row << 32) + ji
+                    place = (row * 37 + ji) & (MET - 1)
+                    if met[place] >> 1 != pair:
+                        met[place] = 2 * pair + _meets(
+                            cells,
+                            base[row],
+                            kinds[row],
+                            next_height,
+                            sets,
+                            ji,
+                            width,
+                            size,
+                            offset,
+                            type_first,
+                            type_bundle,
+                            bundle_size,
+                            bundle_first,
+                            n_extra,
+                            hints,
+                        )
+                    if not met[place] & 1:
                         continue
                     if after[m] != ji:
-                        joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[m]), ji, length)
+                        joined = _known(unions, np.int64(after[m]), ji)
                         if joined < 0:
-                            return np.int64(-1)
+                            joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[m]), ji, length)
+                            if joined < 0:
+                                return np.int64(-1)
                         after[m] = joined
                 if run >= 0:
                     continue

@@ -261,7 +261,7 @@ class PushdownEngine(CanvasEngine):
             n_rows=np.zeros(n_layers + 1, np.int32),
             landed=landed,
         )
-        return self._with_room(int(used[-1] + needed.sum() // 4 + needed.max()), table)
+        return self._with_room(int(used[-1] + needed.sum() // 3 + needed.max()), table)
 
     def _with_room(self, n_cells: int, table: Table) -> Table:
         """The table with more room for rows."""
