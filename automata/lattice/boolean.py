@@ -29,7 +29,7 @@ from numba import njit
 
 from .exit_rows import BECOMES, BUNDLE, LANDING, PLACE, add_apart, add_words, has_apart, has_words
 from .machine import POP, PUSH
-from .reach import usable
+from .reach import ANY, usable
 
 ACCEPTED = 0
 """The extra column of an accepted end; that of pop node x is x + 1."""
@@ -156,18 +156,22 @@ def _place_of(cells, at, n):
 
 
 @njit(cache=True, nogil=True)
-def _push(cells, landed, ways, type_first, type_bundle, bundle_size, size, offset, n_extra, width, height, above, to, kind):
+def _push(
+    cells, landed, ways, first, end, type_first, type_bundle, bundle_size, size, offset, n_extra, width, height, above, to, kind
+):
     """Fill in the row of a push, but for the extra columns.
 
     Args:
         cells: see ``Table``.
         landed: see there.
-        ways: int32[k, 8], the push's part of ``RowLayout.ways``.
+        ways: see ``RowLayout``.
+        first: the first of the push's.
+        end: the one behind the last of them.
         type_first: see ``Pushdown``.
         type_bundle: see there.
         bundle_size: see ``RowLayout``.
-        size: how many pops its type has.
-        offset: int32[B], where its type has bundles, see ``RowLayout``.
+        size: see there.
+        offset: see there.
         n_extra: see there.
         width: the height of layer 0.
         height: that of the layer.
@@ -178,8 +182,8 @@ def _push(cells, landed, ways, type_first, type_bundle, bundle_size, size, offse
     """
     one = np.uint64(1)
     skipped = width - height
-    whole = size * height + n_extra
-    for k in range(len(ways)):
+    whole = size[kind] * height + n_extra
+    for k in range(first, end):
         step = ways[k, 2]
         at = above + ways[k, 0] * height + ways[k, 1]
         number = ways[k, 3]
@@ -206,11 +210,14 @@ def _push(cells, landed, ways, type_first, type_bundle, bundle_size, size, offse
                 if row >= 0:
                     add_words(cells, to, row, whole)
             else:
-                bundles = type_bundle[type_first[other] : type_first[other + 1]]
-                if has_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, rest, tall):
+                if has_apart(
+                    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, rest, other, tall
+                ):
                     break
                 if row >= 0:
-                    add_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, row, tall)
+                    add_apart(
+                        cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, row, other, tall
+                    )
             place = landed[number, layer, NEXT] - 1  # the next bit that can add anything
             if place >> 6 >= width:
                 break
@@ -225,13 +232,13 @@ def _landings(p, rows, t, width, j):
     """Fill in ``landed`` of layer j, and the unions of rows."""
     cells, landed, row_of, base = t.cells, t.landed, t.row_of, t.base
     landings, type_of, size = rows.landings, p.type_of, rows.size
+    type_first, type_bundle, offset = p.type_first, p.type_bundle, rows.offset
     bundle_size, n_extra = rows.bundle_size, rows.n_extra
     n_steps = len(row_of) - 1
     height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
     for x in range(len(landings)):
         m = landings[x]
         kind = type_of[m]
-        bundles, offset = p.type_bundle[p.type_first[kind] : p.type_first[kind + 1]], rows.offset[kind]
         row = np.int64(base[row_of[j, m]]) if row_of[j, m] >= 0 else np.int64(-1)
         landed[x, j, ROW] = row
         to, later = landed[x, j, REST], landed[x, j + 1, REST]
@@ -243,7 +250,9 @@ def _landings(p, rows, t, width, j):
         else:
             for i in range(np.uint64(n)):
                 cells[target + i] = 0
-            add_apart(cells, bundles, offset, bundle_size, size[kind], n_extra, to, height, later, next_height)
+            add_apart(
+                cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, later, kind, next_height
+            )
         if row >= 0:
             add_words(cells, to, row, n)
         k = j + 1
@@ -261,7 +270,9 @@ def _landings(p, rows, t, width, j):
             elif tall == height:
                 more = not has_words(cells, row, other, n)
             else:
-                more = not has_apart(cells, bundles, offset, bundle_size, size[kind], n_extra, row, height, other, tall)
+                more = not has_apart(
+                    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, row, kind, height, other, kind, tall
+                )
             if more:
                 break
             k = landed[x, k, NEXT]
@@ -298,6 +309,7 @@ def _layer(p, rows, canvas, live, width, j, t, s):
     last = j == n_steps  # the end is one more step, which lands behind the last layer
     c = canvas.end_class if last else canvas.step_class[j]
     run = -1 if last else canvas.step_run[j]
+    anything = run >= 0 or c == ANY
     skippable = not last and canvas.skippable[j]
     n_codes = np.int64(0)
     mark = n_nodes * (n_steps - j)
@@ -326,7 +338,7 @@ def _layer(p, rows, canvas, live, width, j, t, s):
             from_edge = run_start[run, n] if run >= 0 else edge_start[n]
             to_edge = run_start[run, n + 1] if run >= 0 else edge_start[n + 1]
             for e in range(from_edge, to_edge):
-                if run < 0 and not usable(edge_classes, e, c, allowed):
+                if not anything and not usable(edge_classes, e, c, allowed):
                     continue
                 m = run_node[e] if run >= 0 else edge_node[e]
                 code = np.int64(exit_of[m]) if node_kind[m] == POP else n_exits + row_of[j + 1, m] - low
@@ -362,16 +374,17 @@ def _layer(p, rows, canvas, live, width, j, t, s):
             cells[start + i] = 0
         if node_kind[n] == PUSH:
             above, above_kind = base[row_of[j, inner[n]]], type_of[inner[n]]
-            here = ways[push_first[n] : push_first[n + 1]]
             _push(
                 cells,
                 landed,
-                here,
+                ways,
+                push_first[n],
+                push_first[n + 1],
                 type_first,
                 type_bundle,
                 bundle_size,
-                size[kind],
-                offset[kind],
+                size,
+                offset,
                 n_extra,
                 width,
                 height,
@@ -380,8 +393,8 @@ def _layer(p, rows, canvas, live, width, j, t, s):
                 kind,
             )
             at = above + size[above_kind] * height
-            for k in range(len(here)):
-                x = here[k, 7]
+            for k in range(push_first[n], push_first[n + 1]):
+                x = ways[k, 7]
                 if (cells[at + ((x + 1) >> 6)] >> np.uint64((x + 1) & 63)) & one:
                     m = exits[x, BECOMES]
                     if exits[x, LANDING] < 0:
@@ -409,9 +422,21 @@ def _layer(p, rows, canvas, live, width, j, t, s):
                 if other == kind and height == next_height:
                     add_words(cells, to, base[row], whole)
                 else:
-                    bundles = type_bundle[type_first[other] : type_first[other + 1]]
+                    at = base[row]
                     add_apart(
-                        cells, bundles, offset[kind], bundle_size, size[kind], n_extra, to, height, base[row], next_height
+                        cells,
+                        type_first,
+                        type_bundle,
+                        offset,
+                        bundle_size,
+                        size,
+                        n_extra,
+                        to,
+                        kind,
+                        height,
+                        at,
+                        other,
+                        next_height,
                     )
         found = _place_of(cells, to, whole) & (len(equal) - 1)
         while equal[found, 0] == j:

@@ -124,7 +124,7 @@ def row_layout(p: Pushdown) -> RowLayout:
     )
 
 
-# Few arrays as arguments: passing them costs more than what is done here.
+# Few arrays as arguments, and one way out: passing and counting references to them would cost more than what is done here.
 
 
 @njit(cache=True, nogil=True)
@@ -142,50 +142,55 @@ def has_words(cells, to, at, n):
     end = np.uint64(n)
     eight = np.uint64(8)
     target, source = np.uint64(to), np.uint64(at)
-    while i + eight <= end:
-        more = np.uint64(0)
+    more = np.uint64(0)
+    while i + eight <= end and not more:
         for k in range(eight):
             more |= cells[source + i + k] & ~cells[target + i + k]
-        if more:
-            return False
         i += eight
-    more = np.uint64(0)
-    while i < end:
-        more |= cells[source + i] & ~cells[target + i]
-        i += np.uint64(1)
+    if not more:
+        while i < end:
+            more |= cells[source + i] & ~cells[target + i]
+            i += np.uint64(1)
     return more == 0
 
 
 @njit(cache=True, nogil=True)
-def add_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, at, other_height):
+def add_apart(cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height):
     """Add a row to one of another type or of a greater height, which has its bundles.
 
     Args:
         cells: uint64[].
-        bundles: int32[], those of the type of the row that is added.
-        offset: int32[B], where the other row has them, see ``RowLayout``.
+        type_first: see ``Pushdown``.
+        type_bundle: see there.
+        offset: see ``RowLayout``.
         bundle_size: see there.
-        size: how many pops the type of the other row has.
+        size: see there.
         n_extra: see there.
-        to: where the other row begins.
+        to: where the row begins that gets more.
+        kind: its type.
         height: its height.
         at: where the row that is added begins.
+        other_kind: its type.
         other_height: its height.
 
     """
-    for b in bundles:
+    for k in range(type_first[other_kind], type_first[other_kind + 1]):
+        b = type_bundle[k]
         n = bundle_size[b] * other_height
-        add_words(cells, to + offset[b] * height + bundle_size[b] * height - n, at, n)
+        add_words(cells, to + offset[kind, b] * height + bundle_size[b] * height - n, at, n)
         at += n
-    add_words(cells, to + size * height, at, n_extra)
+    add_words(cells, to + size[kind] * height, at, n_extra)
 
 
 @njit(cache=True, nogil=True)
-def has_apart(cells, bundles, offset, bundle_size, size, n_extra, to, height, at, other_height):
+def has_apart(cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height):
     """Whether a row has all that one of another type or of a smaller height has; see ``add_apart``."""
-    for b in bundles:
+    found = True
+    for k in range(type_first[other_kind], type_first[other_kind + 1]):
+        b = type_bundle[k]
         n = bundle_size[b] * other_height
-        if not has_words(cells, to + offset[b] * height + bundle_size[b] * height - n, at, n):
-            return False
+        found = has_words(cells, to + offset[kind, b] * height + bundle_size[b] * height - n, at, n)
         at += n
-    return has_words(cells, to + size * height, at, n_extra)
+        if not found:
+            break
+    return found and has_words(cells, to + size[kind] * height, at, n_extra)

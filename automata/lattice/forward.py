@@ -45,38 +45,33 @@ def intern_row(sets, n_sets, table, row, length):
 @njit(cache=True, nogil=True)
 def _known(unions, one, other):
     """The number of the union of two context sets if it was made lately, else -1."""
+    found = np.int64(-1)
     if one == other or other == 0:
-        return np.int64(one)
-    if one == 0:
-        return np.int64(other)
-    if one > other:
-        one, other = other, one
-    at = ((one * 0x9E3779B1) ^ (other * 0x85EBCA77)) & (len(unions) - 1)
-    return np.int64(unions[at, 2]) if unions[at, 0] == one and unions[at, 1] == other else np.int64(-1)
+        found = np.int64(one)
+    elif one == 0:
+        found = np.int64(other)
+    else:
+        low, high = min(one, other), max(one, other)
+        at = ((low * 0x9E3779B1) ^ (high * 0x85EBCA77)) & (len(unions) - 1)
+        if unions[at, 0] == low and unions[at, 1] == high:
+            found = np.int64(unions[at, 2])
+    return found
 
 
 @njit(cache=True, nogil=True)
 def join(sets, n_sets, table, unions, one, other, length):
     """The number of the union of two context sets; the new count; -1 if there is no room."""
-    if one == other or other == 0:
-        return np.int64(one), n_sets
-    if one == 0:
-        return np.int64(other), n_sets
-    if one > other:
-        one, other = other, one
-    size = len(unions) - 1
-    at = ((one * 0x9E3779B1) ^ (other * 0x85EBCA77)) & size
-    if unions[at, 0] == one and unions[at, 1] == other:
-        return np.int64(unions[at, 2]), n_sets
-    if n_sets >= len(sets):
-        return np.int64(-1), n_sets
-    for w in range(length):
-        sets[n_sets, w] = sets[one, w] | sets[other, w]
-    found, n_sets = intern_row(sets, n_sets, table, n_sets, length)
-    if found >= 0:
-        unions[at, 0] = one
-        unions[at, 1] = other
-        unions[at, 2] = found
+    found = _known(unions, one, other)
+    if found < 0 and n_sets < len(sets):
+        for w in range(length):
+            sets[n_sets, w] = sets[one, w] | sets[other, w]
+        found, n_sets = intern_row(sets, n_sets, table, n_sets, length)
+        if found >= 0:
+            low, high = min(one, other), max(one, other)
+            at = ((low * 0x9E3779B1) ^ (high * 0x85EBCA77)) & (len(unions) - 1)
+            unions[at, 0] = low
+            unions[at, 1] = high
+            unions[at, 2] = found
     return found, n_sets
 
 
@@ -103,25 +98,28 @@ def _meets(cells, at, kind, height, sets, ji, width, size, offset, type_first, t
 
     """
     extra, other_extra = at + size[kind] * height, sets.shape[1] - n_extra
+    common = np.uint64(0)
     for i in range(n_extra):
-        if cells[extra + i] & sets[ji, other_extra + i]:
-            return True
+        common |= cells[extra + i] & sets[ji, other_extra + i]
     b = hints[ji, kind, 0]
-    if b >= 0:
+    if not common and b >= 0:
         word = hints[ji, kind, 1]
         i = word - (bundle_first[b] * width + (width - height) * bundle_size[b])
-        if i >= 0 and cells[at + offset[kind, b] * height + i] & sets[ji, word]:
-            return True
-    for k in range(type_first[kind], type_first[kind + 1]):
+        if i >= 0:
+            common = cells[at + offset[kind, b] * height + i] & sets[ji, word]
+    k, end = type_first[kind], type_first[kind + 1]
+    while not common and k < end:
         b = type_bundle[k]
         first = np.uint64(at + offset[kind, b] * height)
         other = np.uint64(bundle_first[b] * width + (width - height) * bundle_size[b])
         for i in range(np.uint64(bundle_size[b] * height)):
-            if cells[first + i] & sets[ji, other + i]:
+            common = cells[first + i] & sets[ji, other + i]
+            if common:
                 hints[ji, kind, 0] = b
                 hints[ji, kind, 1] = other + i
-                return True
-    return False
+                break
+        k += 1
+    return common != 0
 
 
 @njit(cache=True, nogil=True)
@@ -271,9 +269,12 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                             tall = records[k, 1]
                             at = base[row] + before * tall + (word - width + tall) * bundle_size[b] + exits[x, PLACE]
                             if (cells[at] >> bit) & one:
-                                acc, n_sets = join(sets, n_sets, table, unions, acc, records[k, 2], length)
-                                if acc < 0:
-                                    return np.int64(-1)
+                                joined = _known(unions, acc, records[k, 2])
+                                if joined < 0:
+                                    joined, n_sets = join(sets, n_sets, table, unions, acc, records[k, 2], length)
+                                    if joined < 0:
+                                        return np.int64(-1)
+                                acc = joined
                         k = records[k, 4]
                     here[m] = acc
         for n in range(n_nodes - 1, n_controls - 1, -1):
@@ -292,9 +293,11 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                     return np.int64(-1)
                 kept[ji, g] = found
             m = inner[n]
-            joined, n_sets = join(sets, n_sets, table, unions, np.int64(here[m]), found, length)
+            joined = _known(unions, np.int64(here[m]), found)
             if joined < 0:
-                return np.int64(-1)
+                joined, n_sets = join(sets, n_sets, table, unions, np.int64(here[m]), found, length)
+                if joined < 0:
+                    return np.int64(-1)
             here[m] = joined
             place = above - n_rows[j + 1]
             if recorded[g, place] == (np.int64(j) << 32) + ji:
@@ -316,6 +319,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             n_records += 1
         c = canvas.step_class[j]
         run = canvas.step_run[j]
+        anything = run >= 0 or c == ANY
         for q in range(n_controls):
             ji = np.int64(here[q])
             if ji == 0:
@@ -352,7 +356,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             low_edge = run_start[run, q] if run >= 0 else edge_start[q]
             end_edge = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
             for e in range(low_edge, end_edge):
-                if run < 0 and not usable(edge_classes, e, c, allowed):
+                if not anything and not usable(edge_classes, e, c, allowed):
                     continue
                 m = run_node[e] if run >= 0 else edge_node[e]
                 if node_kind[m] == POP:

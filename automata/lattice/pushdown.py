@@ -157,26 +157,17 @@ class PushdownEngine(CanvasEngine):
 
     def _divide(self) -> None:
         """Find the units of the canvas."""
-        firsts: list[int] = []
-        unit_of = np.zeros(len(self.steps), np.int64)
-        i = 0
-        while i < len(self.steps):
-            end = i
-            while end < len(self.steps) and self.steps[end].token is not None:
-                end += 1
-            end = end if end - i >= LEAST_RUN else max(end, i + 1)
-            if end - i < LEAST_RUN:
-                unit_of[i:end] = np.arange(len(firsts), len(firsts) + end - i)
-                firsts += range(i, end)
-            else:
-                unit_of[i:end] = len(firsts)
-                firsts.append(i)
-            i = end
-        self._firsts = np.array(firsts, np.int64)
-        self._unit_of = unit_of
+        fixed = np.array([step.token is not None for step in self.steps], np.int8)
+        changes = np.diff(fixed, prepend=np.int8(0), append=np.int8(0))
+        within = np.zeros(len(fixed), np.bool_)
+        for begin, end in zip(np.flatnonzero(changes == 1), np.flatnonzero(changes == -1), strict=True):
+            if end - begin >= LEAST_RUN:
+                within[begin + 1 : end] = True
+        self._firsts = np.flatnonzero(~within)
+        self._unit_of = np.cumsum(~within) - 1
         self._is_run = np.diff(np.append(self._firsts, len(self.steps))) > 1
         self._unit_run = np.where(self._is_run, np.cumsum(self._is_run) - 1, -1).astype(np.int32)
-        self._width = (len(firsts) + 63) // 64
+        self._width = (len(self._firsts) + 63) // 64
 
     def _set_units(self) -> None:
         self._unit_class = np.where(self._is_run, RUN, self._step_class[self._firsts]).astype(np.int32)

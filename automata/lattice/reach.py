@@ -38,18 +38,16 @@ class Canvas(NamedTuple):
     end_class: int
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def usable(edge_classes, e, c, allowed):
-    """Whether an edge reads something that a step of class ``c`` (no run) may hold."""
-    found = True
+    """Whether an edge reads something that a step of class ``c``, no run and not ANY, may hold."""
+    some = np.uint64(0)
     if c >= 0:
-        found = (edge_classes[e, c >> 6] >> np.uint64(c & 63)) & np.uint64(1) != 0
-    elif c != ANY:
-        some = np.uint64(0)
+        some = (edge_classes[e, c >> 6] >> np.uint64(c & 63)) & np.uint64(1)
+    else:
         for w in range(edge_classes.shape[1]):
             some |= edge_classes[e, w] & allowed[FIRST_SET - c, w]
-        found = some != 0
-    return found
+    return some != 0
 
 
 @njit(cache=True, nogil=True)
@@ -76,6 +74,7 @@ def reach(kind, inner, symbol, edge_start, edge_node, edge_classes, canvas, firs
     n_steps = len(canvas.step_class)
     n_nodes = len(kind)
     n_controls = len(edge_start) - 1
+    allowed, run_start, run_node = canvas.allowed, canvas.run_start, canvas.run_node
     pushed = np.zeros(stacked.shape[1], np.bool_)
     work = np.empty(n_nodes + 1, np.int64)
     seen = np.zeros(n_nodes, np.bool_)
@@ -86,8 +85,9 @@ def reach(kind, inner, symbol, edge_start, edge_node, edge_classes, canvas, firs
     for j in range(first, n_steps):
         c = canvas.step_class[j]
         run = canvas.step_run[j]
-        if run >= len(canvas.run_start):
+        if run >= len(run_start):
             return j
+        anything = run >= 0 or c == ANY
         n_work = 0
         for n in range(n_nodes):
             seen[n] = False
@@ -98,11 +98,11 @@ def reach(kind, inner, symbol, edge_start, edge_node, edge_classes, canvas, firs
                 seen[q] = True
                 work[n_work] = q
                 n_work += 1
-            low = canvas.run_start[run, q] if run >= 0 else edge_start[q]
-            high = canvas.run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
+            low = run_start[run, q] if run >= 0 else edge_start[q]
+            high = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
             for e in range(low, high):
-                m = canvas.run_node[e] if run >= 0 else edge_node[e]
-                if not seen[m] and (run >= 0 or usable(edge_classes, e, c, canvas.allowed)):
+                m = run_node[e] if run >= 0 else edge_node[e]
+                if not seen[m] and (anything or usable(edge_classes, e, c, allowed)):
                     seen[m] = True
                     work[n_work] = m
                     n_work += 1
