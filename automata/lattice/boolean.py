@@ -4,19 +4,18 @@ The canvas is a row of *steps* 0..S-1; layer j lies before step j.  Three passes
 
 1. ``reach`` (forward): which nodes can occur in which layer, whatever the stack; it decides which rows there are.
 2. ``backward``: ``T[row]`` of a node in a layer is the set of *exits* by which a run from there can leave its frame.  An exit is a pop node
-   and the layer in which it lands, or one of the extra columns: the end of the canvas reached with an empty stack, and
-   pop nodes that the end of the canvas has.  A push is a jump: it takes what the node above it exits by, and goes on from where that lands.
+   and the layer in which it lands, or one of the extra columns: the end of the canvas reached with an empty stack, or in some pop node.  A push is a jump: it takes what the node above it exits by, and goes on from where that lands.
 3. ``forward``: ``J`` of a node in a layer is the set of exits that some context in which it occurs accepts.  An edge can be taken in some
    accepted filling iff the exits of where it leads meet ``J`` of where it starts.
 
-What keeps that fast: rows are short (``exit_rows``), and nodes of a layer that lead to the same rows share one; a landing adds nothing to
-a row that holds everything that later landings have (``rest``, suffix unions), and a landing that is dominated by an earlier one is jumped
-over (``jump``); context sets are interned, and what a push makes of one is kept; contexts reach a landing by being pulled from the
-pushes before it, newest first, until the union of all earlier ones is there.
+What keeps that fast: rows are short, and those of a layer that are equal are one (``exit_rows``), so there is one test where nodes by the
+dozen lead to it; a landing adds nothing to a row that holds everything that later landings have (``REST``, suffix unions), and a landing
+that is dominated by an earlier one is jumped over (``NEXT``); context sets are interned, and what a push makes of one is kept; contexts
+reach a landing by being pulled from the pushes before it, newest first, until the union of all earlier ones is there.
 
 A change of a step leaves the rows behind it as they are, so rows lie in memory from the last layer to the first, and those from some layer
-on are dropped and made again.  Nodes that cannot occur any more keep their rows there, but are no landings any longer: a
-landing that lacks nothing is what stops the loops.
+on are dropped and made again.  Nodes behind it that cannot occur any more keep their rows, but are no landings any longer: what they
+have would count as something that later landings add, and the loops over landings would never end early.
 """
 
 from __future__ import annotations
@@ -157,7 +156,22 @@ def _place_of(cells, at, n):
 
 @njit(cache=True, nogil=True)
 def _push(
-    cells, landed, ways, first, end, type_first, type_bundle, bundle_size, size, offset, n_extra, width, height, above, to, kind
+    cells,
+    landed,
+    ways,
+    first,
+    end,
+    type_first,
+    type_bundle,
+    bundle_size,
+    size,
+    offset,
+    n_extra,
+    width,
+    height,
+    above,
+    to,
+    kind,
 ):
     """Fill in the row of a push, but for the extra columns.
 
@@ -211,12 +225,36 @@ def _push(
                     add_words(cells, to, row, whole)
             else:
                 if has_apart(
-                    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, rest, other, tall
+                    cells,
+                    type_first,
+                    type_bundle,
+                    offset,
+                    bundle_size,
+                    size,
+                    n_extra,
+                    to,
+                    kind,
+                    height,
+                    rest,
+                    other,
+                    tall,
                 ):
                     break
                 if row >= 0:
                     add_apart(
-                        cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, row, other, tall
+                        cells,
+                        type_first,
+                        type_bundle,
+                        offset,
+                        bundle_size,
+                        size,
+                        n_extra,
+                        to,
+                        kind,
+                        height,
+                        row,
+                        other,
+                        tall,
                     )
             place = landed[number, layer, NEXT] - 1  # the next bit that can add anything
             if place >> 6 >= width:
@@ -251,7 +289,19 @@ def _landings(p, rows, t, width, j):
             for i in range(np.uint64(n)):
                 cells[target + i] = 0
             add_apart(
-                cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, later, kind, next_height
+                cells,
+                type_first,
+                type_bundle,
+                offset,
+                bundle_size,
+                size,
+                n_extra,
+                to,
+                kind,
+                height,
+                later,
+                kind,
+                next_height,
             )
         if row >= 0:
             add_words(cells, to, row, n)
@@ -271,7 +321,19 @@ def _landings(p, rows, t, width, j):
                 more = not has_words(cells, row, other, n)
             else:
                 more = not has_apart(
-                    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, row, kind, height, other, kind, tall
+                    cells,
+                    type_first,
+                    type_bundle,
+                    offset,
+                    bundle_size,
+                    size,
+                    n_extra,
+                    row,
+                    kind,
+                    height,
+                    other,
+                    kind,
+                    tall,
                 )
             if more:
                 break

@@ -4,7 +4,7 @@ A row of ``T`` (``boolean``) has a bit for each exit, a pop node and the layer i
 
 * A node comes to a few of all pops only, those of its type (``exits``), and its row has no others: JSON's have 20 of 52.
 * From layer j nothing lands in a layer before j + 1, so the row has no words of earlier layers.
-* Rows of a layer that must be equal are one row, under one number.
+* Rows of a layer that are equal are one row, under one number: JSON's 104 nodes of a layer have 36.
 
 A row is its type's bundles one after another, then ``E`` words of extra columns.  A bundle of k pops is, for each word of 64 layers from
 that of layer j + 1 to the last, k words side by side: those from any layer on are the end of it, so a row of a later layer is added to a
@@ -23,7 +23,6 @@ from numba import njit
 
 from .inside import Pushdown
 from .machine import POP, PUSH
-
 
 BUNDLE, PLACE, LANDING, BECOMES = range(4)
 """Columns of ``RowLayout.exits``."""
@@ -78,7 +77,13 @@ def _ways(p, offset, bundle_size, exits):
                     continue
                 if writing:
                     way = ways[k]
-                    way[0], way[1], way[2], way[3], way[7] = before, exits[x, PLACE], bundle_size[b], exits[x, LANDING], x
+                    way[0], way[1], way[2], way[3], way[7] = (
+                        before,
+                        exits[x, PLACE],
+                        bundle_size[b],
+                        exits[x, LANDING],
+                        x,
+                    )
                     if exits[x, LANDING] >= 0:
                         way[4] = p.type_of[exits[x, BECOMES]]
                     else:
@@ -130,7 +135,10 @@ def row_layout(p: Pushdown) -> RowLayout:
 @njit(cache=True, nogil=True)
 def add_words(cells, to, at, n):
     """Add n words to n others."""
-    target, source = np.uint64(to), np.uint64(at)  # so indices are not checked for being negative, and the loop is vector instructions
+    target, source = (
+        np.uint64(to),
+        np.uint64(at),
+    )  # so indices are not checked for being negative, and the loop is vector instructions
     for i in range(np.uint64(n)):
         cells[target + i] |= cells[source + i]
 
@@ -155,7 +163,9 @@ def has_words(cells, to, at, n):
 
 
 @njit(cache=True, nogil=True)
-def add_apart(cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height):
+def add_apart(
+    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height
+):
     """Add a row to one of another type or of a greater height, which has its bundles.
 
     Args:
@@ -183,7 +193,9 @@ def add_apart(cells, type_first, type_bundle, offset, bundle_size, size, n_extra
 
 
 @njit(cache=True, nogil=True)
-def has_apart(cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height):
+def has_apart(
+    cells, type_first, type_bundle, offset, bundle_size, size, n_extra, to, kind, height, at, other_kind, other_height
+):
     """Whether a row has all that one of another type or of a smaller height has; see ``add_apart``."""
     found = True
     for k in range(type_first[other_kind], type_first[other_kind + 1]):

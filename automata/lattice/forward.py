@@ -9,7 +9,6 @@ from .exit_rows import BECOMES, BUNDLE, LANDING, PLACE
 from .machine import POP, PUSH
 from .reach import ANY, FIRST_SET, usable
 
-
 MET = 1 << 12
 """Answers that are kept; a power of two."""
 
@@ -76,7 +75,23 @@ def join(sets, n_sets, table, unions, one, other, length):
 
 
 @njit(cache=True, nogil=True)
-def _meets(cells, at, kind, height, sets, ji, width, size, offset, type_first, type_bundle, bundle_size, bundle_first, n_extra, hints):
+def _meets(
+    cells,
+    at,
+    kind,
+    height,
+    sets,
+    ji,
+    width,
+    size,
+    offset,
+    type_first,
+    type_bundle,
+    bundle_size,
+    bundle_first,
+    n_extra,
+    hints,
+):
     """Whether a row and a context set have an exit in common.
 
     Args:
@@ -233,7 +248,9 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
     last = np.full(n_symbols, -1, np.int64)
     records = np.empty((256, 5), np.int64)
     n_records = 0
-    recorded = np.full((n_symbols, n_nodes), -1, np.int64)  # by symbol and row of a layer, the layer and context of its last record
+    recorded = np.full(
+        (n_symbols, n_nodes), -1, np.int64
+    )  # by symbol and row of a layer, the layer and context of its last record
     for j in range(n_steps):
         height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
         if j > 0:

@@ -220,7 +220,9 @@ class PushdownEngine(CanvasEngine):
         """Lay out the edges of the runs so far by control."""
         n = self.machine.n_controls
         orders = [np.argsort(run.sources, kind="stable") for run in runs]
-        starts = [np.searchsorted(run.sources[order], np.arange(n + 1)) for run, order in zip(runs, orders, strict=True)]
+        starts = [
+            np.searchsorted(run.sources[order], np.arange(n + 1)) for run, order in zip(runs, orders, strict=True)
+        ]
         before = np.cumsum([0, *(len(run.nodes) for run in runs)])[:-1]
         self._run_start = np.array(starts, np.int32).reshape(len(runs), n + 1) + before[:, None].astype(np.int32)
         self._run_node = np.concatenate(
