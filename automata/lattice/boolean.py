@@ -4,7 +4,8 @@ The canvas is a row of *steps* 0..S-1; layer j lies before step j.  Three passes
 
 1. ``reach`` (forward): which nodes can occur in which layer, whatever the stack; it decides which rows there are.
 2. ``backward``: ``T[row]`` of a node in a layer is the set of *exits* by which a run from there can leave its frame.  An exit is a pop node
-   and the layer in which it lands, or one of the extra columns: the end of the canvas reached with an empty stack, or in some pop node.  A push is a jump: it takes what the node above it exits by, and goes on from where that lands.
+   and the layer in which it lands, or one of the extra columns: the end of the canvas reached with an empty stack, or in some pop node.
+   A push is a jump: it takes what the node above it exits by, and goes on from where that lands.
 3. ``forward``: ``J`` of a node in a layer is the set of exits that some context in which it occurs accepts.  An edge can be taken in some
    accepted filling iff the exits of where it leads meet ``J`` of where it starts.
 
