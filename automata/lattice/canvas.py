@@ -95,6 +95,23 @@ class CanvasEngine:
         self._skippable = np.array([step.skippable for step in steps], np.bool_)
         self._allowed = np.array(rows, np.uint64).reshape(len(rows), self.machine.edge_classes.shape[1])
 
+    def _change_steps(self, steps: Sequence[Step]) -> list[int]:
+        """Take other steps, and say which are others than they were."""
+        changed = [
+            i
+            for i, (old, new) in enumerate(zip(self.steps, steps, strict=True))
+            if old is not new and old != new  # most are the same objects
+        ]
+        if any(steps[i].token is None and steps[i].allowed is not None for i in changed):
+            self._set_steps(steps)
+            return changed
+        self.steps = list(steps)
+        for i in changed:
+            token = steps[i].token
+            self._step_class[i] = ANY if token is None else self.machine.class_of[token]
+            self._skippable[i] = steps[i].skippable
+        return changed
+
     def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
         """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""
         holes = [step for step in self.steps if step.hole]

@@ -64,12 +64,11 @@ class PushdownEngine(CanvasEngine):
 
         Exits of layers behind the last change stay.  What is opened must have been open when runs were composed; else all is done again.
         """
-        changed = [i for i, (old, new) in enumerate(zip(self.steps, steps, strict=True)) if old != new]
+        changed = self._change_steps(steps)
         if not changed:
             return
-        self._set_steps(steps)
         self._masks = None
-        if self._table is None or not all(map(_is_narrower, self._reached, steps)):
+        if self._table is None or not all(_is_narrower(self._reached[i], steps[i]) for i in changed):
             self.close()
             return
         first, last = int(self._unit_of[changed[0]]), int(self._unit_of[changed[-1]])
