@@ -35,6 +35,9 @@ LEAST_RUN: Final = 12
 MOST_BYTES: Final = 4 << 30
 """Tables of one canvas; more is a canvas that should be looked at through a window."""
 
+SHARING: Final = 3
+"""Nodes of a layer to a row, where memory is set aside for rows; if they share less, more is taken."""
+
 FIRST_SETS: Final = 512
 MOST_SETS: Final = 1 << 18
 
@@ -253,7 +256,7 @@ class PushdownEngine(CanvasEngine):
             n_rows=np.zeros(n_layers + 1, np.int32),
             landed=landed,
         )
-        return self._with_room(int(used[-1] + needed.sum() // 3 + needed.max()), table)
+        return self._with_room(int(used[-1] + needed.sum() // SHARING + needed.max()), table)
 
     def _with_room(self, n_cells: int, table: Table) -> Table:
         """The table with more room for rows."""
