@@ -26,6 +26,7 @@ import syntagma as sg
 from syntagma.automata.lattice.canvas import Layout
 from syntagma.automata.lattice.engines import engine_of
 from syntagma.automata.lattice.extraction import Extraction
+from syntagma.automata.lattice.machine import POP
 from syntagma.automata.lattice.pushdown import PushdownEngine
 from syntagma.automata.lattice.slots import HOLE, Slot, Step, unroll
 
@@ -142,7 +143,7 @@ def main() -> None:
         machine = layouts[name].machine
         print(
             f"{name}: {machine.n_controls} controls, {len(machine.edge_node)} edges, {machine.n_classes} token classes of {vocab.size} tokens, "
-            f"{len(layouts[name].pops)} pop nodes; machine in {took:.0f} ms, with effects {first * 1e3:.0f} ms"
+            f"{(machine.kind == POP).sum()} pop nodes; machine in {took:.0f} ms, with effects {first * 1e3:.0f} ms"
         )
     print(
         "\n| canvas | engine | cold, ms | after a commit, ms (median) | (worst) | rows, ms | tables, MB |\n|---|---|---|---|---|---|---|"

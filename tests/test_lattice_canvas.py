@@ -89,6 +89,77 @@ def test_the_canvas_machine_and_the_layers_agree(name: str, least_run: int, monk
     assert feasible > size(60, plain=6)
 
 
+def allowed_at(engine: CanvasEngine | LayeredEngine, constraint: Constraint, at: int) -> npt.NDArray[np.int64]:
+    """The tokens that an open step may hold."""
+    row = rows(engine, constraint)[[i for i, step in enumerate(engine.steps) if step.hole].index(at)]
+    return np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+
+
+@pytest.mark.parametrize("sharing", [pushdown.SHARING, 1 << 30])
+@pytest.mark.parametrize("name", ["sums", "arrays"])
+def test_slots_are_fixed_and_opened_in_any_order(name: str, sharing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some slots fixed, some of these opened again, one by one: the engine that keeps what it can says what the layers say, whatever memory it begins with."""
+    monkeypatch.setattr(pushdown, "SHARING", sharing)
+    grammar, tokens, oracle = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    rng = random.Random(name)
+    opened = 0
+    for _ in range(size(30, plain=4)):
+        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
+        first = unroll([HOLE if isinstance(slot, int) else slot for slot in slots], constraint.vocab.size)
+        layered, engine = LayeredEngine(constraint, first, max_layer=5000), engine_of(layout_of(constraint), first)
+        steps = first
+        while agree(layered, engine, constraint) and rng.random() < 0.95:
+            fixed = [i for i, step in enumerate(steps) if step.token is not None]
+            free = [i for i, step in enumerate(steps) if step.hole]
+            steps = list(steps)
+            if fixed and (not free or rng.random() < 0.4):
+                at = rng.choice(fixed)
+                steps[at] = first[at]
+                opened += 1
+            elif free:
+                at = rng.choice(free)
+                steps[at] = Step(steps[at].slot, token=int(rng.choice(allowed_at(layered, constraint, at))), hole=False)
+            else:
+                break
+            layered.fix(steps)
+            engine.fix(steps)
+        layered.close()
+        engine.close()
+    assert opened > size(20, plain=2)
+
+
+@pytest.mark.parametrize("name", ["sums", "arrays"][: size(2, plain=1)])
+def test_canvases_longer_than_a_word_of_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """150 slots are filled one by one in any order; what a few of them can be in the text that results is what the layers say."""
+    monkeypatch.setattr(pushdown, "LEAST_RUN", 1000)
+    grammar, tokens, _ = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    rng = random.Random(name)
+    n = size(150, plain=66)
+    steps = unroll([HOLE] * n, constraint.vocab.size)
+    with_holes = steps
+    engine = engine_of(layout_of(constraint), steps)
+    for count, at in enumerate(rng.sample(range(n), n)):
+        steps = [*steps[:at], Step(at, token=int(rng.choice(allowed_at(engine, constraint, at)))), *steps[at + 1 :]]
+        engine.fix(steps)
+        assert engine.feasible()
+        if count % 10 == 0:
+            fresh = engine_of(layout_of(constraint), steps)
+            agree(engine, fresh, constraint)
+            fresh.close()
+    for _ in range(size(10, plain=2)):
+        at = rng.sample(range(n), 4)
+        some = [with_holes[i] if i in at else step for i, step in enumerate(steps)]
+        layered, fresh = LayeredEngine(constraint, some, max_layer=5000), engine_of(layout_of(constraint), some)
+        engine.fix(some)
+        assert agree(layered, engine, constraint)
+        assert agree(layered, fresh, constraint)
+        layered.close()
+        fresh.close()
+    engine.close()
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_machines_know_whether_they_are_deterministic(name: str) -> None:
     """Toys without ambiguity have one run for each text."""

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from .boolean import ANY, FIRST_SET, expand
-from .machine import POP, CanvasMachine
+from .boolean import expand
+from .exit_rows import RowLayout, row_layout
+from .reach import ANY, FIRST_SET
+from .runs import Nodes
+from .units import pushdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .inside import Pushdown
+    from .machine import CanvasMachine
     from .slots import Step
 
 
 class Layout:
-    """What a canvas machine is to the kernels, whatever the canvas: its pop nodes by symbol, where they land, the class of the end."""
+    """What a canvas machine is to the kernels, whatever the canvas: its exits, how rows of them are laid out, the class of the end."""
 
     def __init__(self, machine: CanvasMachine) -> None:
-        """Number the pop nodes."""
+        """Take a machine."""
         self.machine = machine
-        pops = np.flatnonzero(machine.kind == POP)
-        pops = pops[np.argsort(machine.symbol[pops], kind="stable")]
-        self.pops = pops.astype(np.int32)
-        self.pop_of = np.full(len(machine.kind), -1, np.int32)
-        self.pop_of[pops] = np.arange(len(pops))
-        self.by_symbol = np.searchsorted(machine.symbol[pops], np.arange(machine.n_symbols + 1)).astype(np.int32)
-        lands = machine.inner[pops]
-        self.landings, numbers = np.unique(lands[machine.kind[lands] != POP], return_inverse=True)
-        self.landing_of = np.full(len(pops), -1, np.int32)
-        self.landing_of[machine.kind[lands] != POP] = numbers
         self.end_class = machine.end_class
+
+    @cached_property
+    def pushdown(self) -> Pushdown:
+        """The machine with its exits."""
+        machine = self.machine
+        return pushdown(machine, Nodes(machine.kind, machine.inner, machine.symbol))
+
+    @cached_property
+    def rows(self) -> RowLayout:
+        """What is where in a row of exits."""
+        return row_layout(self.pushdown)
 
 
 class CanvasEngine:
@@ -87,6 +94,23 @@ class CanvasEngine:
         self._step_class = np.array(classes, np.int32)
         self._skippable = np.array([step.skippable for step in steps], np.bool_)
         self._allowed = np.array(rows, np.uint64).reshape(len(rows), self.machine.edge_classes.shape[1])
+
+    def _change_steps(self, steps: Sequence[Step]) -> list[int]:
+        """Take other steps, and say which are others than they were."""
+        changed = [
+            i
+            for i, (old, new) in enumerate(zip(self.steps, steps, strict=True))
+            if old is not new and old != new  # most are the same objects
+        ]
+        if any(steps[i].token is None and steps[i].allowed is not None for i in changed):
+            self._set_steps(steps)
+            return changed
+        self.steps = list(steps)
+        for i in changed:
+            token = steps[i].token
+            self._step_class[i] = ANY if token is None else self.machine.class_of[token]
+            self._skippable[i] = steps[i].skippable
+        return changed
 
     def hole_classes(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
         """uint32[holes, words] of classes, and the class int32[V] of each token; a class that some hole allows in part is split."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .boolean import ANY, FIRST_SET
+from .reach import ANY, FIRST_SET
 
 
 @njit(cache=True, nogil=True)

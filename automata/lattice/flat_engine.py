@@ -36,8 +36,7 @@ class FlatEngine(CanvasEngine):
 
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened."""
-        changed = [i for i, (old, new) in enumerate(zip(self.steps, steps, strict=True)) if old != new]
-        self._set_steps(steps)
+        changed = self._change_steps(steps)
         if self._changed is not None:
             self._changed += changed
 

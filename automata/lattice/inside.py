@@ -211,6 +211,7 @@ def _fold(
     row: int,
     weight: float,
     widths: npt.NDArray[np.int32],
+    j: int,
     bundles: npt.NDArray[np.int32],
     first: int,
     last: int,
@@ -219,24 +220,31 @@ def _fold(
     total: npt.NDArray[np.float64],
     summing: bool,
 ) -> None:
-    """Take a weighted row, of the bundles from ``first`` to ``last``, into the greatest terms, or into the sum relative to them."""
+    """Take a weighted row of layer j, of the bundles from ``first`` to ``last``, into the greatest terms, or into the sum relative to them."""
     at = np.uint64(
         row
     )  # unsigned indices are not checked for being negative, so that the loops are vector instructions
-    for i in range(first, last):
-        bundle = bundles[i]
+    eight = np.uint64(8)  # most bundles are short: a rest of up to seven is left, not of up to thirty-one
+    for k in range(first, last):
+        bundle = bundles[k]
         to = np.uint64(offset[bundle])
-        width = np.uint64(widths[bundle])
+        width = np.uint64(widths[j, bundle])
         if summing:
             for c in range(width):
                 v = weight + cells[at + c]
                 if v > best[to + c] - NEGLIGIBLE:
                     total[to + c] += exp(v - best[to + c])
         else:
-            for c in range(width):
-                v = weight + cells[at + c]
-                held = best[to + c]
-                best[to + c] = v if v > held else held  # noqa: FURB136 - compiles to a vector instruction, as max() does not
+            done = np.uint64(0)
+            while done + eight <= width:
+                for c in range(eight):
+                    v = weight + cells[at + done + c]
+                    held = best[to + done + c]
+                    best[to + done + c] = v if v > held else held  # noqa: FURB136 - compiles to a vector instruction, as max() does not
+                done += eight
+            while done < width:
+                best[to + done] = max(best[to + done], weight + cells[at + done])
+                done += np.uint64(1)
         at += width
 
 
@@ -265,7 +273,7 @@ def _reach(
     elif t.row_of[j, n] >= 0:
         kind = p.type_of[n]
         first, last = p.type_first[kind], p.type_first[kind + 1]
-        _fold(t.cells, t.row_of[j, n], weight, t.width[j], p.type_bundle, first, last, offset, best, total, summing)
+        _fold(t.cells, t.row_of[j, n], weight, t.width, j, p.type_bundle, first, last, offset, best, total, summing)
 
 
 @njit(cache=True, nogil=True)
@@ -313,16 +321,51 @@ def _push(
     summing: bool,
 ) -> None:
     """Like ``_control``; ``inner`` are the offsets of the row that runs on top."""
-    row = t.row_of[j, p.inner[n]]
-    if row < 0:
-        return
-    g = p.symbol[n]
-    for k in range(j + 1, t.row_of.shape[0]):
-        for x in range(p.exit_first[g], p.exit_first[g + 1]):
-            c = t.column_of[k, x]
-            at = inner[p.bundle_of[x]]
-            if c >= 0 and at >= 0 and t.cells[row + at + c] > -inf:
-                _reach(p, t, k, p.inner[p.exit_node[x]], t.cells[row + at + c], offset, best, total, summing)
+    # what ``_reach`` does, in line: here are nearly all terms, and arrays that are taken out of a tuple for each cost more than most of these
+    cells, row_of, column_of, widths = t.cells, t.row_of, t.column_of, t.width
+    bundle_of, exit_of, becomes, kinds, exit_node = p.bundle_of, p.exit_of, p.inner, p.kind, p.exit_node
+    type_of, type_first, type_bundle = p.type_of, p.type_first, p.type_bundle
+    first_exit, end_exit = p.exit_first[p.symbol[n]], p.exit_first[p.symbol[n] + 1]
+    row = row_of[j, becomes[n]]
+    if row >= 0:
+        for x in range(first_exit, end_exit):
+            at = inner[bundle_of[x]]
+            if at < 0:
+                continue
+            at += row
+            m = becomes[exit_node[x]]
+            if kinds[m] == POP:
+                y = exit_of[m]
+                to = offset[bundle_of[y]]
+                for k in range(j + 1, row_of.shape[0]):
+                    c, d = column_of[k, x], column_of[k, y]
+                    if c >= 0 and d >= 0:
+                        weight = cells[at + c]
+                        if not summing:
+                            best[to + d] = max(best[to + d], weight)
+                        elif weight > best[to + d] - NEGLIGIBLE:
+                            total[to + d] += exp(weight - best[to + d])
+                continue
+            first, last = type_first[type_of[m]], type_first[type_of[m] + 1]
+            for k in range(j + 1, row_of.shape[0]):
+                c = column_of[k, x]
+                if c >= 0 and row_of[k, m] >= 0:
+                    weight = cells[at + c]
+                    if weight > -inf:
+                        _fold(
+                            cells,
+                            row_of[k, m],
+                            weight,
+                            widths,
+                            k,
+                            type_bundle,
+                            first,
+                            last,
+                            offset,
+                            best,
+                            total,
+                            summing,
+                        )
 
 
 @njit(cache=True, nogil=True)

@@ -19,15 +19,14 @@ class Pool:
         self._free: list[npt.NDArray[np.uint64]] = []  # the smallest first
         self._lock = threading.RLock()  # a collection within may give a buffer back
 
-    def take(self, rows: int, width: int) -> npt.NDArray[np.uint64]:
-        """An array uint64[rows, width] with anything in it."""
-        words = rows * width
+    def take(self, words: int) -> npt.NDArray[np.uint64]:
+        """An array uint64[words] with anything in it."""
         with self._lock:
             at = next((i for i, buffer in enumerate(self._free) if len(buffer) >= words), None)  # the smallest is first
             best = None if at is None else self._free.pop(at)
         if best is None:
             best = np.empty(words + words // 4, np.uint64)
-        return best[:words].reshape(rows, width)
+        return best[:words]
 
     def give(self, array: npt.NDArray[np.uint64]) -> None:
         """Take a buffer back that nobody uses any more."""

@@ -7,21 +7,26 @@ length of the text around them.  Units stay when steps are committed: what is fi
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ...grammar.errors import LimitExceeded
-from .boolean import ACCEPTED, RUN, backward, forward, reach
+from .boolean import ACCEPTED, REST, Table, backward
 from .canvas import CanvasEngine, Layout
+from .exit_rows import row_layout
+from .forward import forward
+from .machine import CONTROL
 from .pool import POOL
-from .runs import Composer
+from .reach import RUN, Canvas, reach
+from .runs import Composer, Nodes
+from .units import pushdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .runs import Run
     from .slots import Step
 
 LEAST_RUN: Final = 12
@@ -29,6 +34,9 @@ LEAST_RUN: Final = 12
 
 MOST_BYTES: Final = 4 << 30
 """Tables of one canvas; more is a canvas that should be looked at through a window."""
+
+SHARING: Final = 3
+"""Nodes of a layer to a row, where memory is set aside for rows; if they share less, more is taken."""
 
 FIRST_SETS: Final = 512
 MOST_SETS: Final = 1 << 18
@@ -40,46 +48,48 @@ class PushdownEngine(CanvasEngine):
     def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
         """Lay out the canvas; nothing is computed before the first question."""
         super().__init__(layout, steps)
-        self._give_back: list[weakref.finalize[..., Any]] = []
-        self._row_of: npt.NDArray[np.int32] | None = None
-        self._reached: list[Step] = []  # the canvas that rows were numbered for
+        self._give_back: weakref.finalize[..., Any] | None = None
+        self._table: Table | None = None
+        self._reached: list[Step] = []  # the canvas that runs were composed for
         self._from = -1  # the last layer whose exits are out of date; -1 if none
         self._masks: npt.NDArray[np.uint64] | None = None
 
     def close(self) -> None:
-        """Give the buffers back."""
-        for finalizer in self._give_back:
-            finalizer()
-        self._give_back = []
-        self._row_of = None
+        """Give the buffer back."""
+        if self._give_back is not None:
+            self._give_back()
+        self._give_back = None
+        self._table = None
         self._masks = None
 
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened.
 
-        Exits of layers behind the last change stay.  What is opened, but was open when rows were numbered, has its rows.
+        Exits of layers behind the last change stay.  What is opened must have been open when runs were composed; else all is done again.
         """
-        changed = [i for i, (old, new) in enumerate(zip(self.steps, steps, strict=True)) if old != new]
+        changed = self._change_steps(steps)
         if not changed:
             return
-        self._set_steps(steps)
         self._masks = None
-        if self._row_of is None or not all(map(_is_narrower, self._reached, steps)):
+        if self._table is None or not all(_is_narrower(self._reached[i], steps[i]) for i in changed):
             self.close()
-        else:
-            self._from = max(self._from, int(self._unit_of[changed[-1]]))
-            self._set_units()
+            return
+        first, last = int(self._unit_of[changed[0]]), int(self._unit_of[changed[-1]])
+        self._set_units()
+        self._reach(self._kinds, first, last)
+        self._from = max(self._from, last)
 
     @property
     def table_bytes(self) -> int:
         """What the tables of the last solution take."""
-        return 0 if self._row_of is None else self._exits.nbytes + self._rest.nbytes + self._row_of.nbytes
+        return 0 if self._table is None else sum(part.nbytes for part in self._table) + self._live.nbytes
 
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
-        exits, row_of = self._solve()
-        word = exits[row_of[0, self.machine.start], len(self._laid.pops) * self._width]
-        return bool((int(word) >> ACCEPTED) & 1)
+        table = self._solve()
+        row = table.row_of[0, self.machine.start]
+        at = table.base[row] + int(self._rows.size[table.kind[row]]) * self._width
+        return bool((int(table.cells[at]) >> ACCEPTED) & 1)
 
     def class_masks(self) -> npt.NDArray[np.uint64]:
         """uint64[S, W]: the classes that may stand in each step; those of runs are left out."""
@@ -94,18 +104,19 @@ class PushdownEngine(CanvasEngine):
         return self._masks
 
     def _forward(self, masks: npt.NDArray[np.uint64]) -> None:
-        exits, row_of = self._solve()
+        table = self._solve()
+        length = len(self._pushdown.exit_node) * self._width + self._rows.n_extra
         most = FIRST_SETS
         while True:
-            sets = POOL.take(most, exits.shape[1])
+            sets = POOL.take(most * length)
             found = forward(
-                *self._canvas(),
-                self.machine.start,
-                row_of,
-                *self._pops(),
-                exits,
+                self._pushdown,
+                self._rows,
+                self._canvas(),
+                self._width,
+                table,
                 masks,
-                sets,
+                sets.reshape(most, length),
                 np.full(4 * most, -1, np.int32),
                 np.full((most, self.machine.n_symbols), -1, np.int32),
                 np.zeros((4 * most, 3), np.int64),
@@ -123,145 +134,146 @@ class PushdownEngine(CanvasEngine):
                     hint="look at the canvas through windows",
                 )
 
-    def _solve(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    def _solve(self) -> Table:
         """The exits of every row, up to date."""
-        row_of = self._reach() if self._row_of is None else self._row_of
-        if self._from >= 0:
-            backward(
-                *self._canvas(),
-                self.layout.end_class,
-                row_of,
-                *self._pops(),
-                self._from,
-                self._exits,
-                self._rest,
-                self._jump,
+        table = self._laid_out() if self._table is None else self._table
+        while self._from >= 0:
+            self._from = int(
+                backward(self._pushdown, self._rows, self._canvas(), self._live, self._width, self._from, table)
             )
-            self._from = -1
-        return self._exits, row_of
+            if self._from >= 0:
+                table = self._with_room(2 * len(table.cells), table)
+        return table
 
-    def _canvas(self) -> tuple[Any, ...]:
-        """What the kernels take first: the nodes, edges and steps."""
-        machine, nodes = self.machine, self._laid.machine
-        return (
-            nodes.kind,
-            nodes.inner,
-            nodes.symbol,
-            machine.edge_start,
-            machine.edge_node,
-            machine.edge_classes,
-            machine.accepting,
+    def _canvas(self) -> Canvas:
+        """What the kernels take as the steps."""
+        return Canvas(
             self._unit_class,
             self._unit_skippable,
             self._allowed,
             self._unit_run,
             self._run_start,
             self._run_node,
+            self.layout.end_class,
         )
-
-    def _pops(self) -> tuple[Any, ...]:
-        laid = self._laid
-        return laid.pop_of, laid.by_symbol, laid.pops, laid.landing_of, laid.landings, self._width
 
     def _divide(self) -> None:
         """Find the units of the canvas."""
-        firsts: list[int] = []
-        unit_of = np.zeros(len(self.steps), np.int64)
-        i = 0
-        while i < len(self.steps):
-            end = i
-            while end < len(self.steps) and self.steps[end].token is not None:
-                end += 1
-            end = end if end - i >= LEAST_RUN else max(end, i + 1)
-            if end - i < LEAST_RUN:
-                unit_of[i:end] = np.arange(len(firsts), len(firsts) + end - i)
-                firsts += range(i, end)
-            else:
-                unit_of[i:end] = len(firsts)
-                firsts.append(i)
-            i = end
-        self._firsts = np.array(firsts, np.int64)
-        self._unit_of = unit_of
+        fixed = np.array([step.token is not None for step in self.steps], np.int8)
+        changes = np.diff(fixed, prepend=np.int8(0), append=np.int8(0))
+        within = np.zeros(len(fixed), np.bool_)
+        for begin, end in zip(np.flatnonzero(changes == 1), np.flatnonzero(changes == -1), strict=True):
+            if end - begin >= LEAST_RUN:
+                within[begin + 1 : end] = True
+        self._firsts = np.flatnonzero(~within)
+        self._unit_of = np.cumsum(~within) - 1
         self._is_run = np.diff(np.append(self._firsts, len(self.steps))) > 1
         self._unit_run = np.where(self._is_run, np.cumsum(self._is_run) - 1, -1).astype(np.int32)
-        self._width = (len(firsts) + 63) // 64
+        self._width = (len(self._firsts) + 63) // 64
 
     def _set_units(self) -> None:
         self._unit_class = np.where(self._is_run, RUN, self._step_class[self._firsts]).astype(np.int32)
         self._unit_skippable = self._skippable[self._firsts]
 
-    def _reach(self) -> npt.NDArray[np.int32]:
-        """Number the rows, and compose the runs on the way, each from the controls that it may begin in."""
+    def _reach(self, nodes: Nodes, first: int, last: int) -> int:
+        """Find what can occur behind layer ``first``, up to a run that is not composed yet, whose layer is returned."""
+        machine = self.machine
+        edges = machine.edge_start, machine.edge_node, machine.edge_classes
+        return int(reach(*nodes, *edges, self._canvas(), first, last, self._live, self._stacked))
+
+    def _laid_out(self) -> Table:
+        """Find what can occur, compose the runs on the way, each from the controls that it may begin in, and make an empty table."""
         machine = self.machine
         self._divide()
         self._set_units()
         n_units = len(self._firsts)
-        composer = Composer(machine)
-        kind, inner, symbol = machine.kind, machine.inner, machine.symbol
-        row_of = np.full((n_units + 1, len(kind)), -1, np.int32)
-        following = np.zeros(len(kind), np.bool_)
-        following[machine.start] = True
-        stacked = np.zeros(machine.n_symbols, np.bool_)
-        starts: list[npt.NDArray[np.int32]] = []
-        targets: list[npt.NDArray[np.int32]] = []
-        placed = rows = layer = 0
+        nodes = Nodes(machine.kind, machine.inner, machine.symbol)
+        composer: Composer | None = None
+        self._live = np.zeros((n_units + 1, len(machine.kind)), np.bool_)
+        self._stacked = np.zeros((n_units + 1, machine.n_symbols), np.bool_)
+        n = machine.start
+        self._live[0, n] = True
+        while machine.kind[n] != CONTROL:
+            n = int(machine.inner[n])
+            self._live[0, n] = True
+        runs: list[Run] = []
         ends = np.append(self._firsts, len(self.steps))
+        layer = 0
         while True:
-            layer, rows = reach(
-                kind,
-                inner,
-                symbol,
-                machine.edge_start,
-                machine.edge_node,
-                machine.edge_classes,
-                self._unit_class,
-                self._unit_skippable,
-                self._allowed,
-                layer,
-                rows,
-                following,
-                stacked,
-                row_of,
-            )
+            self._edges_of(runs)
+            layer = self._reach(nodes, layer, n_units)
             if layer > n_units:
                 break
-            begun = np.flatnonzero(row_of[layer - 1, : machine.n_controls] >= 0).astype(np.int32)
-            run = composer.run(self._step_class[ends[layer - 1] : ends[layer]], begun)
-            order = np.argsort(run.sources, kind="stable")
-            starts.append(
-                (placed + np.searchsorted(run.sources[order], np.arange(machine.n_controls + 1))).astype(np.int32)
-            )
-            targets.append(run.nodes[order])
-            placed += len(order)
-            kind, inner, symbol = composer.nodes
-            more = len(kind) - len(following)
-            if more:
-                row_of = np.pad(row_of, ((0, 0), (0, more)), constant_values=-1)
-            following = np.zeros(len(kind), np.bool_)
-            following[run.nodes] = True
-        self._laid = self.layout
-        if len(kind) > len(machine.kind):
-            self._laid = Layout(replace(machine, kind=kind, inner=inner, symbol=symbol))
-        self._run_start = np.array(starts, np.int32).reshape(len(starts), machine.n_controls + 1)
-        self._run_node = np.concatenate([np.zeros(0, np.int32), *targets])
-        n_pops, n_landings = len(self._laid.pops), len(self._laid.landings)
-        length = n_pops * self._width + (n_pops + 1 + 63) // 64
-        more = n_landings * (n_units + 2)
-        if 8 * length * (rows + more) > MOST_BYTES:
+            composer = composer or Composer(machine)
+            begun = np.flatnonzero(self._live[layer, : machine.n_controls]).astype(np.int32)
+            runs.append(composer.run(self._step_class[ends[layer] : ends[layer + 1]], begun))
+            nodes = composer.nodes
+            self._live = np.pad(self._live, ((0, 0), (0, len(nodes.kind) - self._live.shape[1])))
+        self._kinds = nodes
+        self._pushdown, self._rows = self.layout.pushdown, self.layout.rows
+        if runs:
+            self._pushdown = pushdown(machine, nodes, runs)
+            self._rows = row_layout(self._pushdown)
+        self._reached = list(self.steps)
+        self._from = n_units
+        return self._empty_table()
+
+    def _edges_of(self, runs: list[Run]) -> None:
+        """Lay out the edges of the runs so far by control."""
+        n = self.machine.n_controls
+        orders = [np.argsort(run.sources, kind="stable") for run in runs]
+        starts = [
+            np.searchsorted(run.sources[order], np.arange(n + 1)) for run, order in zip(runs, orders, strict=True)
+        ]
+        before = np.cumsum([0, *(len(run.nodes) for run in runs)])[:-1]
+        self._run_start = np.array(starts, np.int32).reshape(len(runs), n + 1) + before[:, None].astype(np.int32)
+        self._run_node = np.concatenate(
+            [np.zeros(0, np.int32), *(run.nodes[order] for run, order in zip(runs, orders, strict=True))]
+        )
+
+    def _empty_table(self) -> Table:
+        """A table with nothing in it, and room for what it will have if nodes share rows as they do in JSON."""
+        rows, live = self._rows, self._live
+        n_layers, n_nodes = live.shape
+        height = np.maximum(self._width - (np.arange(n_layers + 1) >> 6), 0)
+        reading = np.flatnonzero(self._pushdown.type_of >= 0)
+        sizes = rows.size[self._pushdown.type_of[reading]]
+        there = live[:, reading]
+        needed = (there @ sizes) * height[:-1] + rows.n_extra * there.sum(axis=1)
+        unions = np.outer(rows.size[self._pushdown.type_of[rows.landings]], height) + rows.n_extra
+        landed = np.full((*unions.shape, 3), -1, np.int64)
+        landed[:, :, REST] = (np.cumsum(unions) - unions.ravel()).reshape(unions.shape)
+        n_rows = int(there.sum()) + n_nodes
+        used = np.zeros(n_layers + 1, np.int64)
+        used[-1] = unions.sum()
+        table = Table(
+            cells=np.zeros(0, np.uint64),
+            row_of=np.full((n_layers, n_nodes), -1, np.int32),
+            held=np.full((n_layers, n_nodes), -1, np.int32),
+            base=np.empty(n_rows, np.int64),
+            kind=np.empty(n_rows, np.int32),
+            used=used,
+            n_rows=np.zeros(n_layers + 1, np.int32),
+            landed=landed,
+        )
+        return self._with_room(int(used[-1] + needed.sum() // SHARING + needed.max()), table)
+
+    def _with_room(self, n_cells: int, table: Table) -> Table:
+        """The table with more room for rows."""
+        if 8 * n_cells > MOST_BYTES:
             raise LimitExceeded(
-                f"the tables of the canvas would take {8 * length * (rows + more) >> 20} MB",
+                f"the tables of the canvas would take {8 * n_cells >> 20} MB",
                 limit="bytes of a canvas",
                 value=MOST_BYTES,
                 hint="look at it through windows",
             )
-        self._exits = POOL.take(rows, length)
-        self._rest = POOL.take(more, length).reshape(n_landings, n_units + 2, length)
-        self._jump = np.zeros((n_landings, n_units + 2), np.int32)
-        self._give_back = [weakref.finalize(self, POOL.give, x) for x in (self._exits, self._rest)]
-        self._row_of = row_of
-        self._reached = list(self.steps)
-        self._from = n_units
-        return row_of
+        cells = POOL.take(n_cells)
+        cells[: len(table.cells)] = table.cells
+        if self._give_back is not None:
+            self._give_back()
+        self._give_back = weakref.finalize(self, POOL.give, cells)
+        self._table = table._replace(cells=cells)
+        return self._table
 
 
 def _is_narrower(old: Step, new: Step) -> bool:
