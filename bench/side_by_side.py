@@ -1,0 +1,291 @@
+"""Our samplers and those of genlm-control on the same model, the same checks, in the same process.
+
+    python bench/side_by_side.py [--runs 100] [--particles 5] [--kind JSON] [--plot docs/sampling.svg]
+
+The embedded model is asked for JSON, SQL, texts of a pattern and molecules.  Each answer is ruled by a grammar and by a check that no grammar makes.  Rows of
+logits are computed once and kept, so that both engines see the same numbers, and the time in the model is left out.  Both run sequential Monte Carlo
+with the same number of particles and the same resampling.  The columns:
+
+``grammar``   questions to the grammar for each drawn token: masks and steps of ours, prefixes of theirs
+``checks``    executions of the check for each drawn token; both ask a check only where a unit closes, and keep verdicts
+``us``        CPU microseconds for each drawn token, without the model; ``+ check``: what the check takes beside
+``spread``    standard deviation of the estimate of the evidence (the probability that the model keeps the constraint), over its true value
+``bias``      its mean, over its true value
+``distance``  total variation between the law of a drawn text and the model's own, conditioned on the constraint
+
+The truth comes from an enumeration, likeliest first, which ends where what is left cannot matter; ``missed`` says how much that is.
+genlm-control is used if it can be imported: ``pip install genlm-control matplotlib``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import heapq
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from side_tasks import Task, tasks
+
+import syntagma as sg
+from syntagma.engine.law import allowed_ids
+from syntagma.engine.model import prompt_ids
+from syntagma.engine.posterior import Posterior
+from syntagma.engine.residuals.checked import CheckedStates
+from syntagma.integrations import smollm2
+
+Run = tuple[int, ...]
+
+
+class Clock:
+    """CPU seconds, and entries, of what it is put around."""
+
+    def __init__(self) -> None:
+        self.seconds, self.n = 0.0, 0
+        self._began: list[float] = []
+
+    def __enter__(self) -> None:
+        self._began.append(time.process_time())
+        self.n += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        spent = time.process_time() - self._began.pop()
+        if not self._began:
+            self.seconds += spent
+
+
+class Table:
+    """The model's logits after a prompt and token runs, each computed once; ``clock`` has what that takes."""
+
+    BATCH = 32
+
+    def __init__(self, model: sg.LanguageModel, prompt: str) -> None:
+        import torch  # noqa: PLC0415 - comes with the model
+
+        self._torch, self._model = torch, model.model
+        self.clock = Clock()
+        self._known: dict[Run, np.ndarray] = {}
+        with torch.inference_mode():
+            ids = torch.tensor([prompt_ids(prompt, model.tokenizer)])
+            found = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        self._cache = found.past_key_values
+        self._known[()] = found.logits[0, -1].float().numpy()
+
+    def rows(self, runs: list[Run]) -> list[np.ndarray]:
+        """float32[V] for each run."""
+        missing = sorted({run for run in runs if run not in self._known}, key=len)
+        while missing:
+            batch = [run for run in missing[: self.BATCH] if len(run) == len(missing[0])]
+            del missing[: len(batch)]
+            with self._torch.inference_mode():
+                cache = copy.deepcopy(self._cache)
+                cache.batch_repeat_interleave(len(batch))
+                found = self._model(
+                    input_ids=self._torch.tensor(batch), past_key_values=cache, use_cache=True, logits_to_keep=1
+                )
+            self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
+        return [self._known[run] for run in runs]
+
+    def __call__(self, runs: list[Run]) -> list[np.ndarray]:
+        """The same, on the clock."""
+        with self.clock:
+            return self.rows(runs)
+
+
+class Counting:
+    """States of a constraint that count what they are asked."""
+
+    def __init__(self, states: Any) -> None:  # noqa: ANN401 - a session
+        self._states, self.n = states, 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is
+        return getattr(self._states, name)
+
+    def mask(self, state: int, out: Any = None, budget: int | None = None) -> Any:  # noqa: ANN401 - as above
+        self.n += 1
+        return self._states.mask(state, out=out, budget=budget)
+
+    def advance(self, state: int, token: int) -> int:
+        self.n += 1
+        return self._states.advance(state, token)
+
+
+class Truth(NamedTuple):
+    """The exact law of a task's answers.
+
+    Attributes:
+        evidence: probability that the model keeps the constraint.
+        law: probabilities of texts, given that.
+        missed: the evidence that may be missing, over what was found.
+
+    """
+
+    evidence: float
+    law: dict[bytes, float]
+    missed: float
+
+
+def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: float, most: int) -> Truth:
+    """Go through the token runs, likeliest first, until the rest is below a share of what was found."""
+    vocab, found, left = constraint.vocab, Counter[bytes](), 1.0
+    total, dropped, opened = 0.0, 0.0, 0
+    with constraint.session() as session:
+        states = CheckedStates(session, task.check()[0], vocab)
+        heap: list[tuple[float, Run, int]] = [(-1.0, (), states.start)]
+        while heap and left + dropped > enough * total and opened < most:
+            batch = [heapq.heappop(heap) for _ in range(min(len(heap), 32))]
+            opened += len(batch)
+            for (p, run, state), row in zip(batch, table.rows([run for _, run, _ in batch]), strict=True):
+                left += p
+                law = np.exp(row.astype(float) - row.max())
+                law /= law.sum()
+                ids = allowed_ids(states.mask(state, budget=task.max_tokens - len(run)), len(row))
+                for token, share in zip(ids.tolist(), (-p * law[ids]).tolist(), strict=True):
+                    if token in vocab.eos_ids:
+                        found[b"".join(vocab.tokens[t] or b"" for t in run)] += share
+                        total += share
+                    elif share > 1e-9:
+                        heapq.heappush(heap, (-share, (*run, token), states.advance(state, token)))
+                        left += share
+                    else:
+                        dropped += share
+    return Truth(total, {text: p / total for text, p in found.items()}, (max(left, 0.0) + dropped) / max(total, 1e-300))
+
+
+class Figures(NamedTuple):
+    """What the runs of one engine on one task come to."""
+
+    grammar: float
+    checks: float
+    us: float
+    check_us: float
+    spread: float
+    bias: float
+    distance: float
+
+
+Once = Callable[[int], tuple[Posterior, int, int]]
+"""A run by its seed: posterior, tokens drawn, questions to the grammar."""
+
+
+def measured(once: Once, runs: int, table: Table, check: Clock, truth: Truth, texts: Callable[[Run], bytes]) -> Figures:
+    """Run so often; the first run is not timed."""
+    once(10_000)
+    law, evidences, drawn, asked = Counter[bytes](), [], 0, 0
+    model, checked, n_checks, began = table.clock.seconds, check.seconds, check.n, time.process_time()
+    for seed in range(runs):
+        posterior, tokens, questions = once(seed)
+        drawn += tokens
+        asked += questions
+        evidences.append(math.exp(posterior.log_evidence or 0.0) if posterior.outputs else 0.0)
+        for output in posterior.outputs:
+            law[texts(output.tokens)] += output.probability
+    seconds = time.process_time() - began - (table.clock.seconds - model)
+    total = sum(law.values())
+    distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
+    return Figures(
+        asked / drawn,
+        (check.n - n_checks) / drawn,
+        (seconds - (check.seconds - checked)) / drawn * 1e6,
+        (check.seconds - checked) / drawn * 1e6,
+        float(np.std(evidences)) / truth.evidence,
+        float(np.mean(evidences)) / truth.evidence,
+        distance,
+    )
+
+
+def counted(task: Task) -> tuple[Any, Clock]:
+    """The check of a task, and the clock of its work."""
+    check, name = task.check()
+    clock, work = Clock(), getattr(check, name)
+
+    def on_the_clock(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        with clock:
+            return work(*given, **more)
+
+    setattr(check, name, on_the_clock)
+    return check, clock
+
+
+def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: Any, particles: int) -> Once:  # noqa: ANN401
+    """Our method as it is by default."""
+
+    def once(seed: int) -> tuple[Posterior, int, int]:
+        counting = Counting(session)
+        drawn = 0
+
+        def factory(states: Any, *, temperature: float) -> Any:  # noqa: ANN401 - as in the engine
+            sampler = sg.SMC().sampler(states, temperature=temperature)
+            plain = sampler.sample
+
+            def sample(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - as above
+                nonlocal drawn
+                drawn += 1
+                return plain(*given, **more)
+
+            sampler.sample = sample
+            return sampler
+
+        method = sg.SMC(particles=particles, sampler=factory)
+        states = CheckedStates(counting, check, vocab)
+        rng = np.random.default_rng(seed)
+        posterior = method.run(table, states, vocab, rng, max_tokens=task.max_tokens)
+        return posterior, drawn, counting.n
+
+    return once
+
+
+def engines(task: Task, table: Table, constraint: sg.Constraint, particles: int) -> Iterator[tuple[str, Once, Clock]]:
+    """The engines, each with a check of its own."""
+    vocab = constraint.vocab
+    check, clock = counted(task)
+    yield "Syntagma", ours(task, table, constraint.session(), vocab, check, particles), clock
+    if find_spec("genlm") is None:
+        return
+    from side_peer import Peer  # noqa: PLC0415 - an optional peer
+
+    for name, session in (("genlm-control", None), ("genlm-control, our grammar", constraint.session())):
+        check, clock = counted(task)
+        yield name, Peer(task, table, vocab, check, session, particles, 2).run, clock
+
+
+def main() -> None:
+    """Run all tasks and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--particles", type=int, default=5)
+    parser.add_argument("--kind", help="only tasks of this kind")
+    parser.add_argument("--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for")
+    options = parser.parse_args()
+    model = smollm2.load()
+    for number, task in enumerate(tasks()):
+        if options.kind not in {None, task.kind}:
+            continue
+        began = time.perf_counter()
+        table = Table(model, task.prompt)
+        constraint = sg.compile(task.source, model.vocab)
+        truth = enumerated(task, table, constraint, enough=0.01, most=options.most)
+        print(
+            f"{number} {task.kind}: evidence {truth.evidence:.3g}, {len(truth.law)} texts, missed {truth.missed:.2g}, "
+            f"{time.perf_counter() - began:.0f} s"
+        )
+        print(sorted(truth.law.items(), key=lambda x: -x[1])[:5])
+        texts = lambda run: b"".join(model.vocab.tokens[t] or b"" for t in run)
+        for name, once, clock in engines(task, table, constraint, options.particles):
+            figures = measured(once, options.runs, table, clock, truth, texts)
+            print(f"  {name:28}", json.dumps({k: float(f"{v:.3g}") for k, v in figures._asdict().items()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
