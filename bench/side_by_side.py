@@ -20,7 +20,6 @@ genlm-control is used if it can be imported: ``pip install genlm-control matplot
 from __future__ import annotations
 
 import argparse
-import copy
 import heapq
 import json
 import math
@@ -34,7 +33,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from side_tasks import Task, tasks
+from transformers import DynamicCache
 
 import syntagma as sg
 from syntagma.engine.law import allowed_ids
@@ -66,41 +67,63 @@ class Clock:
 
 
 class Table:
-    """The model's logits after a prompt and token runs, each computed once; ``clock`` has what that takes."""
+    """The model's logits after a prompt and token runs, each computed once; ``clock`` has what that takes.
 
-    BATCH = 32
+    What the layers keep of a token is kept as well, so that a run costs its last token.
+    """
+
+    BATCH = 64
 
     def __init__(self, model: sg.LanguageModel, prompt: str) -> None:
-        import torch  # noqa: PLC0415 - comes with the model
-
-        self._torch, self._model = torch, model.model
+        self._model = model.model
         self.clock = Clock()
         self._known: dict[Run, np.ndarray] = {}
+        self._layers: dict[Run, Any] = {}
         with torch.inference_mode():
             ids = torch.tensor([prompt_ids(prompt, model.tokenizer)])
             found = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
-        self._cache = found.past_key_values
+        self._prompt = [(layer.keys, layer.values) for layer in found.past_key_values.layers]
         self._known[()] = found.logits[0, -1].float().numpy()
 
     def rows(self, runs: list[Run]) -> list[np.ndarray]:
         """float32[V] for each run."""
-        missing = sorted({run for run in runs if run not in self._known}, key=len)
+        missing = sorted({run[:n] for run in runs for n in range(1, len(run) + 1)} - self._known.keys(), key=len)
         while missing:
             batch = [run for run in missing[: self.BATCH] if len(run) == len(missing[0])]
             del missing[: len(batch)]
-            with self._torch.inference_mode():
-                cache = copy.deepcopy(self._cache)
-                cache.batch_repeat_interleave(len(batch))
-                found = self._model(
-                    input_ids=self._torch.tensor(batch), past_key_values=cache, use_cache=True, logits_to_keep=1
-                )
-            self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
+            self._compute(batch)
         return [self._known[run] for run in runs]
+
+    def _compute(self, batch: list[Run]) -> None:
+        """Runs of one length, all but their last tokens known."""
+        before = len(batch[0]) - 1
+        with torch.inference_mode():
+            cache = DynamicCache()
+            past = [torch.stack([self._layers[run[:n]] for n in range(1, before + 1)], 3) for run in batch if before]
+            for number, of_prompt in enumerate(self._prompt):
+                parts = [[each.expand(len(batch), -1, -1, -1)] for each in of_prompt]
+                for which, part in enumerate(parts):
+                    if before:
+                        part.append(torch.stack([each[number, which] for each in past]))
+                cache.update(*(torch.cat(part, 2) for part in parts), number)
+            ids = torch.tensor([run[-1:] for run in batch])
+            found = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            own = torch.stack([torch.stack([layer.keys[:, :, -1], layer.values[:, :, -1]]) for layer in cache.layers])
+        self._layers |= {run: own[:, :, i] for i, run in enumerate(batch)}  # [layers, 2, heads, width]
+        self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
 
     def __call__(self, runs: list[Run]) -> list[np.ndarray]:
         """The same, on the clock."""
         with self.clock:
             return self.rows(runs)
+
+
+def vocabulary(model: sg.LanguageModel) -> sg.Vocabulary:
+    """The model's tokens, with a line feed as the end: that is where the examples in the prompts end."""
+    own = model.vocab
+    ends = [i for i, text in enumerate(own.tokens) if text in {b"\n", b"\n\n"}]
+    gone = {*ends, *own.eos_ids, *own.pad_ids}
+    return sg.Vocabulary([None if i in gone else text for i, text in enumerate(own.tokens)], eos_ids=ends)
 
 
 class Counting:
@@ -144,7 +167,7 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
         states = CheckedStates(session, task.check()[0], vocab)
         heap: list[tuple[float, Run, int]] = [(-1.0, (), states.start)]
         while heap and left + dropped > enough * total and opened < most:
-            batch = [heapq.heappop(heap) for _ in range(min(len(heap), 32))]
+            batch = [heapq.heappop(heap) for _ in range(min(len(heap), 256))]
             opened += len(batch)
             for (p, run, state), row in zip(batch, table.rows([run for _, run, _ in batch]), strict=True):
                 left += p
@@ -153,7 +176,7 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
                 ids = allowed_ids(states.mask(state, budget=task.max_tokens - len(run)), len(row))
                 for token, share in zip(ids.tolist(), (-p * law[ids]).tolist(), strict=True):
                     if token in vocab.eos_ids:
-                        found[b"".join(vocab.tokens[t] or b"" for t in run)] += share
+                        found[text_of(vocab, run)] += share
                         total += share
                     elif share > 1e-9:
                         heapq.heappush(heap, (-share, (*run, token), states.advance(state, token)))
@@ -166,6 +189,7 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
 class Figures(NamedTuple):
     """What the runs of one engine on one task come to."""
 
+    runs: int
     grammar: float
     checks: float
     us: float
@@ -175,29 +199,40 @@ class Figures(NamedTuple):
     distance: float
 
 
+def text_of(vocab: sg.Vocabulary, run: Run) -> bytes:
+    """What tokens spell."""
+    return b"".join(vocab.tokens[token] or b"" for token in run)
+
+
 Once = Callable[[int], tuple[Posterior, int, int]]
 """A run by its seed: posterior, tokens drawn, questions to the grammar."""
 
 
-def measured(once: Once, runs: int, table: Table, check: Clock, truth: Truth, texts: Callable[[Run], bytes]) -> Figures:
-    """Run so often; the first run is not timed."""
+def measured(
+    once: Once, runs: int, seconds: float, table: Table, check: Clock, truth: Truth, texts: Callable[[Run], bytes]
+) -> Figures:
+    """Run so often, or so long; the first run is not timed."""
     once(10_000)
+    deadline = time.process_time() + seconds
     law, evidences, drawn, asked = Counter[bytes](), [], 0, 0
     model, checked, n_checks, began = table.clock.seconds, check.seconds, check.n, time.process_time()
     for seed in range(runs):
+        if time.process_time() > deadline:
+            break
         posterior, tokens, questions = once(seed)
         drawn += tokens
         asked += questions
         evidences.append(math.exp(posterior.log_evidence or 0.0) if posterior.outputs else 0.0)
         for output in posterior.outputs:
             law[texts(output.tokens)] += output.probability
-    seconds = time.process_time() - began - (table.clock.seconds - model)
+    spent = time.process_time() - began - (table.clock.seconds - model)
     total = sum(law.values())
     distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
     return Figures(
+        len(evidences),
         asked / drawn,
         (check.n - n_checks) / drawn,
-        (seconds - (check.seconds - checked)) / drawn * 1e6,
+        (spent - (check.seconds - checked)) / drawn * 1e6,
         (check.seconds - checked) / drawn * 1e6,
         float(np.std(evidences)) / truth.evidence,
         float(np.mean(evidences)) / truth.evidence,
@@ -264,26 +299,28 @@ def main() -> None:
     """Run all tasks and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=60.0, help="at most so long for one engine on one task")
     parser.add_argument("--particles", type=int, default=5)
     parser.add_argument("--kind", help="only tasks of this kind")
     parser.add_argument("--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for")
     options = parser.parse_args()
     model = smollm2.load()
+    vocab = vocabulary(model)
     for number, task in enumerate(tasks()):
         if options.kind not in {None, task.kind}:
             continue
         began = time.perf_counter()
         table = Table(model, task.prompt)
-        constraint = sg.compile(task.source, model.vocab)
+        constraint = sg.compile(task.source, vocab)
         truth = enumerated(task, table, constraint, enough=0.01, most=options.most)
         print(
             f"{number} {task.kind}: evidence {truth.evidence:.3g}, {len(truth.law)} texts, missed {truth.missed:.2g}, "
             f"{time.perf_counter() - began:.0f} s"
         )
         print(sorted(truth.law.items(), key=lambda x: -x[1])[:5])
-        texts = lambda run: b"".join(model.vocab.tokens[t] or b"" for t in run)
+        texts = partial(text_of, vocab)
         for name, once, clock in engines(task, table, constraint, options.particles):
-            figures = measured(once, options.runs, table, clock, truth, texts)
+            figures = measured(once, options.runs, options.seconds, table, clock, truth, texts)
             print(f"  {name:28}", json.dumps({k: float(f"{v:.3g}") for k, v in figures._asdict().items()}), flush=True)
 
 
