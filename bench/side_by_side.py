@@ -25,11 +25,11 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,27 +47,30 @@ from syntagma.integrations import smollm2
 Run = tuple[int, ...]
 
 
-class Clock:
-    """CPU seconds, and entries, of what it is put around."""
+class Tally:
+    """Stands for the work of a check: counts its calls, or notes what they were given."""
 
-    def __init__(self) -> None:
-        self.seconds, self.n = 0.0, 0
-        self._began: list[float] = []
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self._work, self.n = work, 0
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
 
-    def __enter__(self) -> None:
-        self._began.append(time.process_time())
+    def __call__(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - whatever it takes
         self.n += 1
+        if self.calls is not None:
+            self.calls.append((given, more))
+        return self._work(*given, **more)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        spent = time.process_time() - self._began.pop()
-        if not self._began:
-            self.seconds += spent
+    def replayed(self) -> float:
+        """CPU seconds of the calls that were noted."""
+        began = time.process_time()
+        for given, more in self.calls or ():
+            with suppress(Exception):  # a check may tell by an error
+                self._work(*given, **more)
+        return time.process_time() - began
 
 
 class Table:
-    """The model's logits after a prompt and token runs, each computed once; ``clock`` has what that takes.
+    """The model's logits after a prompt and token runs, each computed once.
 
     What the layers keep of a token is kept as well, so that a run costs its last token.
     """
@@ -76,7 +79,6 @@ class Table:
 
     def __init__(self, model: sg.LanguageModel, prompt: str) -> None:
         self._model = model.model
-        self.clock = Clock()
         self._known: dict[Run, np.ndarray] = {}
         self._layers: dict[Run, Any] = {}
         with torch.inference_mode():
@@ -85,7 +87,7 @@ class Table:
         self._prompt = [(layer.keys, layer.values) for layer in found.past_key_values.layers]
         self._known[()] = found.logits[0, -1].float().numpy()
 
-    def rows(self, runs: list[Run]) -> list[np.ndarray]:
+    def __call__(self, runs: Sequence[Run]) -> list[np.ndarray]:
         """float32[V] for each run."""
         missing = sorted({run[:n] for run in runs for n in range(1, len(run) + 1)} - self._known.keys(), key=len)
         while missing:
@@ -111,11 +113,6 @@ class Table:
             own = torch.stack([torch.stack([layer.keys[:, :, -1], layer.values[:, :, -1]]) for layer in cache.layers])
         self._layers |= {run: own[:, :, i] for i, run in enumerate(batch)}  # [layers, 2, heads, width]
         self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
-
-    def __call__(self, runs: list[Run]) -> list[np.ndarray]:
-        """The same, on the clock."""
-        with self.clock:
-            return self.rows(runs)
 
 
 def vocabulary(model: sg.LanguageModel) -> sg.Vocabulary:
@@ -159,6 +156,10 @@ class Truth(NamedTuple):
     missed: float
 
 
+NEAR = 20.0
+"""Token runs are opened together with the likeliest one if they are at most so many times less likely."""
+
+
 def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: float, most: int) -> Truth:
     """Go through the token runs, likeliest first, until the rest is below a share of what was found."""
     vocab, found, left = constraint.vocab, Counter[bytes](), 1.0
@@ -167,9 +168,11 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
         states = CheckedStates(session, task.check()[0], vocab)
         heap: list[tuple[float, Run, int]] = [(-1.0, (), states.start)]
         while heap and left + dropped > enough * total and opened < most:
-            batch = [heapq.heappop(heap) for _ in range(min(len(heap), 256))]
+            floor, batch = heap[0][0] / NEAR, []
+            while heap and heap[0][0] <= floor and len(batch) < 4 * Table.BATCH:
+                batch.append(heapq.heappop(heap))
             opened += len(batch)
-            for (p, run, state), row in zip(batch, table.rows([run for _, run, _ in batch]), strict=True):
+            for (p, run, state), row in zip(batch, table([run for _, run, _ in batch]), strict=True):
                 left += p
                 law = np.exp(row.astype(float) - row.max())
                 law /= law.sum()
@@ -183,13 +186,14 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
                         left += share
                     else:
                         dropped += share
-    return Truth(total, {text: p / total for text, p in found.items()}, (max(left, 0.0) + dropped) / max(total, 1e-300))
+    return Truth(total, {text: p / total for text, p in found.items()}, min((max(left, 0.0) + dropped) / max(total, 1e-9), 1e9))
 
 
 class Figures(NamedTuple):
     """What the runs of one engine on one task come to."""
 
     runs: int
+    drawn: float
     grammar: float
     checks: float
     us: float
@@ -208,49 +212,51 @@ Once = Callable[[int], tuple[Posterior, int, int]]
 """A run by its seed: posterior, tokens drawn, questions to the grammar."""
 
 
+ENOUGH = 0.1
+"""With more evidence missing than this there is no truth to compare with; the spread is then relative to the engine's own mean."""
+
+
 def measured(
-    once: Once, runs: int, seconds: float, table: Table, check: Clock, truth: Truth, texts: Callable[[Run], bytes]
+    once: Once, options: argparse.Namespace, check: Tally, truth: Truth, texts: Callable[[Run], bytes]
 ) -> Figures:
-    """Run so often, or so long; the first run is not timed."""
-    once(10_000)
-    deadline = time.process_time() + seconds
+    """Run with one seed after the other, and then the same again on the clock: all rows of the model are known by then."""
     law, evidences, drawn, asked = Counter[bytes](), [], 0, 0
-    model, checked, n_checks, began = table.clock.seconds, check.seconds, check.n, time.process_time()
-    for seed in range(runs):
-        if time.process_time() > deadline:
-            break
-        posterior, tokens, questions = once(seed)
+    check.n, check.calls, began = 0, [], time.perf_counter()
+    while len(evidences) < options.runs and time.perf_counter() - began < options.seconds:
+        posterior, tokens, questions = once(len(evidences))
         drawn += tokens
         asked += questions
         evidences.append(math.exp(posterior.log_evidence or 0.0) if posterior.outputs else 0.0)
         for output in posterior.outputs:
             law[texts(output.tokens)] += output.probability
-    spent = time.process_time() - began - (table.clock.seconds - model)
+    n_checks, check_seconds, check.calls = check.n, check.replayed(), None
+    at = time.process_time()
+    for seed in range(len(evidences)):
+        once(seed)
+    seconds = time.process_time() - at - check_seconds
+    known = truth.missed < ENOUGH
+    evidence = truth.evidence if known else float(np.mean(evidences))
     total = sum(law.values())
     distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
     return Figures(
         len(evidences),
+        drawn / len(evidences),
         asked / drawn,
-        (check.n - n_checks) / drawn,
-        (spent - (check.seconds - checked)) / drawn * 1e6,
-        (check.seconds - checked) / drawn * 1e6,
-        float(np.std(evidences)) / truth.evidence,
-        float(np.mean(evidences)) / truth.evidence,
-        distance,
+        n_checks / drawn,
+        seconds / drawn * 1e6,
+        check_seconds / drawn * 1e6,
+        float(np.std(evidences)) / evidence,
+        float(np.mean(evidences)) / evidence if known else math.nan,
+        distance if known else math.nan,
     )
 
 
-def counted(task: Task) -> tuple[Any, Clock]:
-    """The check of a task, and the clock of its work."""
+def counted(task: Task) -> tuple[Any, Tally]:
+    """The check of a task, and the tally of its work."""
     check, name = task.check()
-    clock, work = Clock(), getattr(check, name)
-
-    def on_the_clock(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - whatever it takes
-        with clock:
-            return work(*given, **more)
-
-    setattr(check, name, on_the_clock)
-    return check, clock
+    tally = Tally(getattr(check, name))
+    setattr(check, name, tally)
+    return check, tally
 
 
 def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: Any, particles: int) -> Once:  # noqa: ANN401
@@ -281,47 +287,74 @@ def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: An
     return once
 
 
-def engines(task: Task, table: Table, constraint: sg.Constraint, particles: int) -> Iterator[tuple[str, Once, Clock]]:
+def engines(task: Task, table: Table, constraint: sg.Constraint, particles: int) -> Iterator[tuple[str, Once, Tally]]:
     """The engines, each with a check of its own."""
     vocab = constraint.vocab
-    check, clock = counted(task)
-    yield "Syntagma", ours(task, table, constraint.session(), vocab, check, particles), clock
+    for n in (particles, FEW):
+        check, tally = counted(task)
+        yield f"Syntagma, {n} particles", ours(task, table, constraint.session(), vocab, check, n), tally
     if find_spec("genlm") is None:
         return
     from side_peer import Peer  # noqa: PLC0415 - an optional peer
 
     for name, session in (("genlm-control", None), ("genlm-control, our grammar", constraint.session())):
-        check, clock = counted(task)
-        yield name, Peer(task, table, vocab, check, session, particles, 2).run, clock
+        check, tally = counted(task)
+        yield f"{name}, {particles} particles", Peer(task, table, vocab, check, session, particles, 2).run, tally
+
+
+FEW = 2
+"""Particles of a second row of ours."""
+
+COLUMNS = ("grammar", "checks", "us", "check_us", "spread", "bias", "distance")
+
+
+def table_of(results: list[dict[str, Any]]) -> str:
+    """Means over the tasks of a kind; what depends on the language is left out where theirs is another one."""
+    lines = ["| | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |", "|---|" + "---|" * 9]
+    for kind in dict.fromkeys(result["kind"] for result in results):
+        own = [result for result in results if result["kind"] == kind]
+        lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 9)
+        for engine in dict.fromkeys(result["engine"] for result in own):
+            rows = [result for result in own if result["engine"] == engine]
+            mean = {name: float(np.mean([row[name] for row in rows])) for name in COLUMNS}
+            ms = np.mean([row["drawn"] * (row["us"] + row["check_us"]) / 1e3 for row in rows])
+            checks = np.mean([row["drawn"] * row["checks"] for row in rows])
+            other = kind == "JSON" and engine.startswith("genlm-control,") and "our" not in engine
+            law = ["" if other or math.isnan(mean[name]) else f"{mean[name]:.2f}" for name in COLUMNS[4:]]
+            cells = [f"{mean[name]:.3g}" for name in COLUMNS[:4]]
+            lines.append(f"| {engine} | {' | '.join([*cells, *law])} | {ms:.3g} | {checks:.3g} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Run all tasks and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=60.0, help="at most so long for one engine on one task")
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60.0, help="wall seconds for one engine on one task, before it is timed")
     parser.add_argument("--particles", type=int, default=5)
     parser.add_argument("--kind", help="only tasks of this kind")
     parser.add_argument("--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for")
+    parser.add_argument("--save", type=Path, help="write the figures to this file, as JSON")
     options = parser.parse_args()
     model = smollm2.load()
     vocab = vocabulary(model)
+    results: list[dict[str, Any]] = []
     for number, task in enumerate(tasks()):
         if options.kind not in {None, task.kind}:
             continue
         began = time.perf_counter()
         table = Table(model, task.prompt)
         constraint = sg.compile(task.source, vocab)
-        truth = enumerated(task, table, constraint, enough=0.01, most=options.most)
-        print(
-            f"{number} {task.kind}: evidence {truth.evidence:.3g}, {len(truth.law)} texts, missed {truth.missed:.2g}, "
-            f"{time.perf_counter() - began:.0f} s"
-        )
-        print(sorted(truth.law.items(), key=lambda x: -x[1])[:5])
-        texts = partial(text_of, vocab)
-        for name, once, clock in engines(task, table, constraint, options.particles):
-            figures = measured(once, options.runs, options.seconds, table, clock, truth, texts)
-            print(f"  {name:28}", json.dumps({k: float(f"{v:.3g}") for k, v in figures._asdict().items()}), flush=True)
+        truth = enumerated(task, table, constraint, enough=0.02, most=options.most if task.enumerable else 0)
+        facts = {"kind": task.kind, "task": number, "evidence": truth.evidence, "texts": len(truth.law), "missed": truth.missed}
+        print(json.dumps(facts), f"{time.perf_counter() - began:.0f} s", flush=True)
+        for engine, once, tally in engines(task, table, constraint, options.particles):
+            figures = measured(once, options, tally, truth, partial(text_of, vocab))
+            results.append({**facts, "engine": engine, **{k: float(f"{v:.4g}") for k, v in figures._asdict().items()}})
+            print(json.dumps(results[-1]), flush=True)
+        if options.save:
+            options.save.write_text(json.dumps(results, indent=1))
+    print(table_of(results))
 
 
 if __name__ == "__main__":

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from genlm.control import AWRS, EOS, BoolCFG, JsonSchema, Potential
+from genlm.control.potential.autobatch import autobatched
 from side_tasks import Task
 
 import syntagma as sg
 from syntagma.engine.posterior import Posterior
 
-Table = Callable[[list[tuple[int, ...]]], list[np.ndarray]]
-
-
 class Model(Potential):
-    """The rows of a table, in the layout that the library wants; what that costs is the model's."""
+    """The rows of a table, in the layout that the library wants, laid out once."""
 
     def __init__(self, table: Any, vocab: sg.Vocabulary) -> None:  # noqa: ANN401 - a table with a clock
         self._table = table
@@ -36,11 +33,10 @@ class Model(Potential):
 
     def _row(self, context: list[bytes]) -> torch.Tensor:
         run = self.run(context)
-        with self._table.clock:
-            if run not in self._rows:
-                logps = torch.log_softmax(torch.from_numpy(self._table.rows([run])[0]), 0)
-                self._rows[run] = torch.cat([logps[self._ids], torch.logsumexp(logps[self._ends], 0, keepdim=True)])
-            return self._rows[run]
+        if run not in self._rows:
+            logps = torch.log_softmax(torch.from_numpy(self._table([run])[0]), 0)
+            self._rows[run] = torch.cat([logps[self._ids], torch.logsumexp(logps[self._ends], 0, keepdim=True)])
+        return self._rows[run]
 
     async def prefix(self, context: list[bytes]) -> float:
         """The log probability of a text that goes on."""
@@ -53,6 +49,11 @@ class Model(Potential):
     async def logw_next(self, context: list[bytes]) -> Any:  # noqa: ANN401 - the library's weights
         """The log probabilities of all next tokens."""
         return self.make_lazy_weights(self._row(context).clone())
+
+    async def batch_logw_next(self, contexts: list[list[bytes]]) -> Any:  # noqa: ANN401 - as above
+        """The same of many texts."""
+        self._table([self.run(context) for context in contexts])
+        return self.make_lazy_weights(torch.stack([self._row(context) for context in contexts]))
 
     async def logw_eos(self, context: list[bytes]) -> float:
         """That of the end."""
@@ -164,7 +165,7 @@ class Peer:
     def run(self, seed: int) -> tuple[Posterior, int, int]:
         """The posterior of one run, the tokens drawn, and the checks of the grammar."""
         condition = Condition(self._model, self._grammar, self._check)
-        sampler = Counted(self._model, condition, seed=seed, max_accepts=self._accepts, autobatch=False)
+        sampler = Counted(autobatched(self._model), condition, seed=seed, max_accepts=self._accepts, autobatch=False)
         np.random.seed(seed)  # noqa: NPY002 - its resampling draws from there
         options = {"n_particles": self._particles, "ess_threshold": 0.5, "max_tokens": self._max_tokens + 1}
         found = self._loop.run_until_complete(sampler.smc(**options, resampling_method="systematic"))

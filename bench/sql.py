@@ -123,11 +123,9 @@ def greedy(logits_after: LogitsAfter, states: Any, vocab: sg.Vocabulary, max_tok
         state, tokens = states.advance(state, token), (*tokens, token)
 
 
-def write(way: Way, question: Question, vocab: sg.Vocabulary, options: argparse.Namespace, ask: LogitsAfter) -> Written:
+def write(way: Way, question: Question, constraint: Any, options: argparse.Namespace, ask: LogitsAfter) -> Written:  # noqa: ANN401 - ours, or all texts
     """One statement; ``ask`` is the model after the question's prompt."""
-    constraint: Any = Unconstrained(vocab)
-    if way.grammar is not None:
-        constraint = sg.compile(grammar(question, scoped=way.grammar == "tables"), vocab)
+    vocab = constraint.vocab
     waited, verdicts = [0.0], 0
 
     def timed(runs: Sequence[Run]) -> Sequence[Row]:
@@ -221,13 +219,21 @@ def main() -> None:
     model = smollm2.load()
     asked = questions(options.seed, options.prompts)
     began = time.perf_counter()
+    constraints: dict[tuple[str, str | None], Any] = {}
+    for question in asked:
+        for way in WAYS:
+            key = question.described, way.grammar
+            if key not in constraints:
+                source = None if way.grammar is None else grammar(question, scoped=way.grammar == "tables")
+                constraints[key] = Unconstrained(model.vocab) if source is None else sg.compile(source, model.vocab)
+    print(f"{len(constraints)} constraints, {time.perf_counter() - began:.0f} s", flush=True)
     done: list[tuple[Way, Question, Written]] = []
     for first in range(0, len(asked), options.batch):
         jobs = [(way, question) for question in asked[first : first + options.batch] for way in WAYS]
         strands = []
         for way, question in jobs:
             ids = tuple(prompt_ids(prompt(question), model.tokenizer))
-            strands.append(Strand(ids, partial(write, way, question, model.vocab, options)))
+            strands.append(Strand(ids, partial(write, way, question, constraints[question.described, way.grammar], options)))
         done += [(*job, written) for job, written in zip(jobs, together(model.model, strands), strict=True)]
         print(f"{first + options.batch} questions, {time.perf_counter() - began:.0f} s", flush=True)
     print("| way | run | right | tokens | ms beside the model | verdicts |\n|---|---|---|---|---|---|")
