@@ -126,8 +126,10 @@ def _asked(rng: random.Random, first: str, second: str, pools: dict[str, dict[st
             (f"Which {text}s do the {table}s have, by {number}?", f"SELECT {text} FROM {table} ORDER BY {number};"),
             (
                 f"For each {second}, show its {number if table == second else 'id'} and the {owner} of its {first}.",
-                f"SELECT {second}.{number if table == second else 'id'}, {first}.{owner} FROM {second} JOIN {first} "
-                f"ON {second}.{first}_id = {first}.id;",
+                (
+                    f"SELECT {second}.{number if table == second else 'id'}, {first}.{owner} FROM {second} JOIN {first} "
+                    f"ON {second}.{first}_id = {first}.id;"
+                ),
             ),
         ]
     )

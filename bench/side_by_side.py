@@ -55,6 +55,7 @@ class Tally:
         self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
 
     def __call__(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        """Do the work."""
         self.n += 1
         if self.calls is not None:
             self.calls.append((given, more))
@@ -130,13 +131,16 @@ class Counting:
         self._states, self.n = states, 0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is
+        """All else is as it was."""
         return getattr(self._states, name)
 
     def mask(self, state: int, out: Any = None, budget: int | None = None) -> Any:  # noqa: ANN401 - as above
+        """A mask."""
         self.n += 1
         return self._states.mask(state, out=out, budget=budget)
 
     def advance(self, state: int, token: int) -> int:
+        """A step."""
         self.n += 1
         return self._states.advance(state, token)
 
@@ -186,7 +190,9 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
                         left += share
                     else:
                         dropped += share
-    return Truth(total, {text: p / total for text, p in found.items()}, min((max(left, 0.0) + dropped) / max(total, 1e-9), 1e9))
+    return Truth(
+        total, {text: p / total for text, p in found.items()}, min((max(left, 0.0) + dropped) / max(total, 1e-9), 1e9)
+    )
 
 
 class Figures(NamedTuple):
@@ -310,7 +316,10 @@ COLUMNS = ("grammar", "checks", "us", "check_us", "spread", "bias", "distance")
 
 def table_of(results: list[dict[str, Any]]) -> str:
     """Means over the tasks of a kind; what depends on the language is left out where theirs is another one."""
-    lines = ["| | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |", "|---|" + "---|" * 9]
+    lines = [
+        "| | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |",
+        "|---|" + "---|" * 9,
+    ]
     for kind in dict.fromkeys(result["kind"] for result in results):
         own = [result for result in results if result["kind"] == kind]
         lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 9)
@@ -330,23 +339,36 @@ def main() -> None:
     """Run all tasks and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60.0, help="wall seconds for one engine on one task, before it is timed")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="wall seconds for one engine on one task, before it is timed"
+    )
     parser.add_argument("--particles", type=int, default=5)
     parser.add_argument("--kind", help="only tasks of this kind")
-    parser.add_argument("--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for")
+    parser.add_argument("--first", type=int, default=9, help="so many tasks of each kind")
+    parser.add_argument(
+        "--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for"
+    )
     parser.add_argument("--save", type=Path, help="write the figures to this file, as JSON")
     options = parser.parse_args()
     model = smollm2.load()
     vocab = vocabulary(model)
     results: list[dict[str, Any]] = []
+    done = Counter[str]()
     for number, task in enumerate(tasks()):
-        if options.kind not in {None, task.kind}:
+        done[task.kind] += 1
+        if options.kind not in {None, task.kind} or done[task.kind] > options.first:
             continue
         began = time.perf_counter()
         table = Table(model, task.prompt)
         constraint = sg.compile(task.source, vocab)
         truth = enumerated(task, table, constraint, enough=0.02, most=options.most if task.enumerable else 0)
-        facts = {"kind": task.kind, "task": number, "evidence": truth.evidence, "texts": len(truth.law), "missed": truth.missed}
+        facts = {
+            "kind": task.kind,
+            "task": number,
+            "evidence": truth.evidence,
+            "texts": len(truth.law),
+            "missed": truth.missed,
+        }
         print(json.dumps(facts), f"{time.perf_counter() - began:.0f} s", flush=True)
         for engine, once, tally in engines(task, table, constraint, options.particles):
             figures = measured(once, options, tally, truth, partial(text_of, vocab))

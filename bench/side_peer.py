@@ -15,6 +15,7 @@ from side_tasks import Task
 import syntagma as sg
 from syntagma.engine.posterior import Posterior
 
+
 class Model(Potential):
     """The rows of a table, in the layout that the library wants, laid out once."""
 
@@ -153,8 +154,15 @@ class Peer:
     """
 
     def __init__(
-        self, task: Task, table: Any, vocab: sg.Vocabulary, check: Any, session: Any, particles: int, max_accepts: int
-    ) -> None:  # noqa: ANN401 - see above
+        self,
+        task: Task,
+        table: Any,  # noqa: ANN401 - see above
+        vocab: sg.Vocabulary,
+        check: Any,  # noqa: ANN401 - see above
+        session: Any,  # noqa: ANN401 - see above
+        particles: int,
+        max_accepts: int,
+    ) -> None:
         torch.set_num_threads(1)
         self._particles, self._max_tokens = particles, task.max_tokens
         self._model = Model(table, vocab)

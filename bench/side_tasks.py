@@ -97,8 +97,11 @@ def _sql_tasks() -> list[Task]:
     """Queries that have to run and to give rows; the grammar does not know which column is where."""
     tasks = []
     for question, text in (
-        ([q for q in questions(1, 40) if {"singer", "pet"} == q.tables.keys()][0], "Show the age of every singer."),
-        ([q for q in questions(1, 40) if {"student", "car"} == q.tables.keys()][0], "What is the highest price of a car?"),
+        (next(q for q in questions(1, 40) if {"singer", "pet"} == q.tables.keys()), "Show the age of every singer."),
+        (
+            next(q for q in questions(1, 40) if {"student", "car"} == q.tables.keys()),
+            "What is the highest price of a car?",
+        ),
     ):
         columns = sorted({column for own in question.tables.values() for column in own})
         names = [f"TABLE: {_either(question.tables)}", f"COLUMN: {_either(columns)}"]
@@ -129,7 +132,7 @@ def _pattern_tasks() -> list[Task]:
         compiled = regex.compile(pattern)
 
         def check() -> tuple[Any, str]:
-            def matches(text: str, complete: bool) -> bool:  # noqa: FBT001 - the signature of a check
+            def matches(text: str, complete: bool) -> bool:
                 return compiled.fullmatch(text, partial=not complete) is not None
 
             return sg.residuals.Check(matches), "passes"
@@ -138,9 +141,17 @@ def _pattern_tasks() -> list[Task]:
 
     colours = "red|green|blue|black|white"
     return [
-        task(rf"({colours}) and (?!\1)({colours})", rf"({colours}) and ({colours})", "Two colours:\nred and blue\nwhite and green\n"),
+        task(
+            rf"({colours}) and (?!\1)({colours})",
+            rf"({colours}) and ({colours})",
+            "Two colours:\nred and blue\nwhite and green\n",
+        ),
         task(r"([a-f]{1,3})-\1", "[a-f]{1,3}-[a-f]{1,3}", "Echoes:\nab-ab\nfed-fed\nc-c\n"),
-        task(r"(?=[0-9]*7)(?:([0-9])(?![0-9]*\1)){3,4}", "[0-9]{3,4}", "Codes with a 7, no digit twice:\n1739\n275\n7046\n"),
+        task(
+            r"(?=[0-9]*7)(?:([0-9])(?![0-9]*\1)){3,4}",
+            "[0-9]{3,4}",
+            "Codes with a 7, no digit twice:\n1739\n275\n7046\n",
+        ),
     ]
 
 
@@ -158,7 +169,7 @@ VALENCE = {"C": 4, "N": 3, "O": 2, "F": 1, "S": 6, "Cl": 1, "Br": 1, "c": 4, "n"
 ORDER = {"": 1, "=": 2, "#": 3}
 
 
-def molecule(text: str, complete: bool) -> bool:  # noqa: FBT001 - the signature of a check
+def molecule(text: str, complete: bool) -> bool:
     """Whether bonds fit the valences and rings are closed in pairs; an aromatic atom has two bonds of one and a half, so c and n have one more."""
     text = re.sub("(C|B)$", "", text) if not complete else text  # may become Cl or Br
     used: list[int] = []

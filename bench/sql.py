@@ -233,7 +233,9 @@ def main() -> None:
         strands = []
         for way, question in jobs:
             ids = tuple(prompt_ids(prompt(question), model.tokenizer))
-            strands.append(Strand(ids, partial(write, way, question, constraints[question.described, way.grammar], options)))
+            strands.append(
+                Strand(ids, partial(write, way, question, constraints[question.described, way.grammar], options))
+            )
         done += [(*job, written) for job, written in zip(jobs, together(model.model, strands), strict=True)]
         print(f"{first + options.batch} questions, {time.perf_counter() - began:.0f} s", flush=True)
     print("| way | run | right | tokens | ms beside the model | verdicts |\n|---|---|---|---|---|---|")
