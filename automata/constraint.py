@@ -34,6 +34,9 @@ DRAFT_TAIL = 8  # tokens of context that a draft is re-encoded with; merges rare
 DEFAULT_SCOPE_CAP = 1 << 30
 """Bytes of states that a scope may hold before ``LimitExceeded``."""
 
+LIVE_ROWS = 256
+"""Rows that a scope remembers where the vocabulary lacks single bytes; 4 MB at 128,000 tokens."""
+
 
 def _release(store: Store, scope: int) -> None:
     with store.lock:
@@ -43,7 +46,7 @@ def _release(store: Store, scope: int) -> None:
 class _States:
     """What a constraint and a session of it have in common: pure functions from states to states, rows and facts."""
 
-    __slots__ = ("_a", "_lock", "_r", "_words", "start", "store", "vocab")
+    __slots__ = ("_a", "_live", "_lock", "_r", "_words", "start", "store", "vocab")
 
     start: int
     store: Store
@@ -60,6 +63,7 @@ class _States:
         self._a, self._r = store.arena
         self._lock = store.lock
         self._words = vocab.words
+        self._live: dict[int, npt.NDArray[np.uint32]] = {}
 
     def _begin(self, scope: int, rule_start: int) -> int:
         with self._lock:
@@ -140,10 +144,21 @@ class _States:
             if budget is not None:
                 self.constraint.limit_to_budget(state, row, budget)
             elif not self.store.byte_complete:
-                self.constraint.limit_to_budget(state, row, lay.UNBOUNDED)
+                self._keep_live(state, row)
         if twins is not None:
             twins.fold(row, out)
         return out
+
+    def _keep_live(self, state: int, row: npt.NDArray[np.uint32]) -> None:
+        """Clear from a row the tokens behind which the vocabulary can spell no end; particles and beams ask for one row many times."""
+        known = self._live.get(state)
+        if known is not None:
+            row[:] = known
+            return
+        self.constraint.limit_to_budget(state, row, lay.UNBOUNDED)
+        if len(self._live) == LIVE_ROWS:
+            self._live.clear()
+        self._live[state] = row.copy()
 
     def masks(
         self, states: Sequence[int] | npt.NDArray[np.int64], out: npt.NDArray[np.uint32] | None = None

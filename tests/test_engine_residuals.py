@@ -212,6 +212,8 @@ def test_a_number_on_the_top_level_closes_at_the_end() -> None:
 
 GOOD_SQL = (
     "SELECT a FROM t WHERE b <> 'x y, (z)' AND a <= 3 || 4",
+    "SELECT x.a FROM t AS x, (SELECT a AS k FROM t WHERE a > 0) AS y WHERE x.a = k AND (y.k > 1 OR x.b = 'z') ORDER BY k LIMIT 3",
+    "SELECT sum(a) OVER w FROM t WHERE a > 0 WINDOW w AS (ORDER BY b) UNION SELECT a AS c FROM t GROUP BY c ORDER BY 1;",
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT max(n), 'it''s' FROM c ORDER BY 1 DESC;",
     'SELECT "a", u.[b], -1.5e3 FROM t AS u LEFT JOIN t USING (a) /* why, not */ GROUP BY a HAVING count(*) > 0',
     "INSERT INTO t VALUES (1, x'ff'), (2, NULL) -- both",
@@ -230,6 +232,7 @@ BAD_SQL = (
     "COMMIT",
     "SELECT 'open",
     "SELECT \0 1",
+    "SELECT c FROM t WHERE a = 1",
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c WHERE n < 0",
 )
 TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')"
@@ -268,6 +271,39 @@ def test_sql_syntax_is_seen_early_and_runs_leave_no_trace() -> None:
     with pytest.raises(InvalidSource, match="rows"):
         SqliteRuns(TABLES, run=False, accepts_rows=bool)
     assert sqlite3.connect(":memory:").execute("SELECT 1").fetchall() == [(1,)]
+
+
+NAMES_TOO_LATE = (
+    "SELECT c FROM t WHERE ",
+    "SELECT a FROM u ORDER ",
+    "SELECT x.a FROM t GROUP ",
+    "SELECT a FROM t, t AS u LIMIT ",
+    "SELECT a FROM t WHERE c = 1 AND ",
+    "SELECT a FROM t UNION SELECT c FROM t WHERE ",
+    "SELECT f(a) FROM t WHERE ",
+    "SELECT c FROM t;",
+    "/* SELECT */ SELECT c FROM t WHERE ",
+)
+NAMES_TO_COME = (
+    "SELECT c FROM t JOIN ",
+    "SELECT c FROM t ",
+    "SELECT (SELECT c FROM t WHERE ",
+    "SELECT ' FROM t WHERE ",
+    'SELECT "c WHERE ',
+    "SELECT a FROM t UNION SELECT c ",
+    "SELECT a FROM t UNION SELECT c FROM t JOIN t AS u ON c AND ",
+    "SELECT a FROM t WHERE a BETWEEN 1 AND ",
+    "SELECT sum(a) OVER w FROM t WHERE ",
+    "WITH u AS (SELECT 1 AS c) SELECT c FROM u WHERE ",
+    "INSERT INTO u SELECT c FROM t WHERE ",
+)
+
+
+def test_names_are_known_where_the_list_of_tables_has_ended() -> None:
+    """A name that no table of a SELECT has is dead at the first word behind its tables, and alive while tables may follow."""
+    check = SqliteRuns(TABLES)
+    assert [text for text in NAMES_TOO_LATE if run(check, text.encode()) is not None] == []
+    assert [text for text in NAMES_TO_COME if run(check, text.encode()) is None] == []
 
 
 LIBRARY = [p for p in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")) if 500 < p.stat().st_size < 15_000]

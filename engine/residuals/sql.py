@@ -22,12 +22,22 @@ _REFUSED = frozenset(getattr(sqlite3, f"SQLITE_{name}") for name in _CONSTANTS)
 
 _LAST_WORD = re.compile(r"[^\s(),;]*\Z")
 
+_LEXEMES = re.compile(
+    r"""'(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | --[^\n]*
+    | /\*.*?(?:\*/|\Z) | \w+ | [()]""",
+    re.DOTALL | re.VERBOSE,
+)
+_BEHIND_TABLES = frozenset({"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT"})
+"""Reserved words that no table of the same SELECT can come after."""
+_NAMES = ("no such column", "no such table", "no such function", "ambiguous column name")
+
 
 class SqliteRuns(TextCheck):
     """One SQL statement that SQLite prepares, and runs, on a given schema.
 
-    An incomplete text is judged at the end of each word, by its syntax; whether tables and columns exist is known only when
-    the statement could end.  A statement is run in a transaction that is rolled back, on a database in memory, so the check is pure.
+    An incomplete text is judged at the end of each word, by its syntax.  Whether tables and columns exist is known when the
+    statement ends, and in a SELECT as soon as its list of tables has: at WHERE, GROUP BY, ORDER BY, LIMIT or UNION, and
+    behind WHERE at each AND and OR.  A statement is run in a transaction that is rolled back, on a database in memory, so the check is pure.
 
     Args:
         schema: a script that makes the tables, with or without rows in them.
@@ -56,6 +66,7 @@ class SqliteRuns(TextCheck):
         self._accepts_rows = accepts_rows
         self._max_steps = max_steps
         self._left = 0
+        self._ran = ("", False)
         self._database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._database.text_factory = lambda data: data.decode("utf-8", "replace")  # EXPLAIN lists blobs as texts
         try:
@@ -77,18 +88,31 @@ class SqliteRuns(TextCheck):
             return not complete
         if "\0" in statement:
             return False
-        return self._runs(statement) if complete else self._may_go_on(statement)
+        if complete or sqlite3.complete_statement(statement):  # behind a semicolon nothing changes what it does
+            return self._runs(statement)
+        words = _LAST_WORD.sub("", statement)
+        if self._fails(words, "syntax error", "one statement"):
+            return False
+        settled = _settled(words)
+        return settled is None or not self._fails(settled, *_NAMES)
 
-    def _may_go_on(self, text: str) -> bool:
-        """Whether whole words may begin a statement: a syntax error cannot be mended, a missing end or name can."""
-        words = _LAST_WORD.sub("", text)
+    def _fails(self, text: str, *errors: str) -> bool:
+        """Whether whole words have an error that no more text can mend; a missing end can be, and so can missing tables."""
         try:
-            self._guarded(f"EXPLAIN {words}")
+            self._guarded(f"EXPLAIN {text}")
         except (sqlite3.Error, sqlite3.Warning) as error:
-            return not any(words in str(error) for words in ("syntax error", "one statement"))
-        return True
+            said = str(error)
+            # WINDOW is a keyword for SQLite only with a name and AS behind it, which may be to come.
+            return any(words in said for words in errors) and not said.upper().startswith('NEAR "WINDOW"')
+        return False
 
     def _runs(self, statement: str) -> bool:
+        """Whether a whole statement runs; it is asked at its semicolon and once more at its end, and runs once."""
+        if self._ran[0] != statement:
+            self._ran = (statement, self._runs_now(statement))
+        return self._ran[1]
+
+    def _runs_now(self, statement: str) -> bool:
         try:
             self._guarded(f"EXPLAIN {statement}")
             if not self._run:
@@ -113,3 +137,21 @@ class SqliteRuns(TextCheck):
             return self._database.execute(statement).fetchall()
         finally:
             self._database.set_authorizer(None)
+
+
+def _settled(text: str) -> str | None:
+    """The part of a SELECT whose names mean what they will always mean, if the last word has just ended such a part."""
+    depth, closed, first = 0, False, True
+    cut: int | None = None
+    for lexeme in _LEXEMES.finditer(text):
+        word = lexeme[0].upper()
+        if word.startswith(("--", "/*")):
+            continue
+        if first and word != "SELECT":
+            return None
+        first = False
+        depth += (word == "(") - (word == ")")
+        behind = depth == 0 and word in _BEHIND_TABLES
+        cut = lexeme.start() if behind or (depth == 0 and closed and word in {"AND", "OR"}) else None
+        closed = (closed or behind) and not (depth == 0 and word == "SELECT")
+    return None if cut is None else text[:cut]

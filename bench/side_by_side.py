@@ -1,0 +1,383 @@
+"""Our samplers and those of genlm-control on the same model, the same checks, in the same process.
+
+    python bench/side_by_side.py [--runs 100] [--particles 5] [--kind JSON] [--plot docs/sampling.svg]
+
+The embedded model is asked for JSON, SQL, texts of a pattern and molecules.  Each answer is ruled by a grammar and by a check that no grammar makes.  Rows of
+logits are computed once and kept, so that both engines see the same numbers, and the time in the model is left out.  Both run sequential Monte Carlo
+with the same number of particles and the same resampling.  The columns:
+
+``grammar``   questions to the grammar for each drawn token: masks and steps of ours, prefixes of theirs
+``checks``    executions of the check for each drawn token; both ask a check only where a unit closes, and keep verdicts
+``us``        CPU microseconds for each drawn token, without the model; ``+ check``: what the check takes beside
+``spread``    standard deviation of the estimate of the evidence (the probability that the model keeps the constraint), over its true value
+``bias``      its mean, over its true value
+``distance``  total variation between the law of a drawn text and the model's own, conditioned on the constraint
+
+The truth comes from an enumeration, likeliest first, which ends where what is left cannot matter; ``missed`` says how much that is.
+genlm-control is used if it can be imported: ``pip install genlm-control matplotlib``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from side_tasks import Task, tasks
+from transformers import DynamicCache
+
+import syntagma as sg
+from syntagma.engine.law import allowed_ids
+from syntagma.engine.model import prompt_ids
+from syntagma.engine.posterior import Posterior
+from syntagma.engine.residuals.checked import CheckedStates
+from syntagma.integrations import smollm2
+
+Run = tuple[int, ...]
+
+
+class Tally:
+    """Stands for the work of a check: counts its calls, or notes what they were given."""
+
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self._work, self.n = work, 0
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+
+    def __call__(self, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        """Do the work."""
+        self.n += 1
+        if self.calls is not None:
+            self.calls.append((given, more))
+        return self._work(*given, **more)
+
+    def replayed(self) -> float:
+        """CPU seconds of the calls that were noted."""
+        began = time.process_time()
+        for given, more in self.calls or ():
+            with suppress(Exception):  # a check may tell by an error
+                self._work(*given, **more)
+        return time.process_time() - began
+
+
+class Table:
+    """The model's logits after a prompt and token runs, each computed once.
+
+    What the layers keep of a token is kept as well, so that a run costs its last token.
+    """
+
+    BATCH = 64
+
+    def __init__(self, model: sg.LanguageModel, prompt: str) -> None:
+        self._model = model.model
+        self._known: dict[Run, np.ndarray] = {}
+        self._layers: dict[Run, Any] = {}
+        with torch.inference_mode():
+            ids = torch.tensor([prompt_ids(prompt, model.tokenizer)])
+            found = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        self._prompt = [(layer.keys, layer.values) for layer in found.past_key_values.layers]
+        self._known[()] = found.logits[0, -1].float().numpy()
+
+    def __call__(self, runs: Sequence[Run]) -> list[np.ndarray]:
+        """float32[V] for each run."""
+        missing = sorted({run[:n] for run in runs for n in range(1, len(run) + 1)} - self._known.keys(), key=len)
+        while missing:
+            batch = [run for run in missing[: self.BATCH] if len(run) == len(missing[0])]
+            del missing[: len(batch)]
+            self._compute(batch)
+        return [self._known[run] for run in runs]
+
+    def _compute(self, batch: list[Run]) -> None:
+        """Runs of one length, all but their last tokens known."""
+        before = len(batch[0]) - 1
+        with torch.inference_mode():
+            cache = DynamicCache()
+            past = [torch.stack([self._layers[run[:n]] for n in range(1, before + 1)], 3) for run in batch if before]
+            for number, of_prompt in enumerate(self._prompt):
+                parts = [[each.expand(len(batch), -1, -1, -1)] for each in of_prompt]
+                for which, part in enumerate(parts):
+                    if before:
+                        part.append(torch.stack([each[number, which] for each in past]))
+                cache.update(*(torch.cat(part, 2) for part in parts), number)
+            ids = torch.tensor([run[-1:] for run in batch])
+            found = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            own = torch.stack([torch.stack([layer.keys[:, :, -1], layer.values[:, :, -1]]) for layer in cache.layers])
+        self._layers |= {run: own[:, :, i] for i, run in enumerate(batch)}  # [layers, 2, heads, width]
+        self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
+
+
+def vocabulary(model: sg.LanguageModel) -> sg.Vocabulary:
+    """The model's tokens, with a line feed as the end: that is where the examples in the prompts end."""
+    own = model.vocab
+    ends = [i for i, text in enumerate(own.tokens) if text in {b"\n", b"\n\n"}]
+    gone = {*ends, *own.eos_ids, *own.pad_ids}
+    return sg.Vocabulary([None if i in gone else text for i, text in enumerate(own.tokens)], eos_ids=ends)
+
+
+class Counting:
+    """States of a constraint that count what they are asked."""
+
+    def __init__(self, states: Any) -> None:  # noqa: ANN401 - a session
+        self._states, self.n = states, 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is
+        """All else is as it was."""
+        return getattr(self._states, name)
+
+    def mask(self, state: int, out: Any = None, budget: int | None = None) -> Any:  # noqa: ANN401 - as above
+        """A mask."""
+        self.n += 1
+        return self._states.mask(state, out=out, budget=budget)
+
+    def advance(self, state: int, token: int) -> int:
+        """A step."""
+        self.n += 1
+        return self._states.advance(state, token)
+
+
+class Truth(NamedTuple):
+    """The exact law of a task's answers.
+
+    Attributes:
+        evidence: probability that the model keeps the constraint.
+        law: probabilities of texts, given that.
+        missed: the evidence that may be missing, over what was found.
+
+    """
+
+    evidence: float
+    law: dict[bytes, float]
+    missed: float
+
+
+NEAR = 20.0
+"""Token runs are opened together with the likeliest one if they are at most so many times less likely."""
+
+
+def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: float, most: int) -> Truth:
+    """Go through the token runs, likeliest first, until the rest is below a share of what was found."""
+    vocab, found, left = constraint.vocab, Counter[bytes](), 1.0
+    total, dropped, opened = 0.0, 0.0, 0
+    with constraint.session() as session:
+        states = CheckedStates(session, task.check()[0], vocab)
+        heap: list[tuple[float, Run, int]] = [(-1.0, (), states.start)]
+        while heap and left + dropped > enough * total and opened < most:
+            floor, batch = heap[0][0] / NEAR, []
+            while heap and heap[0][0] <= floor and len(batch) < 4 * Table.BATCH:
+                batch.append(heapq.heappop(heap))
+            opened += len(batch)
+            for (p, run, state), row in zip(batch, table([run for _, run, _ in batch]), strict=True):
+                left += p
+                law = np.exp(row.astype(float) - row.max())
+                law /= law.sum()
+                ids = allowed_ids(states.mask(state, budget=task.max_tokens - len(run)), len(row))
+                for token, share in zip(ids.tolist(), (-p * law[ids]).tolist(), strict=True):
+                    if token in vocab.eos_ids:
+                        found[text_of(vocab, run)] += share
+                        total += share
+                    elif share > 1e-9:
+                        heapq.heappush(heap, (-share, (*run, token), states.advance(state, token)))
+                        left += share
+                    else:
+                        dropped += share
+    return Truth(
+        total, {text: p / total for text, p in found.items()}, min((max(left, 0.0) + dropped) / max(total, 1e-9), 1e9)
+    )
+
+
+class Figures(NamedTuple):
+    """What the runs of one engine on one task come to."""
+
+    runs: int
+    drawn: float
+    grammar: float
+    checks: float
+    us: float
+    check_us: float
+    spread: float
+    bias: float
+    distance: float
+
+
+def text_of(vocab: sg.Vocabulary, run: Run) -> bytes:
+    """What tokens spell."""
+    return b"".join(vocab.tokens[token] or b"" for token in run)
+
+
+Once = Callable[[int], tuple[Posterior, int, int]]
+"""A run by its seed: posterior, tokens drawn, questions to the grammar."""
+
+
+ENOUGH = 0.1
+"""With more evidence missing than this there is no truth to compare with; the spread is then relative to the engine's own mean."""
+
+
+def measured(
+    once: Once, options: argparse.Namespace, check: Tally, truth: Truth, texts: Callable[[Run], bytes]
+) -> Figures:
+    """Run with one seed after the other, and then the same again on the clock: all rows of the model are known by then."""
+    law, evidences, drawn, asked = Counter[bytes](), [], 0, 0
+    check.n, check.calls, began = 0, [], time.perf_counter()
+    while len(evidences) < options.runs and time.perf_counter() - began < options.seconds:
+        posterior, tokens, questions = once(len(evidences))
+        drawn += tokens
+        asked += questions
+        evidences.append(math.exp(posterior.log_evidence or 0.0) if posterior.outputs else 0.0)
+        for output in posterior.outputs:
+            law[texts(output.tokens)] += output.probability
+    n_checks, check_seconds, check.calls = check.n, check.replayed(), None
+    at = time.process_time()
+    for seed in range(len(evidences)):
+        once(seed)
+    seconds = time.process_time() - at - check_seconds
+    known = truth.missed < ENOUGH
+    evidence = truth.evidence if known else float(np.mean(evidences))
+    total = sum(law.values())
+    distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
+    return Figures(
+        len(evidences),
+        drawn / len(evidences),
+        asked / drawn,
+        n_checks / drawn,
+        seconds / drawn * 1e6,
+        check_seconds / drawn * 1e6,
+        float(np.std(evidences)) / evidence,
+        float(np.mean(evidences)) / evidence if known else math.nan,
+        distance if known else math.nan,
+    )
+
+
+def counted(task: Task) -> tuple[Any, Tally]:
+    """The check of a task, and the tally of its work."""
+    check, name = task.check()
+    tally = Tally(getattr(check, name))
+    setattr(check, name, tally)
+    return check, tally
+
+
+def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: Any, particles: int) -> Once:  # noqa: ANN401
+    """Our method as it is by default."""
+
+    def once(seed: int) -> tuple[Posterior, int, int]:
+        counting = Counting(session)
+        drawn = 0
+
+        def factory(states: Any, *, temperature: float) -> Any:  # noqa: ANN401 - as in the engine
+            sampler = sg.SMC().sampler(states, temperature=temperature)
+            plain = sampler.sample
+
+            def sample(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - as above
+                nonlocal drawn
+                drawn += 1
+                return plain(*given, **more)
+
+            sampler.sample = sample
+            return sampler
+
+        method = sg.SMC(particles=particles, sampler=factory)
+        states = CheckedStates(counting, check, vocab)
+        rng = np.random.default_rng(seed)
+        posterior = method.run(table, states, vocab, rng, max_tokens=task.max_tokens)
+        return posterior, drawn, counting.n
+
+    return once
+
+
+def engines(task: Task, table: Table, constraint: sg.Constraint, particles: int) -> Iterator[tuple[str, Once, Tally]]:
+    """The engines, each with a check of its own."""
+    vocab = constraint.vocab
+    for n in (particles, FEW):
+        check, tally = counted(task)
+        yield f"Syntagma, {n} particles", ours(task, table, constraint.session(), vocab, check, n), tally
+    if find_spec("genlm") is None:
+        return
+    from side_peer import Peer  # noqa: PLC0415 - an optional peer
+
+    for name, session in (("genlm-control", None), ("genlm-control, our grammar", constraint.session())):
+        check, tally = counted(task)
+        yield f"{name}, {particles} particles", Peer(task, table, vocab, check, session, particles, 2).run, tally
+
+
+FEW = 2
+"""Particles of a second row of ours."""
+
+COLUMNS = ("grammar", "checks", "us", "check_us", "spread", "bias", "distance")
+
+
+def table_of(results: list[dict[str, Any]]) -> str:
+    """Means over the tasks of a kind; what depends on the language is left out where theirs is another one."""
+    lines = [
+        "| | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |",
+        "|---|" + "---|" * 9,
+    ]
+    for kind in dict.fromkeys(result["kind"] for result in results):
+        own = [result for result in results if result["kind"] == kind]
+        lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 9)
+        for engine in dict.fromkeys(result["engine"] for result in own):
+            rows = [result for result in own if result["engine"] == engine]
+            mean = {name: float(np.mean([row[name] for row in rows])) for name in COLUMNS}
+            ms = np.mean([row["drawn"] * (row["us"] + row["check_us"]) / 1e3 for row in rows])
+            checks = np.mean([row["drawn"] * row["checks"] for row in rows])
+            other = kind == "JSON" and engine.startswith("genlm-control,") and "our" not in engine
+            law = ["" if other or math.isnan(mean[name]) else f"{mean[name]:.2f}" for name in COLUMNS[4:]]
+            cells = [f"{mean[name]:.3g}" for name in COLUMNS[:4]]
+            lines.append(f"| {engine} | {' | '.join([*cells, *law])} | {ms:.3g} | {checks:.3g} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run all tasks and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="wall seconds for one engine on one task, before it is timed"
+    )
+    parser.add_argument("--particles", type=int, default=5)
+    parser.add_argument("--kind", help="only tasks of this kind")
+    parser.add_argument("--first", type=int, default=9, help="so many tasks of each kind")
+    parser.add_argument(
+        "--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for"
+    )
+    parser.add_argument("--save", type=Path, help="write the figures to this file, as JSON")
+    options = parser.parse_args()
+    model = smollm2.load()
+    vocab = vocabulary(model)
+    results: list[dict[str, Any]] = []
+    done = Counter[str]()
+    for number, task in enumerate(tasks()):
+        done[task.kind] += 1
+        if options.kind not in {None, task.kind} or done[task.kind] > options.first:
+            continue
+        began = time.perf_counter()
+        table = Table(model, task.prompt)
+        constraint = sg.compile(task.source, vocab)
+        truth = enumerated(task, table, constraint, enough=0.02, most=options.most if task.enumerable else 0)
+        facts = {
+            "kind": task.kind,
+            "task": number,
+            "evidence": truth.evidence,
+            "texts": len(truth.law),
+            "missed": truth.missed,
+        }
+        print(json.dumps(facts), f"{time.perf_counter() - began:.0f} s", flush=True)
+        for engine, once, tally in engines(task, table, constraint, options.particles):
+            figures = measured(once, options, tally, truth, partial(text_of, vocab))
+            results.append({**facts, "engine": engine, **{k: float(f"{v:.4g}") for k, v in figures._asdict().items()}})
+            print(json.dumps(results[-1]), flush=True)
+        if options.save:
+            options.save.write_text(json.dumps(results, indent=1))
+    print(table_of(results))
+
+
+if __name__ == "__main__":
+    main()
