@@ -26,14 +26,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ...grammar.parsing import IGNORED
 from .pushdown import END, Move
 from .reader import BYTE
+from .readable import ANY, Readable
 from .symbols import UNSPELLABLE
 
 if TYPE_CHECKING:
     from .symbols import Symbols
 
+BLANK: Final = 1
+"""The cost of a blank at the beginning of a line."""
+
 INDENT_STEP: Final = 4
 """Columns by which a block is indented that the text on the right says nothing about."""
 
+
+READ_WORTH: Final = 30 * BYTE
+"""What a way may cost more than another which has read a fixed text less, and is looked at first all the same."""
+
+DEEPER_COST: Final = 4 * BYTE
+"""What it costs for a block to begin at another column than the nearest, for each in between."""
 
 SWALLOWED_COST: Final = 4 * BYTE
 """What it costs for each byte of a fixed text to become part of a lexeme that a gap has part in, as of a comment or a string."""
@@ -120,10 +130,14 @@ class _Lexeme(NamedTuple):
 
 
 class _Option(NamedTuple):
-    """One thing to do at a place: terminals to feed, and the control that it leads to, the part always last."""
+    """One thing to do at a place: terminals to feed, and the control that it leads to, the part always last.
+
+    ``tops`` are the states of the table (a bit for each) that may be on top before each terminal, and behind the last.
+    """
 
     feeds: Feeds
     where: tuple[Any, ...] | None
+    tops: tuple[int, ...]
     cost: int
     label: object
 
@@ -137,11 +151,15 @@ class ParserSystem:
         self.layout = tables.layout
         self.texts = list(texts)
         self.newline = tables.reader.newline
-        self._indents = [sorted(_indents(text)) for text in self.texts]
-        self._leads = [len(text) - len(text.lstrip(b" ")) for text in self.texts]
+        self._readable = Readable(self)
+        tab = tables.reader.tab
+        indents = [_indents(text, tab) for text in self.texts]
+        self._indents = [sorted(set().union(*indents[i:])) for i in range(len(indents))]
+        self._leads = [_columns_of(text, tab) for text in self.texts]
         self._moves: dict[Any, list[Move]] = {}
         self._ends: dict[Any, tuple[list[_Lexeme], tuple[int, int] | None]] = {}
         self._options: dict[Any, list[_Option]] = {}
+        self._overs: dict[tuple[int, int, int], list[tuple[tuple[str, int, int, int], int, Skipped]]] = {}
         self._groups: list[tuple[_Option, ...]] = []
         self._group_of: dict[tuple[_Option, ...], int] = {}
 
@@ -158,6 +176,16 @@ class ParserSystem:
             found = self._moves[key] = list(getattr(self, f"_{control[0]}")(symbol, *control[1:]))
         return found
 
+    def progress(self, control: Any) -> int:  # noqa: ANN401 - of this system
+        """What has been read of the texts, a little for each byte, up to a limit for each text."""
+        kind, index = control[0], control[1]
+        if kind == "text":
+            return READ_WORTH * index + min(control[2], READ_WORTH)
+        if kind == "pop":
+            places = [option.where for option in self._groups[control[3]]]
+            return max(READ_WORTH * len(self.texts) if place is None else self.progress(place) for place in places)
+        return READ_WORTH * int(index)
+
     # --- gaps -----------------------------------------------------------------------------------------------------
 
     def _open(self, top: Top, gap: int, local: int, column: int) -> Iterable[Move]:
@@ -165,13 +193,8 @@ class ParserSystem:
         if local in self.tables.begins:
             yield from self._base(top, gap, local)
         yield from self._feed([top], self._gap_options(top.context, gap, local, column, crossing=False))
-        if gap + 1 < len(self.texts):
-            for spelled in self.tables.reader.spelled(local, column):
-                _, rest = self._ends_of(gap, 0, spelled.local, spelled.column)
-                if rest is not None:
-                    label = Skipped(gap, spelled.text)
-                    yield Move(self.opened(*rest, gap + 1), (top,), spelled.cost, label)
-        elif not self.texts[gap]:
+        yield from self._over(top, gap, local, column)
+        if gap + 1 == len(self.texts) and not self.texts[gap]:
             yield from self._at_end(top, gap, local)
 
     def _base(self, top: Top, gap: int, local: int) -> Iterable[Move]:
@@ -193,6 +216,7 @@ class ParserSystem:
         tables, layout = self.tables, self.layout
         if local >= 0:
             yield from self._feed([top], self._gap_options(top.context, gap, local, -1, crossing=True))
+            yield from self._over(top, gap, local, -1)
             if not self.texts[gap]:
                 yield from self._at_end(top, gap, local)
             for ignored in tables.ignored(local):
@@ -204,10 +228,9 @@ class ParserSystem:
                 continue
             control = ("filled", gap, after)
             if layout is not None and symbol in {layout.indent, layout.dedent}:
-                for column in self._columns(top.context, gap, 0) if symbol == layout.indent else ():
-                    if column > top.context.innermost:
-                        opened = Top(state, self.context_above(top.context, symbol, column))
-                        yield Move(control, (opened, top), cost, Filled(gap, ((symbol, column),)))
+                for rank, column in enumerate(self._blocks(top.context, gap) if symbol == layout.indent else ()):
+                    opened = Top(state, self.context_above(top.context, symbol, column))
+                    yield Move(control, (opened, top), cost + rank * DEEPER_COST, Filled(gap, ((symbol, column),)))
             else:
                 context = self.context_above(top.context, symbol, -1)
                 yield Move(control, (Top(state, context), top), cost, Filled(gap, (symbol,)))
@@ -241,17 +264,45 @@ class ParserSystem:
                 if state < 0:
                     continue
                 text = spelled.text + b" " * more
-                spent = spelled.cost + BYTE * more
+                spent = spelled.cost + BLANK * more
                 for kind, part in () if crossing else reader.exits[state]:
                     lexeme = _Lexeme(kind, part, wanted if kind == self.newline else -1, 0)
                     _keep_least(best, (lexeme, ("base", gap, part)), spent, text)
-                for lexeme in self._ends_of(gap, 0, state, wanted)[0]:
+                for lexeme in self.ends_of(gap, 0, state, wanted)[0]:
                     swallowed = len(self.texts[gap][: lexeme.at].strip()) if text.strip() else 0
                     cost = spent + min(SWALLOWED_COST * swallowed, SWALLOWED_AT_MOST)
                     _keep_least(best, (lexeme, ("text", gap, lexeme.at, lexeme.part)), cost, text)
         options = (self._option(context, x, where, text, gap, cost) for (x, where), (cost, text) in best.items())
         found = self._options[key] = [x for x in options if x is not None]
         return found
+
+    def _over(self, top: Top, gap: int, local: int, column: int) -> Iterable[Move]:
+        """Let the lexeme that is open go on over the whole text into the next gap."""
+        if gap + 1 == len(self.texts):
+            return
+        key = (gap, local, column)
+        moves = self._overs.get(key)
+        if moves is None:
+            best: dict[tuple[int, int], tuple[int, bytes]] = {}
+            length = len(self.texts[gap].strip())
+            for spelled in self.tables.reader.spelled(local, column):
+                rest = self.ends_of(gap, 0, spelled.local, spelled.column)[1]
+                if rest is not None:
+                    cost = spelled.cost
+                    if spelled.text.strip():
+                        cost += min(SWALLOWED_COST * length, SWALLOWED_AT_MOST)
+                    _keep_least(best, rest, cost, spelled.text)
+            moves = self._overs[key] = [
+                (self.opened(*rest, gap + 1), cost, Skipped(gap, text)) for rest, (cost, text) in best.items()
+            ]
+        for control, cost, label in moves:
+            yield Move(control, (top,), cost, label)
+
+    def _blocks(self, context: Context, gap: int) -> list[int]:
+        """Columns at which a block may begin in a gap: those that the texts behind it have, else a deeper one."""
+        deeper = context.innermost + INDENT_STEP
+        found = sorted({x for x in self._indents[gap] if x > context.innermost})
+        return found if deeper in found else [*found[:1], deeper, *found[1:]]
 
     def _columns(self, context: Context, gap: int, least: int) -> list[int]:
         """Columns that are worth a newline's blanks in a gap: those open, those that the text on the right has, and a deeper one."""
@@ -266,7 +317,7 @@ class ParserSystem:
 
     def _text(self, top: Top, index: int, at: int, local: int) -> Iterable[Move]:
         """Read a lexeme of a fixed text."""
-        lexemes, rest = self._ends_of(index, at, local, -1)
+        lexemes, rest = self.ends_of(index, at, local, -1)
         found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", index) for x in lexemes]
         yield from self._feed([top], [x for x in found if x is not None])
         if rest is not None and index + 1 < len(self.texts):
@@ -280,9 +331,9 @@ class ParserSystem:
             feeds: Feeds = ((self.tables.end, -1),)
             if self.layout is not None:
                 feeds = ((self.layout.dedent, -1),) * len(top.context.columns) + feeds
-            yield from self._feed([top], [_Option(feeds, None, 0, None)])
+            yield from self._feed([top], [_Option(feeds, None, (self._readable.all,) * (len(feeds) + 1), 0, None)])
 
-    def _ends_of(self, index: int, at: int, local: int, column: int) -> tuple[list[_Lexeme], tuple[int, int] | None]:
+    def ends_of(self, index: int, at: int, local: int, column: int) -> tuple[list[_Lexeme], tuple[int, int] | None]:
         """Where a lexeme that is open at a place of a text may end in it, and the (state, column) at the text's end if it may go on."""
         key = (index, at, local, column)
         found = self._ends.get(key)
@@ -314,7 +365,20 @@ class ParserSystem:
             if settled is None:
                 return None
             feeds = settled
-        return _Option(feeds, where, cost, Read(gap if text else -1, text, feeds, lexeme.part))
+        tops = self._tops(context, feeds, where)
+        return _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
+
+    def _tops(self, context: Context, feeds: Feeds, where: tuple[Any, ...]) -> tuple[int, ...]:
+        """``_Option.tops``."""
+        kinds = [kind for kind, _ in feeds]
+        if where[0] != "text":
+            return self._readable.before(kinds, self._readable.all)
+        inside = ANY
+        if self.layout is not None and not context.brackets:
+            if self.layout.closing.intersection(kinds):
+                return (0,)
+            inside = len(self.layout.opening.intersection(kinds))
+        return self._readable.before(kinds, self._readable.tops(*where[1:], inside))
 
     def _settle(self, context: Context, column: int) -> Feeds | None:
         """What an indenter feeds for a newline; None where it rejects the text."""
@@ -338,9 +402,12 @@ class ParserSystem:
         work: list[tuple[list[Top], Sequence[_Option]]] = [(stack, options)]
         while work:
             stack, options = work.pop()
-            row = tables.action[stack[-1].state]
+            state = stack[-1].state
+            row = tables.action[state]
             reduced: dict[int, list[_Option]] = {}
             for option in options:
+                if not option.tops[0] >> state & 1:
+                    continue
                 if not option.feeds:
                     yield from self._land(stack, option)
                     continue
@@ -350,7 +417,7 @@ class ParserSystem:
                     reduced.setdefault(action, []).append(option)
                 elif action > 0:
                     top = Top(action - 1, self.context_above(stack[-1].context, kind, opens))
-                    work.append(([*stack, top], [option._replace(feeds=option.feeds[1:])]))
+                    work.append(([*stack, top], [option._replace(feeds=option.feeds[1:], tops=option.tops[1:])]))
             for action, group in reduced.items():
                 length, lhs = tables.length[-1 - action], tables.lhs[-1 - action]
                 if length >= len(stack):
@@ -416,6 +483,12 @@ def _keep_least(best: dict[Any, tuple[int, bytes]], key: Any, cost: int, text: b
         best[key] = (cost, text)
 
 
-def _indents(text: bytes) -> set[int]:
-    """Blanks at the beginnings of the lines of a text."""
-    return {len(line) - len(line.lstrip(b" ")) for line in text.split(b"\n")[1:] if line.strip()}
+def _indents(text: bytes, tab: int) -> set[int]:
+    """The columns at which the lines of a text begin, the first one's left out."""
+    return {_columns_of(line, tab) for line in text.split(b"\n")[1:] if line.strip()}
+
+
+def _columns_of(line: bytes, tab: int) -> int:
+    """The columns of the blanks that a text begins with."""
+    blanks = line[: len(line) - len(line.lstrip(b" \t"))]
+    return blanks.count(b" ") + tab * blanks.count(b"\t")

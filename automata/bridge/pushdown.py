@@ -51,6 +51,10 @@ class Pushdown(Protocol):
         """What can be done in a control with a symbol on top."""
         ...
 
+    def progress(self, control: Control) -> int:
+        """How much of the way to an end has been made, as a cost: by so much a configuration is looked at the sooner."""
+        ...
+
 
 class _Reason(NamedTuple):
     """How a transition or an edge came about: ``below`` first, then ``above``, then a move's label."""
@@ -85,8 +89,10 @@ class _Search:
         self.down: dict[Node, Any] = {}  # the edge of that way
         self.edges: dict[Node, list[Any]] = {}
         self.exits: dict[Node, list[tuple[Control, int, Any, object]]] = {}  # moves that popped down to a node
+        self.progress: dict[Control, int] = {}
         self.heap: list[tuple[int, int, Any, Move | None]] = []
         self.n = 0
+        self.done: set[Any] = set()
 
     def run(self, starts: Iterable[tuple[Control, tuple[Symbol, ...]]]) -> list[object] | None:
         for control, stack in starts:
@@ -96,7 +102,7 @@ class _Search:
                 self._edge(upper, stack[depth], node, 0, None)
                 node = upper
             self._reach(control, stack[0], node, 0, None)
-        done: set[Any] = set()
+        done = self.done
         while self.heap and len(done) < self.limit:
             at, _, transition, paid = heapq.heappop(self.heap)
             _, control, symbol, node = transition
@@ -156,7 +162,10 @@ class _Search:
             self.cost[transition] = cost
             self.reason[transition] = reason
             self.n += 1
-            heapq.heappush(self.heap, (self.best[node] + cost, self.n, transition, None))
+            if control not in self.progress:
+                self.progress[control] = self.system.progress(control)
+            at = self.best[node] + cost - self.progress[control]
+            heapq.heappush(self.heap, (at, self.n, transition, None))
 
     def _labels(self, transition: Any, last: object) -> list[object]:  # noqa: ANN401
         """The labels of the way to a transition, and one more; written out from the end."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
 from ..bounds.parser import FAR, kernels
+from .readable import Feeding
 from .reader import BYTE, Reader, byte_cost, spelling
 
 if TYPE_CHECKING:
     from ...grammar.parsing import Parser
 
-BLOCK_COST: Final = 8 * BYTE
-"""What an indent costs; a block on lines of its own is mostly longer than one behind its colon."""
+BLOCK_COST: Final = 3 * BYTE
+"""What an indent costs, with the blanks that it takes."""
 
 UNSPELLABLE: Final = -2
 
@@ -62,6 +63,7 @@ class Symbols:
         self.begin = parser.scanner.begin.tolist()
         self.may_end = parser.scanner.may_end.tolist()
         self.begins = {local for row in self.begin for local in row if local >= 0}
+        self.feeding = Feeding(self.action, self.goto, self.length, self.lhs)
         self._after: dict[tuple[int, tuple[int, ...], int], int] = {}
         self._left: dict[tuple[int, int], int] = {}
         self._ignored: dict[int, list[Ignored]] = {}
