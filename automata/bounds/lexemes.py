@@ -164,7 +164,9 @@ class Lexemes:
         if found is None:
             row = self._row(local, lexer)
             reached = np.flatnonzero(row < FAR).tolist()
-            found = self._ways[key] = sorted((row[feed].item(), self.feeds[feed][0], self.feeds[feed][1]) for feed in reached)
+            found = self._ways[key] = sorted(
+                (row[feed].item(), self.feeds[feed][0], self.feeds[feed][1]) for feed in reached
+            )
         return found
 
     def leads(self, part: int, lexer: int) -> bool:

@@ -18,6 +18,7 @@ comes with a newline, but only if the one before it did not end its line already
 from __future__ import annotations
 
 import heapq
+import weakref
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -72,10 +73,19 @@ class _Plan(NamedTuple):
 class ParserBounds:
     """Costs over the parsers of one store; call under the store's lock."""
 
-    def __init__(self, store: Store) -> None:
-        """Know nothing yet."""
+    def __init__(self, store: Store, single: npt.NDArray[np.bool_], *, roughly: bool = False) -> None:
+        """Know nothing yet.
+
+        Args:
+            store: where the parsers are.
+            single: of each byte, whether it is a token by itself, or is to be taken for one.
+            roughly: all that the grammar derives counts as parsed; for what only leads a search.
+
+        """
         self._a = store.arena.a
-        self._single = store.single
+        self._single = single
+        self._store: Store = weakref.proxy(store)  # which owns this
+        self._roughly = roughly
         self._parsers = store.parsers
         self._costs: dict[tuple[int, int], _Costs] = {}
         self._lexemes: dict[int, Lexemes] = {}
@@ -113,7 +123,13 @@ class ParserBounds:
         p = lay.LS + q * lay.LS_WIDTH
         costs = self._at_column(int(self._a[p + lay.L_PARSER]) - 1, 0)
         local = int(self._a[lay.CL + int(self._a[p + lay.L_CALLS])]) & 0xFFFFFFFF
-        return _plain(costs.of(local - self._first_local(costs, p), costs.start, -1))
+        return self._told(costs.of(local - self._first_local(costs, p), costs.start, -1))
+
+    def _told(self, cost: int) -> int:
+        """A cost as it is told; a loose one is none where bounds say what is alive."""
+        if cost >= LOOSE and self._store.byte_complete:
+            cost -= LOOSE
+        return cost if cost < FAR else UNREACHABLE
 
     def _first_local(self, costs: _Costs, p: int) -> int:
         """The first local state of the scanner of the parser that the record at p belongs to."""
@@ -138,7 +154,7 @@ class ParserBounds:
             local = q - self._first_local(costs, p)
             for cell, under in self._cells(costs, parser, frame):
                 best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room) + (below(list(under)) if under else 0))
-        return _plain(best)
+        return self._told(best)
 
     def _at_column(self, parser: int, column: int) -> _Costs:
         """The costs of a parser where a column is the innermost that is open."""
@@ -149,7 +165,8 @@ class ParserBounds:
             if lexemes is None:
                 lexemes = self._lexemes[parser] = Lexemes(tables, self._single)
             indented = lambda other: self._at_column(parser, other)  # noqa: E731
-            found = self._costs[parser, column] = _Costs(tables, lexemes, column, indented)
+            found = _Costs(tables, lexemes, column, indented, searches=not self._roughly)
+            self._costs[parser, column] = found
         return found
 
     def _innermost(self, parser: int, frame: int) -> int:
@@ -194,15 +211,12 @@ class ParserBounds:
         return known[frame]
 
 
-def _plain(cost: int) -> int:
-    """A cost as it is told."""
-    return min(cost - LOOSE if LOOSE <= cost < UNREACHABLE else cost, UNREACHABLE)
-
-
 class _Costs:
     """The costs of one parser, where ``column`` is the innermost that is open."""
 
-    def __init__(self, parser: Parser, lexemes: Lexemes, column: int, at_column: Callable[[int], _Costs]) -> None:
+    def __init__(
+        self, parser: Parser, lexemes: Lexemes, column: int, at_column: Callable[[int], _Costs], *, searches: bool
+    ) -> None:
         lalr, scanner = parser.lalr, parser.scanner
         self._layout = parser.indentation
         self._column = column
@@ -223,7 +237,7 @@ class _Costs:
             worst[self._layout.newline] = newline
             worst[self._layout.indent] = INDENT_COST
             worst[self._layout.dedent] = newline + max(cost for cost in lexemes.worst if cost < FAR)
-        self._searches = self._layout is None and not (lexemes.is_plain and is_free_of_conflicts(lalr))
+        self._searches = searches and self._layout is None and not (lexemes.is_plain and is_free_of_conflicts(lalr))
         if self._searches:
             worst = lexemes.mildest()
         self._columns = [np.flatnonzero(row).tolist() for row in lalr.action]

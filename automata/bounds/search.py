@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Final
 
+from .items import FAR
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -26,7 +28,7 @@ class Completions:
 
         Args:
             steps: of a stack: what each terminal costs, and the stack after it.
-            at_least: of a stack: a cost that is not too high.
+            at_least: of a stack: a cost that is not too high; ``FAR`` or more where there is no way.
 
         """
         self._steps = steps
@@ -46,7 +48,7 @@ class Completions:
     def _search(self, start: int) -> None:
         cost = {start: 0}
         before: dict[int, int] = {}
-        heap = [(self._left(start), 0, start)]
+        heap = [(self._left(start), 0, start)] if self._left(start) < FAR else []
         expanded: set[int] = set()
         while heap and len(expanded) < MOST_EXPANDED:
             total, _, here = heapq.heappop(heap)
@@ -63,7 +65,7 @@ class Completions:
             for step, after in self._steps(here):
                 reached = cost[here] + step
                 left = self._known[after] if after in self._known else self._left(after)
-                if left is not None and reached < cost.get(after, reached + 1):
+                if left is not None and left < FAR and reached < cost.get(after, reached + 1):
                     cost[after], before[after] = reached, here
                     heapq.heappush(heap, (reached + left, -reached, after))
         if not heap:
