@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lark.indenter import PythonIndenter
 
 import syntagma as sg
 from syntagma.grammar.errors import InvalidSource, SyntagmaError, Unsatisfiable
@@ -37,6 +39,19 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "braces": ('start: "a"^{2,3}\n', "'{' cannot stand here", "~2..3"),
     "a class outside of a pattern": ("start: [a^-z]\n", "'-' cannot stand here", "/[a-z]/"),
     "a dot": ("start: ^.\n", "'.' cannot stand here", "/./"),
+    "an arrow": ("start ^<- x\n", "cannot stand here", "a rule is name:"),
+    "a comment of another notation": ('^; note\nstart: "a"\n', "cannot stand here", "//"),
+    "a comment of C": ('start: "a" /^* note */\n', "nothing to repeat", "//"),
+    "a name with a hyphen": ("start: my^-rule\n", "cannot stand here", "letters, digits and _"),
+    "a raw string": ('start: ^r"a"\n', "before a text", "/.../"),
+    "a look-ahead": ('start: ^!"a"\n', "cannot stand here", "(?!...)"),
+    "a terminal with arguments": ('start: A^{"x"}\nA: "a"\n', "cannot stand here", "templates are rules"),
+    "all names of a file": ("start: WORD\n%import common.^*\n", "cannot stand here", "one by one"),
+    "no name of a file": ("start: WORD\n^%import common\n", "nothing is imported", "common.WORD"),
+    "names without a comma": ("start: WORD\n%import common (WORD ^INT)\n", "cannot stand here", "commas"),
+    "an escape": ('start: "a\\u0041^\\x"\n', "lacks digits", r"\x41"),
+    "a name in a terminal": ('start: A\nA: "a" ^-> b\n', "have no names", ""),
+    "no colon": ('^start "a"\n', "its name and a colon", ""),
     "two operators": ('start: "a"*^*\n', "cannot stand here", "enough"),
     "mixed case": ('^Start: "a"\n', "its name and a colon", "lower case"),
     "letters of a name": ("start: gr^ö\n", "'ö' cannot stand here", "ASCII"),
@@ -101,6 +116,20 @@ def test_what_has_no_place(source: sg.Lark, message: str, hint: str) -> None:
     error = refused(source)
     assert message in error.message
     assert hint in (error.hint or "")
+
+
+@pytest.mark.parametrize("grammar", [5, None, b'start: "a"', ["a"]])
+def test_what_is_no_grammar(grammar: Any) -> None:
+    """A grammar of another type is refused at once."""
+    with pytest.raises(InvalidSource, match=type(grammar).__name__):
+        sg.Lark(grammar)
+
+
+def test_an_indenter_needs_tables() -> None:
+    """A grammar that is not LALR(1) is refused with an indenter, and what helps without one is not advised."""
+    error = refused(sg.Lark("start: a | b\na: NAME\nb: NAME\nNAME: /x/\n", postlex=PythonIndenter()))
+    assert "not LALR(1)" in error.message
+    assert "indenter" in (error.hint or "")
 
 
 def test_files_are_named(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def _undefined(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
     at = text.use(name, inside or 0) or text.use(name)
     if at and text.text[at - 1] == "/":
         return _Complaint(f"{name!r} is no flag of a pattern", at, "flags are i, m, s, l, u and x", len(name))
+    if at is not None and text.text[at + len(name)] == '"':
+        return _Complaint(f"{name!r} cannot stand before a text", at, "a pattern is in slashes: /.../", len(name))
     kind = "terminal" if name.lstrip("_").isupper() else "rule"
     return _Complaint(f"the {kind} {name!r} is not defined", at, _meant(name, text), len(name))
 
@@ -157,7 +159,9 @@ def _pattern(found: re.Match[str], text: Text, error: Exception) -> _Complaint:
     cause = error.__cause__ or error.__context__
     reason = getattr(cause, "msg", None) or str(cause or "it cannot be compiled")
     hint = None
-    if re.search(r"\\[pP]\{", pattern):
+    if pattern.startswith("*"):
+        hint = "a comment begins with //"
+    elif re.search(r"\\[pP]\{", pattern):
         hint = r"re has no \p{...}; [^\W\d_] is any letter"
     elif "look-behind requires fixed-width" in reason:
         hint = "look-behinds are of one length; write the alternatives apart: (?:(?<=a)|(?<=bc))"
@@ -176,6 +180,13 @@ def _zero_width(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
     return _Complaint(
         f"{of} matches the empty text", at, "let it match something, as by + for *, and say ? in the rules"
     )
+
+
+def _escape(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
+    letter = found["kind"].replace("\\", "")[0]
+    digits = {"x": 2, "u": 4, "U": 8}[letter]
+    at = text.find(rf"(?<!\\)(\\{letter})(?![0-9a-fA-F]{{{digits}}})")
+    return _Complaint("an escape lacks digits", at, f"as in \\{letter}{'41':0>{digits}}", 2)
 
 
 def _at(pattern: str, message: str, hint: str | None = None) -> Callable[[re.Match[str], Text, Exception], _Complaint]:
@@ -213,13 +224,16 @@ _TOKENS: Final = {
 _MISTAKES: Final = [  # what stands before the place in its line, what there, and what to do
     (r"", r"::?=|:=|=", "a rule is name: and what it is made of; sg.Gbnf and sg.Ebnf read grammars with ::= or ="),
     (r":$", r"[:=]", "a rule is name: and what it is made of; sg.Gbnf and sg.Ebnf read grammars with ::="),
+    (r"", r"<-|=>", "a rule is name: and what it is made of"),
     (r"", r"->", "names that trees are given stand behind an alternative, in lower case"),
     (r"->\s*$", r"\w", "a name behind -> is in lower case"),
+    (r"^\s*$", r";", "a comment begins with //"),
     (r"", r";", "a rule ends with its line, without a mark"),
     (r"", r",", "what follows one another is separated by blanks"),
     (r"", "['\u2018\u2019\u201c\u201d]", 'texts are in double quotes: "..."'),
     (r"", r'"', r"a quote in a text is written \""),
     (r"", r"/", r"a slash in a pattern is written \/"),
+    (r"(?<!\w)_?[A-Z][A-Z0-9_]*$", r"\{", "templates are rules, in lower case"),
     (r"", r"\{", "so many times is ~2..3; braces hold the arguments of a template"),
     (r"\[[^\]\"/]*$", r"[-^\\]", "characters to choose from are a pattern: /[a-z]/"),
     (r"", r"\.", "any character is a pattern: /./"),
@@ -228,6 +242,10 @@ _MISTAKES: Final = [  # what stands before the place in its line, what there, an
     (r"", r"[^\W\d_]*[^\x00-\x7f]", "names are of ASCII letters, digits and _"),
     (r"^\s*\w*$", r"\w*[A-Z]\w*[a-z]|\w*[a-z]\w*[A-Z]", "a rule is in lower case, a terminal in upper case, all of it"),
     (r"^\s*[A-Z]+$", r"[a-z]", "a rule is in lower case, a terminal in upper case, all of it"),
+    (r"%import\s+\S+\.$", r"\*", "names are imported one by one: %import common (WORD, INT)"),
+    (r"%import[^)]*\([^)]*$", r"\w", "names in parentheses are separated by commas"),
+    (r"\w$", r"-\w", "names are of ASCII letters, digits and _"),
+    (r"", r"[!&]", "look-arounds are parts of patterns: /(?!...)/ and /(?=...)/"),
     (r"", r"[+*?]", "one of +, * and ? is enough; parentheses keep them apart"),
 ]
 
@@ -237,8 +255,13 @@ def _unreadable(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
     line = text.text[text.text.rfind("\n", 0, at) + 1 :].split("\n")[0]
     before = line[: int(found["column"]) - 1]
     rest = line[len(before) :].rstrip("\r")
-    fits = (hint for left, here, hint in _MISTAKES if re.search(left, before) and re.match(here, rest))
     told = found["what"].rstrip(", ")
+    is_bare = "missing colon" in told  # what is wrong comes before the place
+    fits = (
+        hint
+        for left, here, hint in _MISTAKES
+        if re.search(left, before) and re.match(here, rest) and (left or not is_bare)
+    )
     if not rest.strip():
         opened = _unclosed(before)
         if opened is not None:
@@ -251,7 +274,7 @@ def _unreadable(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
             thing = "the text is not closed in its line" if rest[0] == '"' else "the pattern is not closed"
         if told == "Unmatched closing parenthesis" and rest[0] in ")]":
             thing = f"{rest[0]} closes nothing"
-        elif "missing colon" in told:
+        elif is_bare:
             thing = "a rule or a terminal is defined by its name and a colon"
             at -= len(before.lstrip())
     expected = [_TOKENS.get(x, x) for x in re.findall(r"\* (\S+)", found["more"])]
@@ -304,6 +327,15 @@ _KNOWN: Final[list[tuple[str, Callable[[re.Match[str], Text, Any], _Complaint]]]
         r"^Empty terminals are not allowed",
         _at(r'(?<!\\)("")', "a text has no characters", "an alternative may be empty; leave it out"),
     ),
+    (
+        r"^Aliasing not allowed in terminals",
+        _at(r"^_?[A-Z][A-Z0-9_]*[^\n]*?(->)", "alternatives of a terminal have no names"),
+    ),
+    (
+        r"^Nothing was imported",
+        _at(r"(%import[ \t]+\w+)[ \t]*$", "nothing is imported from the file", "say what: %import common.WORD"),
+    ),
+    (r"^\('.*?', SyntaxError\(.*truncated (?P<kind>\S+) escape", _escape),
     (r"No such file or directory: ", _no_file),
     (
         r"process rule \"range\"",
