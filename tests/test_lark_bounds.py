@@ -14,6 +14,7 @@ from sizes import size
 import syntagma as sg
 from syntagma.automata.bounds.lookaheads import is_free_of_conflicts
 from syntagma.automata.bounds.search import Completions
+from syntagma.automata.bounds.summaries import Summaries
 from syntagma.grammar.lark.liveness import _conflicts
 from syntagma.grammar.lark.reading import read
 
@@ -116,6 +117,46 @@ def test_conflicts_of_random_grammars() -> None:
     assert seen.count(False) > 4
 
 
+@pytest.mark.parametrize("seed", [341, *range(size(12, plain=2))])
+def test_exact_costs_of_random_tables(seed: int) -> None:
+    """What summaries of the table say is what a search over terminals finds, of every stack that it does not take too long for; seed 341 has such ones."""
+    draw = random.Random(seed)
+    constraint = None
+    while constraint is None:
+        try:
+            constraint = sg.compile(sg.Lark(lark.Lark(lark_random.grammar(draw), parser="lalr")), FEW)
+        except (lark.exceptions.LarkError, sg.SyntagmaError):
+            continue
+    for text in ("..B..B..B",) if seed == 341 else ("".join(draw.choices("abcB.", k=6)) for _ in range(20)):
+        for end in range(len(text) + 1):
+            constraint.finish_bound(constraint.advance_bytes(constraint.start, text[:end].encode()))
+    costs = list(constraint.store.bounds._parsed._costs.values())[-1]
+    exact = Summaries(costs._lalr, costs._lexemes.at_worst, lambda cell: costs._cells[cell][:2])
+    stacks = [cell for cell in range(2, len(costs._cells)) if costs._lexer_of[costs._cells[cell][0]] >= 0]
+    hard = 0
+    for cell in stacks[: size(40, plain=10)]:
+        searched = Completions(costs._steps, costs._by_items, lambda _: None).of(
+            cell
+        )  # another one's failures would count
+        hard += searched is None and exact.of(cell) is not None
+        assert searched in {None, exact.of(cell)}
+    assert (hard > 0) == (seed == 341)
+
+
+def test_a_bound_that_no_search_finds() -> None:
+    """Where cheap terminals lead nowhere, however many are read, the bound is found from the table, and leads to an end."""
+    draw = random.Random(341)
+    while True:
+        try:
+            constraint = sg.compile(sg.Lark(lark.Lark(lark_random.grammar(draw), parser="lalr")), FEW)
+        except (lark.exceptions.LarkError, sg.SyntagmaError):
+            continue
+        break
+    bound = constraint.finish_bound(constraint.advance_bytes(constraint.start, b"..B..B..B"))
+    assert 40 < bound < 80
+    falls(constraint, b"..B..B..B", draw)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_least_completions_of_random_graphs(seed: int) -> None:
     """A search finds least costs whatever was asked before, with estimates that are too low at will, and says so where there is no way."""
@@ -128,6 +169,8 @@ def test_least_completions_of_random_graphs(seed: int) -> None:
             costs = [cost + least[x] for cost, x in ways if x in least]
             if costs:
                 least[k] = min(costs)
-    found = Completions(steps.__getitem__, lambda k: draw.randint(0, least[k]) if k in least else draw.randint(0, 9))
+    found = Completions(
+        steps.__getitem__, lambda k: draw.randint(0, least[k]) if k in least else draw.randint(0, 9), least.get
+    )
     for k in draw.sample(range(1, n), n - 1):
         assert found.of(k) == least.get(k)

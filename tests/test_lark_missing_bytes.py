@@ -67,6 +67,8 @@ def check(built: lark.Lark, tokens: list[str], longest: int) -> bool:
     except sg.Unsatisfiable:
         assert not members
         return False
+    if constraint.store.byte_complete:  # each byte that some token has is one: the grammar has its traps, if it has any
+        return False
     with constraint.session() as session:
         states = {(): session.start}
         for sequence in (work := [()]):

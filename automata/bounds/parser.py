@@ -34,6 +34,7 @@ from .lexemes import Lexemes
 from .lookaheads import is_free_of_conflicts
 from .search import Completions
 from .single_bytes import UNREACHABLE
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -256,7 +257,8 @@ class _Costs:
         self._cell_of: dict[tuple[int, Cell, int], Cell] = {}
         self._above: dict[Cell, dict[int, int]] = {}
         self._fed: dict[tuple[Cell, int], Cell] = {}
-        self._completions = Completions(self._steps, self._by_items)
+        exact = Summaries(self._lalr, self._lexemes.at_worst, lambda cell: self._cells[cell][:2])
+        self._completions = Completions(self._steps, self._by_items, exact.of)
 
     @property
     def start(self) -> Cell:

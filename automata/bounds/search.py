@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MOST_EXPANDED: Final = 2_000
-"""Stacks of one search; where a conflict stands in the way, tens."""
+"""Stacks of one search; where a conflict stands in the way, tens, but none would be enough where terminals that lead nowhere are cheap."""
 
 
 class Completions:
@@ -23,23 +23,34 @@ class Completions:
 
     END: Final = 0
 
-    def __init__(self, steps: Callable[[int], Iterable[tuple[int, int]]], at_least: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        steps: Callable[[int], Iterable[tuple[int, int]]],
+        at_least: Callable[[int], int],
+        exactly: Callable[[int], int | None],
+    ) -> None:
         """Know nothing yet.
 
         Args:
             steps: of a stack: what each terminal costs, and the stack after it.
             at_least: of a stack: a cost that is not too high; ``FAR`` or more where there is no way.
+            exactly: of a stack: its least cost, or ``None``; dear to ask at first, and only where a search takes too long.
 
         """
         self._steps = steps
         self._at_least = at_least
         self._known: dict[int, int | None] = {self.END: 0}
         self._raised: dict[int, int] = {}
+        self._exactly = exactly
+        self._is_hard = False
 
     def of(self, stack: int) -> int | None:
-        """The least cost of a stack; ``None`` where there is no way, or none was found among ``MOST_EXPANDED`` stacks."""
-        if stack not in self._known:
+        """The least cost of a stack; ``None`` where there is no way, or none can be found."""
+        if stack not in self._known and not self._is_hard:
             self._search(stack)
+        if stack not in self._known:  # for one stack in a grammar that is so for many
+            found = self._known[stack] = self._exactly(stack)
+            self._is_hard = found is not None
         return self._known[stack]
 
     def _left(self, stack: int) -> int:
@@ -69,8 +80,7 @@ class Completions:
                     cost[after], before[after] = reached, here
                     heapq.heappush(heap, (reached + left, -reached, after))
         if not heap:
-            self._known.update(dict.fromkeys(expanded))
-        self._known[start] = None
+            self._known.update(dict.fromkeys([start, *expanded]))
 
 
 __all__ = ["Completions"]
