@@ -122,12 +122,14 @@ def follow_of(begin: Ints, edges: Ints, n_locals: int) -> Bools:
 
 def reach_of(reach: Bools, edges: Ints) -> Bools:
     """``Scanner.reach``, from the exits of each local state: a fixed point along the edges, backwards.  Changes ``reach``."""
-    pairs = np.unique(edges[:, [0, 3]], axis=0)
-    source, first = np.unique(pairs[:, 0], return_index=True)
+    n = len(reach)
+    pairs = np.unique(edges[:, 0] * n + edges[:, 3])
+    source, first = np.unique(pairs // n, return_index=True)
+    target = pairs % n
     count = -1
     while len(source) and count != int(reach.sum()):
         count = int(reach.sum())
-        reach[source] |= np.logical_or.reduceat(reach[pairs[:, 1]], first, axis=0)
+        reach[source] |= np.logical_or.reduceat(reach[target], first, axis=0)
     return reach
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import lark
 import lark_random
@@ -204,13 +205,31 @@ def test_real_grammars_without_their_traps(name: str) -> None:
 
 
 def test_traps_cannot_be_dropped_everywhere() -> None:
-    """Without a lexer there are none, under an indenter they are not known, and other choices are refused."""
+    """Under an indenter they are not known, and other choices are refused."""
     with pytest.raises(sg.InvalidSource, match="traps"):
         sg.Lark(MERGED, traps="some")  # type: ignore[arg-type]
-    with pytest.raises(sg.Unsupported, match="without a lexer"):
-        sg.Lark(MERGED, lexer="scannerless", traps="drop").lower()
     with pytest.raises(sg.Unsupported, match="indenter"):
         sg.Lark(INDENTED["blocks"].grammar, postlex=Brackets(), traps="drop").lower()
+
+
+@pytest.mark.parametrize(
+    ("grammar", "lexer", "text", "trap"),
+    [
+        (MERGED, "scannerless", b"(a)!", None),
+        ('start: name | path "!"\nname: WORD\npath: WORD\nWORD: /[ab]+/\n', "lark", b"ab!", None),
+        ('start: x | y\nx: A C\ny: A C\nA: "ab"\nB: "abcd"\nC: "ce"\n', "lark", b"abce", b"abcd"),
+    ],
+)
+def test_without_a_table_there_are_none(grammar: str, lexer: Any, text: bytes, trap: bytes | None) -> None:
+    """Without a lexer, and where the basic lexer feeds any rules, every allowed prefix can be finished, whatever is said of traps."""
+    for traps in ("keep", "drop"):
+        constraint = sg.compile(sg.Lark(grammar, lexer=lexer, traps=traps), vocabulary())
+        assert constraint.report is not None
+        assert constraint.report.live
+        assert constraint.is_accepting(constraint.advance_bytes(constraint.start, text))
+        assert trap is None or constraint.advance_bytes(constraint.start, trap) == 0
+        for end in range(len(text) + 1):
+            assert constraint.finish_bound(constraint.advance_bytes(constraint.start, text[:end])) <= len(text) - end
 
 
 def test_a_grammar_without_a_text_is_refused() -> None:

@@ -69,12 +69,13 @@ class Bounds:
         self._store: Store = weakref.proxy(store)  # which owns this: a cycle would keep its memory until a collection
         self._a = store.arena.a
         packed = self._packed = PackedBounds(store)
-        parsed = self._parsed = ParserBounds(store)
+        parsed = self._parsed = ParserBounds(store, store.single)
+        spelled = self._spelled_parsed = ParserBounds(store, store.spelled, roughly=True)
         self._tokens = TokenBounds(store, packed, parsed)
         self._bytes = ByteBounds(store, store.single, packed, parsed)
         self._free_tokens = TokenBounds(store, packed, parsed, freely=True)
         self._free_bytes = ByteBounds(store, store.single, packed, parsed, freely=True)
-        self._spelled_bytes = ByteBounds(store, store.spelled, packed, parsed, freely=True)
+        self._spelled_bytes = ByteBounds(store, store.spelled, packed, spelled, freely=True)
         self._after: dict[tuple[int, ...], int | None] = {}
         self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}  # of a kind of states -> the tokens that a search found
         single = self._a[lay.RC : lay.RC + 256][store.single]
@@ -248,9 +249,13 @@ class Bounds:
             return min(self._free_tokens.of(q, need, room, frame) for q, need, room, _, frame in self._entries(here))
 
         def bytes_left(here: int) -> int:
-            return self._spelled_bytes.of(self._entries(here))
+            entries = self._entries(here)
+            parsed = self._spelled_parsed.of(entries, lambda below: self._spelled_bytes.of([below]))
+            return min(parsed, self._spelled_bytes.of([e for e in entries if not self._is_parsed(e)]))
 
-        known = all(self._free_tokens.is_known(q, frame) for q, _, _, _, frame in self._entries(state))
+        known = not any(map(self._is_parsed, self._entries(state))) and all(
+            self._free_tokens.is_known(q, frame) for q, _, _, _, frame in self._entries(state)
+        )
         found = self._best_first(state, following, tokens_left if known else bytes_left, MOST_TRIED)
         return UNREACHABLE if found is None else found
 

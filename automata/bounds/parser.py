@@ -8,6 +8,9 @@ The bound of a scanner's state on a stack is the least, over the terminals that 
 A terminal's own cost is what it takes at worst, whatever may have come before it, so following the cheapest way never costs more than was foreseen:
 the bound is a potential.  It is no minimum, since a lexeme can mostly be joined to the one before more cheaply than at worst.
 
+Not all that the items say is parsed where Lark resolved a conflict, or where some lexemes cannot follow one another.  There terminals are tried on the stack
+itself, and the items only lead the search; see ``search``.
+
 With an indenter a newline also costs the blanks to the innermost open column, one more where it indents; costs are kept per such column.  A dedent
 comes with a newline, but only if the one before it did not end its line already: so at worst it costs a line.
 """
@@ -15,6 +18,7 @@ comes with a newline, but only if the one before it did not end its line already
 from __future__ import annotations
 
 import heapq
+import weakref
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,7 +29,12 @@ import numpy.typing as npt
 from .. import layout as lay
 from ..arena import check
 from ..indenter import COLUMNS, EVERY, open_columns
+from .items import FAR, Item, items
+from .lexemes import Lexemes
+from .lookaheads import is_free_of_conflicts
+from .search import Completions
 from .single_bytes import UNREACHABLE
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +43,8 @@ if TYPE_CHECKING:
     from ..store import Store
 
 Ints = npt.NDArray[np.int64]
-FAR: Final = 1 << 40  # more bytes than any completion; sums of it stay below UNREACHABLE
+LOOSE: Final = 1 << 50
+"""Added to a cost that hangs on what the grammar derives but may not be parsed: it counts only where there is no other."""
 MOST_CELLS: Final = 200_000
 """Cells that are remembered; beyond it all are forgotten."""
 INDENT_COST: Final = 8
@@ -44,21 +54,6 @@ MOST_NEWLINES: Final = 3
 Cell = int
 BOTTOM: Final = 0
 """The cell below every stack."""
-
-
-class Item(NamedTuple):
-    """A rule of which a parser's state has seen the beginning.
-
-    Attributes:
-        pops: symbols seen.
-        lhs: the rule's nonterminal.
-        rest: the cost of the symbols still to come.
-
-    """
-
-    pops: int
-    lhs: int
-    rest: int
 
 
 class _Plan(NamedTuple):
@@ -79,13 +74,22 @@ class _Plan(NamedTuple):
 class ParserBounds:
     """Costs over the parsers of one store; call under the store's lock."""
 
-    def __init__(self, store: Store) -> None:
-        """Know nothing yet."""
+    def __init__(self, store: Store, single: npt.NDArray[np.bool_], *, roughly: bool = False) -> None:
+        """Know nothing yet.
+
+        Args:
+            store: where the parsers are.
+            single: of each byte, whether it is a token by itself, or is to be taken for one.
+            roughly: all that the grammar derives counts as parsed; for what only leads a search.
+
+        """
         self._a = store.arena.a
-        self._single = store.single
+        self._single = single
+        self._store: Store = weakref.proxy(store)  # which owns this
+        self._roughly = roughly
         self._parsers = store.parsers
         self._costs: dict[tuple[int, int], _Costs] = {}
-        self._lexemes: dict[int, _Lexemes] = {}
+        self._lexemes: dict[int, Lexemes] = {}
         self._known: dict[_Costs, dict[int, list[tuple[Cell, tuple[int, ...]]]]] = defaultdict(
             dict
         )  # frame -> its stacks
@@ -120,7 +124,13 @@ class ParserBounds:
         p = lay.LS + q * lay.LS_WIDTH
         costs = self._at_column(int(self._a[p + lay.L_PARSER]) - 1, 0)
         local = int(self._a[lay.CL + int(self._a[p + lay.L_CALLS])]) & 0xFFFFFFFF
-        return costs.of(local - self._first_local(costs, p), costs.start, -1)
+        return self._told(costs.of(local - self._first_local(costs, p), costs.start, -1))
+
+    def _told(self, cost: int) -> int:
+        """A cost as it is told; a loose one is none where bounds say what is alive."""
+        if cost >= LOOSE and self._store.byte_complete:
+            cost -= LOOSE
+        return cost if cost < FAR else UNREACHABLE
 
     def _first_local(self, costs: _Costs, p: int) -> int:
         """The first local state of the scanner of the parser that the record at p belongs to."""
@@ -145,7 +155,7 @@ class ParserBounds:
             local = q - self._first_local(costs, p)
             for cell, under in self._cells(costs, parser, frame):
                 best = min(best, costs.of(local, cell, lay.COLUMN_BASE - room) + (below(list(under)) if under else 0))
-        return min(best, UNREACHABLE)
+        return self._told(best)
 
     def _at_column(self, parser: int, column: int) -> _Costs:
         """The costs of a parser where a column is the innermost that is open."""
@@ -154,9 +164,10 @@ class ParserBounds:
             tables = self._parsers[parser]
             lexemes = self._lexemes.get(parser)
             if lexemes is None:
-                lexemes = self._lexemes[parser] = _Lexemes(tables, self._single)
+                lexemes = self._lexemes[parser] = Lexemes(tables, self._single)
             indented = lambda other: self._at_column(parser, other)  # noqa: E731
-            found = self._costs[parser, column] = _Costs(tables, lexemes, column, indented)
+            found = _Costs(tables, lexemes, column, indented, searches=not self._roughly)
+            self._costs[parser, column] = found
         return found
 
     def _innermost(self, parser: int, frame: int) -> int:
@@ -204,7 +215,9 @@ class ParserBounds:
 class _Costs:
     """The costs of one parser, where ``column`` is the innermost that is open."""
 
-    def __init__(self, parser: Parser, lexemes: _Lexemes, column: int, at_column: Callable[[int], _Costs]) -> None:
+    def __init__(
+        self, parser: Parser, lexemes: Lexemes, column: int, at_column: Callable[[int], _Costs], *, searches: bool
+    ) -> None:
         lalr, scanner = parser.lalr, parser.scanner
         self._layout = parser.indentation
         self._column = column
@@ -225,8 +238,12 @@ class _Costs:
             worst[self._layout.newline] = newline
             worst[self._layout.indent] = INDENT_COST
             worst[self._layout.dedent] = newline + max(cost for cost in lexemes.worst if cost < FAR)
+        self._searches = searches and self._layout is None and not (lexemes.is_plain and is_free_of_conflicts(lalr))
+        if self._searches:
+            worst = lexemes.mildest()
+        self._columns = [np.flatnonzero(row).tolist() for row in lalr.action]
         self._end_cost = worst[-1]
-        self._items = _items(parser, lexemes.kernels, worst)
+        self._items = items(parser, lexemes.kernels, worst)
         self._plans: dict[int, _Plan] = {}
         self._forget()
 
@@ -240,6 +257,8 @@ class _Costs:
         self._cell_of: dict[tuple[int, Cell, int], Cell] = {}
         self._above: dict[Cell, dict[int, int]] = {}
         self._fed: dict[tuple[Cell, int], Cell] = {}
+        exact = Summaries(self._lalr, self._lexemes.at_worst, lambda cell: self._cells[cell][:2])
+        self._completions = Completions(self._steps, self._by_items, exact.of)
 
     @property
     def start(self) -> Cell:
@@ -262,16 +281,16 @@ class _Costs:
         """
         best = UNREACHABLE
         state = self._cells[cell][0]
-        for bytes_, terminal in self._lexemes.ways(local, self._lexer_of[state]):
+        for bytes_, terminal, part in self._lexemes.ways(local, self._lexer_of[state]):
             if bytes_ >= best:
                 break
             if self._layout is not None and terminal == self._layout.newline:
                 continue
             after = self._feed_end(cell) if terminal == self._end else self._feed(cell, terminal)
-            if after > BOTTOM:
-                best = min(best, bytes_ + self.rest(after))
-            elif after == BOTTOM:  # the text ends
+            if after == BOTTOM:  # the text ends
                 best = min(best, bytes_)
+            elif after > BOTTOM and self._lexemes.leads(part, self._lexer_of[self._cells[after][0]]):
+                best = min(best, bytes_ + self.rest(after))
         if self._layout is not None and newlines:
             best = min(best, self._after_newline(self._layout, local, cell, column, newlines - 1))
         return best
@@ -400,6 +419,26 @@ class _Costs:
 
     def rest(self, cell: Cell) -> int:
         """What it costs at worst to complete the text from a stack, between two lexemes."""
+        if not self._searches:
+            return self._by_items(cell)
+        found = self._completions.of(cell)
+        return LOOSE + self._by_items(cell) if found is None else found
+
+    def _steps(self, cell: Cell) -> Iterator[tuple[int, Cell]]:
+        """What each terminal costs on a stack, and the stack after it; ``BOTTOM`` where the text ends."""
+        state = self._cells[cell][0]
+        lexer = self._lexer_of[state]
+        for column in self._columns[state]:
+            after = self._feed(cell, column)
+            if after >= BOTTOM:
+                cost = self._lexemes.at_worst(
+                    lexer, column, -1 if after == BOTTOM else self._lexer_of[self._cells[after][0]]
+                )
+                if cost < FAR:
+                    yield cost, after
+
+    def _by_items(self, cell: Cell) -> int:
+        """What completing a stack costs if all that the grammar derives is parsed."""
         state, below, _ = self._cells[cell]
         pending = []
         here = below
@@ -423,8 +462,8 @@ class _Costs:
         into, ends, lower = self._plan(top)
         known: dict[int, int] = {}
         heap = list(ends)
-        for state, items in lower:
-            best = min(item.rest + self._lower(under, item) for item in items)
+        for state, ending in lower:
+            best = min(item.rest + self._lower(under, item) for item in ending)
             if best < FAR:
                 heap.append((best, state))
         heapq.heapify(heap)
@@ -468,274 +507,3 @@ class _Costs:
         if target == self._lalr.accept:
             return self._end_cost
         return self._above[under].get(target, FAR) if target >= 0 else FAR
-
-
-class _Lexemes:
-    """Least bytes from scanner states to the ends of lexemes."""
-
-    def __init__(self, parser: Parser, single: npt.NDArray[np.bool_]) -> None:
-        scanner = parser.scanner
-        self._begin = scanner.begin
-        n, n_types = scanner.n_locals, len(parser.lalr.terminals) + 1
-        low, high = scanner.edges[:, 1], scanner.edges[:, 2]
-        counts = np.concatenate([[0], np.cumsum(single)])
-        usable = counts[high + 1] > counts[low]
-        pairs = np.unique(scanner.edges[usable][:, [0, 3]], axis=0)
-        owner = np.repeat(np.arange(n), np.diff(scanner.exit_start))
-        ignored = scanner.exit_type < 0
-        self._parts = np.unique(scanner.exit_part[ignored])  # left by ignored lexemes
-        costs = np.full((n, n_types + len(self._parts)), FAR, np.int64)
-        costs[owner[~ignored], scanner.exit_type[~ignored]] = 0
-        costs[scanner.may_end, n_types - 1] = 0
-        costs[owner[ignored], n_types + np.searchsorted(self._parts, scanner.exit_part[ignored])] = 0
-        before = -1
-        while before != int(costs.sum()):
-            before = int(costs.sum())
-            np.minimum.at(costs, pairs[:, 0], costs[pairs[:, 1]] + 1)
-            np.minimum(costs, FAR, out=costs)
-        self._costs = costs
-        self._n_types = n_types
-        self._to_types: dict[int, Ints] = {}
-        self._ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        self._ignored_ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        self._newline_begins: dict[tuple[int, int], list[int]] = {}
-        self._columns = [np.flatnonzero(row != 0) for row in parser.lalr.action]
-        self._lexer_of = parser.lalr.lexer_of
-        self._left = _left(parser)
-        self.worst = self._at_worst()
-        self.kernels = kernels(parser)
-        layout = parser.indentation
-        self.to_end: list[
-            tuple[int, int]
-        ] = []  # the bytes to a state in which a newline ends, and it, at the same column
-        self.to_newline: list[tuple[int, int]] = []  # the same with a newline's character on the way
-        self._newline_parts: list[list[int]] = [[] for _ in range(n)]
-        self._blank = np.full(n + 1, -1, np.int64)
-        self.opening, self.closing, self.dedented = (frozenset[int]() for _ in range(3))
-        if layout is not None:
-            after = np.full(n, -1, np.int64)
-            for byte, targets in ((ord("\n"), after), (ord(" "), self._blank)):
-                reads = (low <= byte) & (high >= byte)
-                if single[byte]:
-                    targets[scanner.edges[reads, 0]] = scanner.edges[reads, 3]
-            ends = costs[:, layout.newline] == 0
-            spelled = single.copy()
-            spelled[ord("\n")] = False
-            plain = spelled.copy()
-            plain[[ord(" "), ord("\t")]] = False
-            steps, target = _nearest(scanner.edges, plain, np.where(ends, 0, FAR), np.arange(n))
-            self.to_end = list(zip(steps.tolist(), target.tolist(), strict=True))
-            reads = (after >= 0) & (steps[after] < FAR)
-            steps, target = _nearest(
-                scanner.edges, spelled, np.where(reads, steps[after] + 1, FAR), np.where(reads, target[after], -1)
-            )
-            self.to_newline = list(zip(steps.tolist(), target.tolist(), strict=True))
-            exits = scanner.exit_type == layout.newline
-            for q, part in zip(owner[exits].tolist(), scanner.exit_part[exits].tolist(), strict=True):
-                self._newline_parts[q].append(part)
-            self.opening, self.closing, self.dedented = (
-                frozenset((shifts[shifts > 0] - 1).tolist())
-                for shifts in (
-                    parser.lalr.action[:, sorted(types)] for types in (layout.opening, layout.closing, (layout.dedent,))
-                )
-            )
-
-    def blanks(self, local: int, count: int) -> int:
-        """The scanner's state after some blanks, -1 if there is none."""
-        for _ in range(count):
-            local = int(self._blank[local])
-        return local
-
-    def after_ignored_from(self, local: int, lexer: int) -> list[tuple[int, int]]:
-        """Scanner states in which a lexeme begins once the open, ignored one has ended, and the bytes until then."""
-        found = self._ignored_ways.get((local, lexer))
-        if found is None:
-            costs = self._costs[local, self._n_types :]
-            begins = self._begin[self._parts, lexer]
-            fits = (costs < FAR) & (begins >= 0)
-            found = list(zip(begins[fits].tolist(), costs[fits].tolist(), strict=True))
-            self._ignored_ways[local, lexer] = found
-        return found
-
-    def after_newline(self, local: int, lexer: int) -> list[int]:
-        """Scanner states in which a lexeme begins once a newline has ended in a state; none where it cannot (-1 among others)."""
-        found = self._newline_begins.get((local, lexer))
-        if found is None:
-            begins = self._begin[self._newline_parts[local], lexer] if local >= 0 else np.zeros(0, np.int64)
-            found = self._newline_begins[local, lexer] = np.unique(begins[begins >= 0]).tolist()
-        return found
-
-    def _after_ignored(self, lexer: int) -> Ints:
-        """int64[parts left by ignored lexemes, types]: the least bytes to each type once an ignored lexeme has ended."""
-        found = self._to_types.get(lexer)
-        if found is not None:
-            return found
-        begins = self._begin[self._parts, lexer]
-        alive = begins >= 0
-        costs = np.full((len(self._parts), self._n_types), FAR, np.int64)
-        costs[alive] = self._costs[begins[alive], : self._n_types]
-        between = np.full((len(self._parts), len(self._parts)), FAR, np.int64)
-        between[alive] = self._costs[begins[alive], self._n_types :]
-        for _ in range(len(self._parts)):
-            for k in range(len(self._parts)):
-                np.minimum(costs, between[:, k : k + 1] + costs[k], out=costs)
-        np.minimum(costs, FAR, out=costs)
-        self._to_types[lexer] = costs
-        return costs
-
-    def _row(self, local: int, lexer: int) -> Ints:
-        row = self._costs[local, : self._n_types].copy()
-        if len(self._parts):
-            through = self._costs[local, self._n_types :, None] + self._after_ignored(lexer)
-            np.minimum(row, through.min(axis=0), out=row)
-        return row
-
-    def ways(self, local: int, lexer: int) -> list[tuple[int, int]]:
-        """(bytes, column) of each terminal that the lexeme or a later one may be, cheapest first."""
-        key = (local, lexer)
-        found = self._ways.get(key)
-        if found is None:
-            row = self._row(local, lexer)
-            columns = np.flatnonzero(row < FAR)
-            found = self._ways[key] = sorted(zip(row[columns].tolist(), columns.tolist(), strict=True))
-        return found
-
-    def _at_worst(self) -> list[int]:
-        """The cost of each terminal and of the end, whatever the terminal before it left.
-
-        What an ignored lexeme left does not count: the way to a terminal that leads through one is known with its bytes, and need not be gone.
-        What cannot come at once after some terminal at all (a newline after a newline) has no cost there.
-        """
-        worst = np.full(self._n_types, -1, np.int64)
-        wanted: dict[int, set[int]] = {}
-        for state, lexer in enumerate(self._lexer_of.tolist()):
-            if lexer >= 0:
-                wanted.setdefault(lexer, set()).update(self._columns[state].tolist())
-        for lexer, columns in wanted.items():
-            own = sorted(columns)
-            left = np.flatnonzero(self._left[:, lexer])
-            for local in np.unique(self._begin[left, lexer][self._begin[left, lexer] >= 0]).tolist():
-                row = self._row(local, lexer)[own]
-                worst[own] = np.maximum(worst[own], np.where(row < FAR, row, -1))
-        return [cost if cost >= 0 else FAR for cost in worst.tolist()]
-
-
-def _nearest(edges: Ints, bytes_: npt.NDArray[np.bool_], steps: Ints, target: Ints) -> tuple[Ints, Ints]:
-    """Least costs over edges that read some bytes (bool[256]): of each scanner's state, to the target that costs least from there.
-
-    ``steps`` and ``target`` are what it costs without an edge, ``FAR`` where there is no way.
-    """
-    counts = np.concatenate([[0], np.cumsum(bytes_)])
-    pairs = np.unique(edges[counts[edges[:, 2] + 1] > counts[edges[:, 1]]][:, [0, 3]], axis=0)
-    target = np.where(steps < FAR, target, -1)
-    while True:
-        closer = pairs[steps[pairs[:, 0]] > steps[pairs[:, 1]] + 1]
-        if not len(closer):
-            return steps, target
-        source, first = np.unique(closer[:, 0], return_index=True)
-        best = closer[first, 1]
-        steps[source], target[source] = steps[best] + 1, target[best]
-
-
-def _left(parser: Parser) -> npt.NDArray[np.bool_]:
-    """bool[n_parts, n_lexers]: a terminal may leave the part where this lexer begins."""
-    lalr, scanner = parser.lalr, parser.scanner
-    n_parts, n_lexers = scanner.begin.shape
-    behind = np.zeros((len(lalr.terminals), n_lexers), np.bool_)
-    state, column = np.nonzero(lalr.action[:, :-1] > 0)
-    behind[column, lalr.lexer_of[lalr.action[state, column] - 1]] = True
-    found = np.zeros((n_parts, n_lexers), np.bool_)
-    met = np.unique(np.stack([scanner.exit_type, scanner.exit_part], axis=1)[scanner.exit_type >= 0], axis=0)
-    np.logical_or.at(found, met[:, 1], behind[met[:, 0]])
-    return found
-
-
-def kernels(parser: Parser) -> list[set[tuple[int, int]]]:
-    """The kernel items (rule, symbols seen) of every state of the table (LR(0): Knuth 1965), from the table's own transitions."""
-    lalr = parser.lalr
-    by_lhs: dict[int, list[int]] = {}
-    for rule, lhs in enumerate(lalr.rule_lhs.tolist()):
-        by_lhs.setdefault(lhs, []).append(rule)
-    kernels: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
-    done: list[set[tuple[int, int]]] = [set() for _ in range(len(lalr.action))]
-    action, goto = lalr.action.tolist(), lalr.goto.tolist()
-    work = [lalr.start]
-    while work:
-        state = work.pop()
-        fresh = set(kernels[state])
-        if state == lalr.start:
-            fresh |= {(rule, 0) for lhs in _whole(parser) for rule in by_lhs[lhs]}
-        closure = list(fresh)
-        seen = set(fresh)
-        for rule, dot in closure:
-            symbols = lalr.expansions[rule]
-            if dot < len(symbols) and symbols[dot] < 0:
-                for other in by_lhs.get(-1 - symbols[dot], ()):
-                    if (other, 0) not in seen:
-                        seen.add((other, 0))
-                        closure.append((other, 0))
-        if seen <= done[state]:
-            continue
-        done[state] |= seen
-        for rule, dot in closure:
-            symbols = lalr.expansions[rule]
-            if dot == len(symbols):
-                continue
-            x = symbols[dot]
-            target = action[state][x] - 1 if x >= 0 else goto[state][-1 - x]
-            if target >= 0 and (rule, dot + 1) not in kernels[target]:
-                kernels[target].add((rule, dot + 1))
-                work.append(target)
-    return kernels
-
-
-def _whole(parser: Parser) -> list[int]:
-    """The nonterminals that whole texts are made of."""
-    lalr = parser.lalr
-    return np.flatnonzero(lalr.goto[lalr.start] == lalr.accept).tolist()
-
-
-def _items(parser: Parser, kernels: list[set[tuple[int, int]]], costs: list[int]) -> list[list[Item]]:
-    """The kernel items with the cost of what they still need; of the start state, the whole text's."""
-    lalr = parser.lalr
-    lhs_of = lalr.rule_lhs.tolist()
-    least = _least(lalr.expansions, lhs_of, costs)
-
-    def cost_of(symbols: tuple[int, ...]) -> int:
-        return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
-
-    found = [
-        sorted({Item(dot, lhs_of[rule], cost_of(lalr.expansions[rule][dot:])) for rule, dot in kernel})
-        for kernel in kernels
-    ]
-    found[lalr.start] = [Item(0, -1, min((least.get(lhs, FAR) for lhs in _whole(parser)), default=FAR))]
-    return found
-
-
-def _least(expansions: tuple[tuple[int, ...], ...], lhs_of: list[int], costs: list[int]) -> dict[int, int]:
-    """The least cost of each nonterminal that has a text (Knuth 1977)."""
-    waiting: dict[int, list[int]] = {}
-    open_: list[int] = []  # of each rule: its nonterminals without a cost
-    total: list[int] = []
-    heap: list[tuple[int, int]] = []
-    for rule, symbols in enumerate(expansions):
-        inner = [-1 - x for x in symbols if x < 0]
-        for x in inner:
-            waiting.setdefault(x, []).append(rule)
-        open_.append(len(inner))
-        total.append(sum(costs[x] for x in symbols if x >= 0))
-        if not inner:
-            heap.append((total[rule], lhs_of[rule]))
-    heapq.heapify(heap)
-    least: dict[int, int] = {}
-    while heap:
-        cost, lhs = heapq.heappop(heap)
-        if lhs in least or cost >= FAR:
-            continue
-        least[lhs] = cost
-        for rule in waiting.get(lhs, ()):
-            open_[rule] -= 1
-            total[rule] += cost
-            if not open_[rule]:
-                heapq.heappush(heap, (total[rule], lhs_of[rule]))
-    return least

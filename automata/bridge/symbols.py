@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
-from ..bounds.parser import FAR, kernels
+from ..bounds.items import FAR, kernels
 from .readable import Feeding
 from .reader import BYTE, Reader, byte_cost, spelling
 

@@ -14,7 +14,7 @@ from ...grammar.parsing import reach_of
 from .. import layout as lay
 from ..arena import check, take
 from ..parser import pushing
-from ..states import DENSE_FROM, DENSE_TO, fill_dense
+from ..states import DENSE_FROM, DENSE_TO
 
 if TYPE_CHECKING:
     from ...grammar.parsing import Parser
@@ -140,8 +140,10 @@ class _Loading:
         """What the open lexeme of each scanner's state may become: terminals, the end of the text, what is ignored."""
         scanner = self.scanner
         reach = np.concatenate([scanner.reach[:, :-1], scanner.may_end[:, None], scanner.reach[:, -1:]], axis=1)
-        distinct, which = np.unique(reach, axis=0, return_inverse=True)
-        locals_[:, lay.L_REACH] = self._bits(distinct) + which.ravel() * n_words
+        packed = np.packbits(reach, axis=1)
+        keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()  # a row is one thing to sort
+        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        locals_[:, lay.L_REACH] = self._bits(reach[first]) + which.ravel() * n_words
 
     def _take(self, counter: int, n: int, capacity: int) -> int:
         at = int(take(self.a, counter, n, capacity))
@@ -203,8 +205,7 @@ class _Loading:
         dense = np.flatnonzero((counts >= DENSE_FROM) & (counts <= DENSE_TO))
         at = self._take(lay.H_DN, len(dense) * lay.DENSE_WIDTH, lay.CAP_DN)
         locals_[dense, lay.L_DENSE] = at + np.arange(len(dense)) * lay.DENSE_WIDTH
-        for q in dense.tolist():
-            fill_dense(self.a, lay.LS + (first + q) * lay.LS_WIDTH)
+        self.a[lay.DN + at : lay.DN + at + len(dense) * lay.DENSE_WIDTH] = _dense_rows(edges, counts, dense)
 
     def _operations(self, locals_: Ints) -> tuple[Ints, Ints]:
         """The scanner's edges, and what each does to the column of a newline's lexeme: op | pair << 8.
@@ -242,14 +243,29 @@ class _Loading:
     def _first_bytes(self, locals_: Ints) -> None:
         """First bytes of the states that a lexeme begins in: what can be called."""
         begins = np.unique(np.append(self.scanner.begin[self.scanner.begin >= 0], self.first))
-        rows = np.zeros((len(begins), 256), np.bool_)
         place = np.full(self.scanner.n_locals, -1, np.int64)
         place[begins] = np.arange(len(begins))
-        for source, low, high, _ in self.scanner.edges[place[self.scanner.edges[:, 0]] >= 0].tolist():
-            rows[place[source], low : high + 1] = True
+        edges = self.scanner.edges[place[self.scanner.edges[:, 0]] >= 0]
+        reads = np.zeros((len(begins), 257), np.int64)  # +1 where a range begins, -1 behind its end
+        np.add.at(reads, (place[edges[:, 0]], edges[:, 1]), 1)
+        np.add.at(reads, (place[edges[:, 0]], edges[:, 2] + 1), -1)
+        rows = np.cumsum(reads, axis=1)[:, :256] > 0
         if self.followed:  # what follows the text, where it may end
             rows[self.scanner.may_end[begins]] = True
         locals_[begins, lay.L_FIRST] = self._bits(rows) + 8 * np.arange(len(begins))
+
+
+def _dense_rows(edges: Ints, counts: Ints, dense: Ints) -> Ints:
+    """What ``states.fill_dense`` writes for some states, one after the other; the edges are sorted, so many of each state, and do not overlap."""
+    place = np.full(len(counts), -1, np.int64)
+    place[dense] = np.arange(len(dense))
+    number = np.arange(len(edges)) - (np.cumsum(counts) - counts)[edges[:, 0]] + 1
+    own = place[edges[:, 0]] >= 0
+    edges, number = edges[own], number[own]
+    change = np.zeros((len(dense), 257), np.int64)
+    np.add.at(change, (place[edges[:, 0]], edges[:, 1]), number)
+    np.add.at(change, (place[edges[:, 0]], edges[:, 2] + 1), -number)
+    return np.cumsum(change, axis=1)[:, :256].astype("<u1").view("<i8").ravel()
 
 
 __all__ = ["load_parser"]

@@ -1,18 +1,19 @@
-"""Letting Lark build a grammar, and saying where in the user's text it went wrong."""
+"""Letting Lark build a grammar, and what a grammar may be built with."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import lark
 from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
 from ..errors import InvalidSource, Unsupported
-from .texts import NotLalrError, text_of
+from .complaints import invalid
+from .texts import Text, text_of
 
 NO_FILE = "<string>"
 
@@ -22,38 +23,10 @@ Kind = Literal["lalr", "basic", "scannerless"]
 _LEXER = {"lalr": "contextual", "basic": "basic", "scannerless": "dynamic"}
 
 
-class Text(NamedTuple):
-    """A grammar's text, and the name of its file."""
-
-    text: str
-    name: str
-
-    def at(self, line: int, column: int) -> tuple[str, str]:
-        """A place, counted from 1, and two lines that point at it."""
-        lines = self.text.split("\n")
-        shown = lines[line - 1].replace("\t", " ") if 0 < line <= len(lines) else ""
-        return f"{self.name}: line {line}, column {column}", f"\n  {shown}\n  {' ' * (column - 1)}^"
-
-    def _find(self, pattern: str) -> tuple[str, str] | None:
-        found = re.search(pattern, self.text, re.MULTILINE)
-        if found is None:
-            return None
-        begin = found.start(1)
-        line = self.text.count("\n", 0, begin) + 1
-        return self.at(line, begin - self.text.rfind("\n", 0, begin))
-
-    def use(self, name: str) -> tuple[str, str]:
-        """Where a rule or terminal is mentioned first, in a comment at worst."""
-        return self._find(rf"(?<![\w$])({re.escape(name)})(?!\w)") or (self.name, "")
-
-    def definition(self, name: str, pattern: str) -> tuple[str, str]:
-        """Where a terminal is defined, or its pattern is written if it has no name of its own."""
-        return (
-            self._find(rf"^[ \t]*({re.escape(name)})[ \t]*(?:\.-?\d+)?[ \t]*:")
-            or self._find(rf"({re.escape(pattern)})")
-            or self._find(rf"^[ \t]*%import.*\b({re.escape(name)})\b")
-            or (self.name, "")
-        )
+def text_behind(built: lark.Lark) -> Text:
+    """The text of a grammar that is built."""
+    path = str(built.source_path or NO_FILE)
+    return Text(str(getattr(built, "source_grammar", "")), None if path == NO_FILE else path)
 
 
 def build(
@@ -93,43 +66,7 @@ def build(
             g_regex_flags=g_regex_flags,
         )
     except (LarkError, re.error, OSError, ImportError, ValueError, RecursionError) as error:
-        raise invalid(error, Text(text, path or NO_FILE)) from error
-
-
-_MENTIONED = re.compile(
-    r"(?:[Rr]ules?|(?:Non)?[Tt]erminals?|[Tt]emplate|[Pp]arameters?|not defined|Error at|used for|be empty|import)(?=\W+(\w+))"
-)
-_DEFINED = re.compile(r"(?:token |zero-width terminals\. \(|TerminalDef\(')(\w+)'?[:,] ?'?(.*?)'?\)*$")
-"""How Lark's messages name what they are about."""
-
-
-def invalid(error: Exception, text: Text) -> InvalidSource:
-    """Lark's complaint with the place that it names, or else the first place of the name that it quotes."""
-    message = str(error).strip()
-    collides = message.startswith("Reduce/Reduce collision")
-    if collides:  # Lark lists the rules in the order of a set
-        blocks = [block.strip().split("\n") for block in message.split("\n\n")]
-        rules = [", ".join(sorted(line.strip().removeprefix("- ") for line in lines[1:])) for lines in blocks]
-        message = "; ".join(sorted(f"{lines[0].strip()} {own}" for lines, own in zip(blocks, rules, strict=True)))
-    where, excerpt = text.name, ""
-    place = re.search(r"at line (\d+),? col(?:umn)? (\d+)", message)
-    if place is not None:
-        where, excerpt = text.at(int(place[1]), int(place[2]))
-        if "^" in message:
-            excerpt = ""
-    elif (found := _DEFINED.search(message)) is not None:
-        where, excerpt = text.definition(found[1], found[2])
-    else:
-        uses = (text.use(x[1]) for x in _MENTIONED.finditer(message))
-        where, excerpt = next((x for x in uses if x[1]), (text.name, ""))
-    if collides:
-        return NotLalrError(
-            f"the grammar is not LALR(1), Lark says: {message}",
-            where=where,
-            hint="lexer='scannerless' takes every context-free grammar",
-            excerpt=excerpt.removeprefix("\n") or None,
-        )
-    return InvalidSource(f"Lark refuses the grammar: {message}{excerpt}", where=where)
+        raise invalid(error, Text(text, path)) from error
 
 
 _PLAIN = {

@@ -82,10 +82,12 @@ class Program:
         self._look_ids: dict[tuple[Any, ...], int] = {}
         self._loops = 0
         self._owner = NOBODY
-        self._name = self._where = self._excerpt = ""
+        self._name = ""
+        self._where: str | None = None
+        self._excerpt: str | None = None
         self._is_behind = False
 
-    def add(self, terminal: int, name: str, regexp: str, flags: int, where: str, excerpt: str) -> int:
+    def add(self, terminal: int, name: str, regexp: str, flags: int, where: str | None, excerpt: str | None) -> int:
         """Compile the pattern of a terminal; returns its first state.  ``where`` and ``excerpt`` are for errors.
 
         Raises:
@@ -105,8 +107,9 @@ class Program:
                 if "group" in error.msg:
                     hint = "back-references are not supported; write out what they repeat"
                 raise InvalidSource(
-                    f"the pattern of terminal {name} fails where Lark joins it with others: {error.msg}{excerpt}\n ",
+                    f"the pattern of terminal {name} fails where Lark joins it with others: {error.msg}",
                     where=where,
+                    excerpt=excerpt,
                     hint=hint,
                 ) from error
         self.names[terminal] = tuple(parsed.state.groupdict)
@@ -115,8 +118,9 @@ class Program:
     def _state(self, kind: int, a: int = 0, then: tuple[int, ...] = (), *, b: bool = False) -> int:
         if len(self.kind) >= MAX_STATES:
             raise LimitExceeded(
-                f"the patterns up to terminal {self._name} unroll to more than {MAX_STATES} states{self._excerpt}\n ",
+                f"the patterns up to terminal {self._name} unroll to more than {MAX_STATES} states",
                 where=self._where,
+                excerpt=self._excerpt,
                 limit="MAX_STATES",
                 value=MAX_STATES,
                 hint="use smaller bounds of repetitions",
@@ -130,7 +134,7 @@ class Program:
 
     def _refuse(self, what: str, hint: str) -> Unsupported:
         return Unsupported(
-            f"the pattern of terminal {self._name} has {what}{self._excerpt}\n ", where=self._where, hint=hint
+            f"the pattern of terminal {self._name} has {what}", where=self._where, hint=hint, excerpt=self._excerpt
         )
 
     def _leaf(self, ranges: Ranges) -> int:

@@ -17,12 +17,13 @@ from lark.lexer import BasicLexer, ContextualLexer, PatternStr, TerminalDef
 from lark.parser_frontends import PostLexConnector
 from lark.parsers.lalr_analysis import Shift
 
-from ..errors import InvalidSource, Unsupported
+from ..errors import InvalidSource, Unsatisfiable, Unsupported
 from ..parsing import Indentation, Lalr
 from . import indentation as indenters
-from .building import NO_FILE, Text, check_options, start_rule
+from .building import check_options, start_rule, text_behind
 from .lexemes import LexerPlan, Lexing
 from .patterns import Program
+from .texts import Text
 
 END_NAME = "$END"
 
@@ -77,13 +78,16 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     named = [str(terminal.name) for terminal in built.terminals]
     terminals = [*named, *sorted(map(str, others.difference(named)))]
     column = {name: k for k, name in enumerate(terminals)}
-    lalr, orders = _table(table, start_rule(list(table.start_states), start), terminals, nonterminals, lexer)
+    first = start_rule(list(table.start_states), start)
+    lalr, orders = _table(table, first, terminals, nonterminals, lexer)
     plans = [[column[terminal.name] for terminal in order] for order in orders]
     patterns = {column[terminal.name]: terminal for terminal in built.terminals}
-    text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
+    text = text_behind(built)
     program, entries = _patterns(plans, patterns, len(terminals), built.options.g_regex_flags, text)
     relabel = _relabel([patterns[column[x.name]] for x in cast("Any", lexer.root_lexer).terminals], built, column)
     indentation = indenters.read(postlex, column) if postlex is not None else None
+    made = set() if indentation is None else {indentation.indent, indentation.dedent}
+    _check_productive(lalr, first, made | {t for t, entry in enumerate(entries) if entry >= 0}, text)
     lexing = Lexing(
         tuple(terminals),
         tuple(entries),
@@ -121,7 +125,7 @@ def read_basic(built: lark.Lark, *, start: str | None = None) -> tuple[Lexing, P
     names += sorted(used.difference(names))
     column = {name: k for k, name in enumerate(names)}
     patterns = {column[terminal.name]: terminal for terminal in built.terminals}
-    text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
+    text = text_behind(built)
     plan = [column[terminal.name] for terminal in order]
     program, entries = _patterns([plan], patterns, len(names), built.options.g_regex_flags, text)
     relabel = _relabel(order, built, column)
@@ -206,20 +210,53 @@ def _patterns(
     entries = [-1] * n_terminals
     for t in sorted({x for plan in plans for x in plan}):
         terminal = patterns[t]
-        where, excerpt = text.definition(terminal.name, terminal.pattern.value)
+        where, excerpt = text.of_terminal(terminal.name, terminal.pattern.value)
         entries[t] = program.add(t, terminal.name, terminal.pattern.to_regexp(), flags, where, excerpt)
     for plan in plans:
         owner: dict[str, int] = {}
         for t in plan:
             for name in program.names[t]:
                 if owner.setdefault(name, t) != t:
+                    where, excerpt = text.of_terminal(patterns[t].name, patterns[t].pattern.value)
                     raise InvalidSource(
                         f"the terminals {patterns[owner[name]].name} and {patterns[t].name} have groups of the same "
                         f"name {name!r}, and Lark joins them to one pattern",
-                        where=text.definition(patterns[t].name, patterns[t].pattern.value)[0],
+                        where=where,
+                        excerpt=excerpt,
                         hint="leave the names of groups out: (?:...)",
                     )
     return program, entries
+
+
+def _check_productive(lalr: Lalr, start: str, spelled: set[int], text: Text) -> None:
+    """Refuse a grammar without a text: every alternative of its start needs a rule that never ends, or a terminal without a pattern.
+
+    Raises:
+        Unsatisfiable: it is one.
+
+    """
+    productive: set[int] = set()
+    rules = list(zip(lalr.rule_lhs.tolist(), lalr.expansions, strict=True))
+    before = -1
+    while before != len(productive):
+        before = len(productive)
+        productive |= {
+            lhs for lhs, symbols in rules if all(x in spelled if x >= 0 else -1 - x in productive for x in symbols)
+        }
+    if lalr.nonterminals.index(start) in productive:
+        return
+    missing = sorted({x for _, symbols in rules for x in symbols if x >= 0} - spelled)
+    where, excerpt = text.of_terminal(start, start)
+    if missing:
+        where, excerpt = text.first_use(lalr.terminals[missing[0]])
+        reason = f"the terminal {lalr.terminals[missing[0]]} has no pattern"
+        hint = "what is declared is made by an indenter: postlex=..."
+    else:
+        reason, hint = (
+            "every alternative needs a rule that never ends",
+            "add an alternative that does not call the rule again",
+        )
+    raise Unsatisfiable(f"no text can ever match {start!r}: {reason}", where=where, excerpt=excerpt, hint=hint)
 
 
 def _relabel(order: Sequence[TerminalDef], built: lark.Lark, column: dict[str, int]) -> dict[int, tuple[int, ...]]:

@@ -26,7 +26,7 @@ from ..regular.encode import utf8
 from ..regular.nodes import Alternation, Node, Repeat, Tick, asserts, no_tick
 from ..report import Report, ReportEntry
 from ..source import Lowered
-from .building import NO_FILE, Text, check_options, start_rule
+from .building import check_options, start_rule, text_behind
 
 INLINE: Final = 12
 """Edges of a terminal that is written out where it stands: a frame costs more than a few copies."""
@@ -102,16 +102,16 @@ class _Lowering:
             self.rules[str(rule.origin.name)].append([str(symbol.name) for symbol in rule.expansion])
         named = {terminal.name: terminal for terminal in built.terminals}
         symbols = [symbol for alternatives in self.rules.values() for names in alternatives for symbol in names]
-        self.text = Text(getattr(built, "source_grammar", ""), built.source_path or NO_FILE)
+        self.text = text_behind(built)
         self.flags = re.RegexFlag(built.options.g_regex_flags) & _COMPILED_FLAGS
         self.ignored = list(dict.fromkeys(built.ignore_tokens))
         for name in dict.fromkeys([*(x for x in symbols if x not in self.rules), *self.ignored]):
             if name not in named:
-                where, excerpt = self.text.use(name)
+                where, excerpt = self.text.first_use(name)
                 raise Unsupported(
                     f"the terminal {name} has no pattern",
                     where=where,
-                    excerpt=excerpt.removeprefix("\n") or None,
+                    excerpt=excerpt,
                     hint="declared terminals are made by a post-lexer, which lexer='lark' has",
                 )
             self.terminals[name] = named[name]
@@ -130,11 +130,11 @@ class _Lowering:
                 self.parts[name] = self.terminal(name)
         self.find_productive()
         if start not in self.productive:
-            where, excerpt = self.text.definition(start, start)
+            where, excerpt = self.text.of_terminal(start, start)
             raise Unsatisfiable(
                 f"no text can ever match {start!r}: every alternative needs a rule that never ends",
                 where=where,
-                excerpt=excerpt.removeprefix("\n") or None,
+                excerpt=excerpt,
                 hint="add an alternative that does not call the rule again",
             )
         for name, alternatives in self.rules.items():
@@ -226,7 +226,7 @@ class _Lowering:
     def place(self, name: str) -> str:
         """Where a rule or terminal is defined, as far as the text tells."""
         pattern = self.terminals[name].pattern.value if name in self.terminals else name
-        return self.text.definition(name, pattern)[0]
+        return self.text.of_terminal(name, pattern)[0] or "the grammar"
 
     def origin(self, name: str) -> str:
         """A rule or terminal and its place, for explanations."""

@@ -43,8 +43,8 @@ class Lark(Source):
         postlex: an indenter (see ``lark.indenter``), for a grammar that is not built yet, like the options below.
         import_paths: folders in which ``%import`` looks besides the file's own.
         regex_flags: flags of ``re`` for all patterns.
-        traps: with ``"drop"``, prefixes that no text completes are dropped (for ``lexer="lark"`` without an indenter): the language stays
-            the same, and the parse table gets larger.  Worth it where ``report.live`` is False otherwise.
+        traps: with ``"drop"``, prefixes that no text completes are dropped (without an indenter): the language stays the same, and the parse
+            table gets larger.  Worth it where ``report.live`` is False otherwise.  Where there is no table, there are none.
 
     """
 
@@ -60,9 +60,14 @@ class Lark(Source):
         """Check the options.
 
         Raises:
-            InvalidSource: there is no such lexer, or choice of what becomes of traps.
+            InvalidSource: the grammar is of another type, or there is no such lexer, or choice of what becomes of traps.
 
         """
+        if not isinstance(self.grammar, (str, Path)) and not hasattr(self.grammar, "options"):
+            raise InvalidSource(
+                f"a Lark grammar is a text, a pathlib.Path or what lark.Lark has built, not {type(self.grammar).__name__}",
+                hint="bytes: decode them as UTF-8 first" if isinstance(self.grammar, bytes) else None,
+            )
         if self.lexer not in {"lark", "scannerless"}:
             raise InvalidSource(f"lexer={self.lexer!r} is not an option", hint="choose lark or scannerless")
         if self.traps not in {"keep", "drop"}:
@@ -90,14 +95,17 @@ class Lark(Source):
             return self._tables()
         except NotLalrError as error:
             if self.postlex is not None:
-                raise
+                raise NotLalrError(
+                    error.message,
+                    where=error.where,
+                    hint="an indenter needs an LALR(1) grammar, where one rule can end at a place",
+                    excerpt=error.excerpt,
+                ) from error
             return self._product(error.message)
 
     def _product(self, why: str) -> Lowered:
         from . import basic  # noqa: PLC0415 (see below)
 
-        if self.traps == "drop":
-            raise Unsupported("traps='drop' for a grammar that is not LALR(1)", hint="leave it out")
         return basic.lower(
             self.grammar,
             why=why,
@@ -113,8 +121,6 @@ class Lark(Source):
         from . import building, scannerless  # noqa: PLC0415
 
         grammar, start = self.grammar, self.start
-        if self.traps == "drop":
-            raise Unsupported("traps='drop' without a lexer", hint="leave it out: without one there are no traps")
         if self.postlex is not None:
             raise Unsupported("a post-lexer works on lexemes, and here there are none", hint="choose lexer='lark'")
         if not isinstance(grammar, lark.Lark):

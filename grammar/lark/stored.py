@@ -1,9 +1,12 @@
 """Tables of Lark grammars on disk, so that a second process does not build them again.
 
-A file holds the tables of one grammar as plain arrays (``numpy.savez``, nothing is pickled) and is named by a digest of all that they hang on: the
+A file holds the tables of one grammar as plain arrays (nothing is pickled) and is named by a digest of all that they hang on: the
 grammar's text, that of every file which Lark could find for its imports, the options, the versions of Python, of Lark and of this package, and our own
-sources.  It ends with a digest of its content, so that a file that is damaged, cut off or not ours is as good as none.  Files are written
+sources.  It begins with a digest of its content, so that a file that is damaged, cut off or not ours is as good as none.  Files are written
 beside their place and moved there, so a reader never meets half of one.
+
+Behind the digest (32 bytes) come the length of the header (8 bytes), the header (JSON: small tables, and of each array its type and shape), and the
+arrays one after the other, each from a multiple of 8 bytes on: they are views of what was read, so that a table of a megabyte takes a millisecond.
 
 Nothing here imports Lark.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import re
 import sys
@@ -23,7 +27,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -45,7 +48,9 @@ MOST_FILES: Final = 64
 MOST_IMPORTS: Final = 256
 """A grammar that could read more files is not kept."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+DIGEST: Final = 32
+ALIGNED: Final = 8
 _IMPORT = re.compile(r"%import((?:[ \t]|\\ *\n|\.|\w)+)")
 _BLANKS = re.compile(r"[ \t\\\n]+")
 
@@ -144,36 +149,46 @@ def _imports(text: str) -> Iterator[str | None]:
 
 
 def _place(key: str) -> Path:
-    return cache_folder() / "lark" / f"{key}.npz"
+    return cache_folder() / "lark" / f"{key}.tables"
 
 
-def _digest(arrays: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    digest = hashlib.blake2b(digest_size=32)
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return np.frombuffer(digest.digest(), np.uint8)
+def _digest(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST).digest()
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % ALIGNED)
+
+
+def _arrays(data: bytes, at: int, described: list[tuple[str, str, list[int]]]) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a file whose header ends at ``at``; they cannot be written to."""
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for name, dtype, shape in described:
+        at += -at % ALIGNED
+        found[name] = np.frombuffer(data, dtype, math.prod(shape), at).reshape(shape)
+        at += found[name].nbytes
+    return found
 
 
 def load(key: str) -> Stored | None:
     """The tables of that name, if they are on disk and undamaged."""
     place = _place(key)
     try:
-        with np.load(place, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        digest = arrays.pop("digest")
-        if not np.array_equal(digest, _digest(arrays)):
+        data = place.read_bytes()
+        if _digest(memoryview(data)[DIGEST:]) != data[:DIGEST]:
             return None
-        header = json.loads(arrays["header"].tobytes())
+        at = DIGEST + ALIGNED
+        length = int.from_bytes(data[DIGEST:at], "little")
+        header = json.loads(data[at : at + length])
         if header["key"] != key:
             return None
+        arrays = _arrays(data, at + length, header["arrays"])
         stored = Stored(
             _table(Lalr, arrays, header),
             _table(Scanner, arrays, header),
             _indentation(*header["indentation"]) if header["indentation"] else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, NotImplementedError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     with suppress(OSError):
         os.utime(place)
@@ -191,14 +206,17 @@ def _table(kind: Any, arrays: dict[str, np.ndarray[Any, Any]], header: dict[str,
     name = kind.__name__
     own = header[name]
     given = {
-        field.name: arrays[f"{name}.{field.name}"] if f"{name}.{field.name}" in arrays else _tuples(own[field.name])
+        field.name: arrays[f"{name}.{field.name}"] if f"{name}.{field.name}" in arrays else _as_tuple(own[field.name])
         for field in fields(kind)
     }
     return kind(**given)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _as_tuple(value: Any) -> Any:
+    """A list as a tuple, of tuples if it holds lists."""
+    if not isinstance(value, list):
+        return value
+    return tuple(map(tuple, value)) if value and isinstance(value[0], list) else tuple(value)
 
 
 def save(key: str, stored: Stored) -> None:
@@ -218,14 +236,18 @@ def save(key: str, stored: Stored) -> None:
                 arrays[f"{name}.{field.name}"] = value
             else:
                 header[name][field.name] = value
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    header["arrays"] = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+    head = json.dumps(header).encode()
+    parts = [_padded(len(head).to_bytes(ALIGNED, "little") + head), *(_padded(x.tobytes()) for x in arrays.values())]
+    content = b"".join(parts)
     place = _place(key)
     temporary = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place.parent, suffix=".part", delete=False) as file:
             temporary = Path(file.name)
-            np.savez(file, **arrays, digest=_digest(arrays))  # type: ignore[arg-type]
+            file.write(_digest(content))
+            file.write(content)
         temporary.replace(place)
         _prune(place.parent)
     except OSError:
@@ -236,7 +258,7 @@ def save(key: str, stored: Stored) -> None:
 
 def _prune(folder: Path) -> None:
     """Remove all but the files used last."""
-    files = sorted(folder.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = sorted(folder.glob("*.tables"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[MOST_FILES:]:
         with suppress(OSError):
             file.unlink()
