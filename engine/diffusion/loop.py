@@ -206,17 +206,13 @@ class Decoder:
             left = int(in_block.sum())
             return Beliefs(
                 slots=slots,
-                tokens=np.array([g.token for g in found], np.int64),
-                confidence=np.array([g.confidence for g in found], np.float64),
-                margin=np.array([g.margin for g in found], np.float64),
-                logit_gap=np.array([g.logit_gap for g in found], np.float64),
-                entropy=np.array([g.entropy for g in found], np.float64),
+                **found._asdict(),
                 in_block=in_block,
                 block=track.block,
                 quota=-(-left // max(1, track.block_steps - track.block_step)),
                 step=track.step,
                 steps=self.steps,
-                ends=np.array([g.token in vocab.eos_ids for g in found], np.bool_),
+                ends=np.isin(found.tokens, vocab.eos_ids),
                 decided=self._decided(track, scores, row),
                 rng=self.rng,
             )
