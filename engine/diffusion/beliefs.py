@@ -149,8 +149,8 @@ def guess(rows: Reals, ids: Ids, temperature: float, draws: Reals) -> Guesses:
 def _drawn(scaled: Reals, draws: Reals) -> Ids:
     """int64[m]: a place of each row of log weights, the first whose summed weight is greater than the draw's share of all."""
     edges = np.exp(scaled).cumsum(axis=1)
-    places: Ids = (edges <= draws[:, None] * edges[:, -1:]).sum(axis=1)
-    return np.minimum(places, scaled.shape[1] - 1)
+    places: Ids = np.minimum((edges <= draws[:, None] * edges[:, -1:]).sum(axis=1), scaled.shape[1] - 1)
+    return places
 
 
 def guesses(rows: Rows, masks: npt.NDArray[np.uint32], temperature: float, rng: np.random.Generator) -> Guesses:
