@@ -1,10 +1,14 @@
-"""Denoising under a schema, policy by policy: share of valid outputs, passes of the model, and the constraint's share of a step.
+"""Denoising under a schema, policy by policy: share of valid outputs, passes of the model, and what the constraint costs beside it.
 
 The model is the small masked-diffusion model of ``train_tiny_mdlm.py``, trained here on first use.  Every policy fills the same canvases: records of one nested
 schema of which some tokens are given (none, a tenth, three tenths, in turn), at temperature 0.  A text counts as valid if ``jsonschema`` says so,
 which is not ours.  ``plain`` decodes without a constraint, by the same rule as the baseline.
 
-    python bench/diffusion.py --generations 500
+Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  With ``--log`` each outcome is a line
+of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page between ``<!-- table -->`` and
+``<!-- end -->``.
+
+    python bench/diffusion.py --generations 500 --log outcomes.jsonl --table docs/diffusion.md
     python bench/diffusion.py --generations 20 --picture docs/diffusion.svg
 """
 
@@ -12,9 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import random
+import re
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +33,24 @@ from train_tiny_mdlm import CANVAS, JSON_TEXT, RECORD, STEPS, Trained, folder, l
 
 import syntagma as sg
 from syntagma import diffusion
-from syntagma.engine.diffusion import learn2pd_training
+from syntagma.engine.diffusion import learn2pd_training, loop
 from syntagma.engine.diffusion.picture import svg
 
 BLOCK = 24
 GIVEN = (0.0, 0.1, 0.3)
+ROUND = 20  # canvases that every policy fills before the next ones
+TITLES = (
+    "policy",
+    "valid",
+    "passes",
+    "of one a pass",
+    "of one a slot",
+    "canvases read",
+    "left open by the joint commit",
+    "resamples",
+    "constraint, ms a pass",
+    "of the time",
+)
 
 
 class Case(NamedTuple):
@@ -61,6 +82,35 @@ def cases(filter_: Any) -> list[Case]:  # noqa: ANN401
         Case("ReMDM (remasks)", d.ReMDM()),
         Case(f"threshold 0.9, blocks of {BLOCK}", d.Threshold(), BLOCK),
     ]
+
+
+class Outcome(NamedTuple):
+    """What one decoding gave and cost.
+
+    Attributes:
+        case: the policy's name.
+        canvas: the canvas' number.
+        valid: whether ``jsonschema`` accepts the text.
+        slots: open slots of the canvas: the passes of a decoder that reveals one a pass and knows nothing for certain.
+        passes: of the model.
+        read: canvases that these passes read in all.
+        rejected: proposals left open by joint commits.
+        resamples: passes that changed nothing.
+        constraint: processor time in the lattice, in seconds.
+        total: the same with the model, the laws and the policy.
+
+    """
+
+    case: str
+    canvas: int
+    valid: bool
+    slots: int
+    passes: int
+    read: int
+    rejected: int
+    resamples: int
+    constraint: float
+    total: float
 
 
 def canvases(trained: Trained, count: int, seed: int) -> Iterator[list[Any]]:
@@ -103,6 +153,79 @@ def text_of(trained: Trained, ids: np.ndarray[Any, Any]) -> str:
     return b"".join(trained.vocab.tokens[t] or b"" for t in ids).decode(errors="replace")
 
 
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """The table's lines, a row a policy, in the order of the first outcomes."""
+    of_case: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        of_case.setdefault(outcome.case, []).append(outcome)
+    lines = [f"| {' | '.join(TITLES)} |", "|---" * len(TITLES) + "|"]
+    base = 0.0
+    for name, found in of_case.items():
+        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:]}
+        n = len(found)
+        base = base or sums["passes"] / n
+        cells = [
+            name,
+            f"{sums['valid']} of {n}",
+            f"{sums['passes'] / n:.1f}",
+            f"{sums['passes'] / n / base:.0%}",
+            f"{sums['passes'] / sums['slots']:.0%}",
+            f"{sums['read'] / n:.1f}",
+            f"{sums['rejected'] / n:.1f}",
+            f"{sums['resamples']}",
+            f"{1000 * sums['constraint'] / sums['passes']:.2f}",
+            f"{sums['constraint'] / sums['total']:.0%}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def origin(outcomes: Sequence[Outcome], steps: int) -> str:
+    """With what the figures were made."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
+    return (
+        f"{len(outcomes):,} decodings on one thread of {processor()}; Python {platform.python_version()}, {versions}; "
+        f"commit {commit or 'unknown'}; model of {steps:,} training steps."
+    )
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def write_into(page: Path, text: str) -> None:
+    """Put the text between the marks of a page.
+
+    Raises:
+        ValueError: the page has no such marks.
+
+    """
+    old = page.read_text(encoding="utf-8")
+    new, count = re.subn(r"(?s)(<!-- table -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old)
+    if count != 1:
+        message = f"{page} must have one part between <!-- table --> and <!-- end -->"
+        raise ValueError(message)
+    page.write_text(new, encoding="utf-8")
+
+
+def read_log(path: Path | None, names: Sequence[str], generations: int) -> list[Outcome]:
+    """The outcomes of a log, if there is one, that are asked for."""
+    if path is None or not path.exists():
+        return []
+    found = [Outcome(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [o for o in found if o.case in names and o.canvas < generations]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,50 +233,50 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="of training")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
+    parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no canvas after so long")
+    parser.add_argument("--table", type=Path, help="write the table into this page")
     parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
     given = parser.parse_args()
+    began = time.monotonic()
+    loop.perf_counter = time.thread_time
     trained = load(given.steps) if (folder(given.steps, 0) / "weights.pt").exists() else train(given.steps, log=True)
     constraint = sg.compile(sg.JsonSchema(RECORD, whitespace="compact"), trained.vocab)
     model = diffusion.llada(trained.model, mask_id=trained.mask_id, tail_id=trained.vocab.eos_ids[0])
     prompt = [trained.tokenizer.token_to_id(JSON_TEXT)]
-    began = time.perf_counter()
     practice = canvases(trained, 12, given.seed + 1)
     filter_ = learn2pd_training.train(
         *learn2pd_training.examples(model, prompt, constraint, practice, block=BLOCK), epochs=500
     )
-    print(f"filter of Learn2PD: {time.perf_counter() - began:.0f} s with its examples\n")
+    print(f"filter of Learn2PD: {time.monotonic() - began:.0f} s with its examples\n")
     if given.picture:
         slots = list(canvases(trained, len(GIVEN), given.seed))[-1]
         shown = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=diffusion.Factor())
         given.picture.write_text(svg(shown, trained.vocab), encoding="utf-8")
     rows = list(canvases(trained, given.generations, given.seed))
     sane = sum(valid(plain(trained, slots, prompt)) for slots in rows[:20])
-    print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n")
-    print(
-        "| policy | valid | passes | of the baseline's | canvases | rejected | resamples | constraint's share | ms a text |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    base = 0.0
-    for number, case in enumerate(cases(filter_)):
-        if number and given.only not in case.name:
-            continue
-        began = time.perf_counter()
-        results = [
-            diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=case.policy, block=case.block)
-            for slots in rows
-        ]
-        seconds = time.perf_counter() - began
-        passes = float(np.mean([r.n_forward for r in results]))
-        base = base or passes
-        good = sum(valid(r.text) for r in results)
-        total = sum(r.model_seconds + r.constraint_seconds + r.sampling_seconds for r in results)
-        print(
-            f"| {case.name} | {good} of {len(rows)} | {passes:.1f} | {passes / base:.0%} "
-            f"| {np.mean([r.n_canvases for r in results]):.1f} | {np.mean([r.n_rejected for r in results]):.1f} "
-            f"| {sum(r.n_resamples for r in results)} | {sum(r.constraint_seconds for r in results) / total:.0%} "
-            f"| {1000 * seconds / len(rows):.0f} |",
-            flush=True,
-        )
+    print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n", flush=True)
+    chosen = [case for number, case in enumerate(cases(filter_)) if not number or given.only in case.name]
+    outcomes = read_log(given.log, [case.name for case in chosen], given.generations)
+    there = {(o.case, o.canvas) for o in outcomes}
+    for first in range(0, len(rows), ROUND):
+        for case in chosen:
+            for i, slots in enumerate(rows[first : first + ROUND], first):
+                if (case.name, i) in there or time.monotonic() - began > 60 * given.minutes:
+                    continue
+                r = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=case.policy, block=case.block)
+                total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
+                costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
+                n_open = sum(isinstance(slot, sg.Hole) for slot in slots)
+                outcomes.append(Outcome(case.name, i, valid(r.text), n_open, *costs))
+                if given.log:
+                    with given.log.open("a", encoding="utf-8") as log:
+                        log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
+    outcomes.sort(key=lambda o: [case.name for case in chosen].index(o.case))
+    lines = [*table(outcomes), "", origin(outcomes, given.steps)]
+    print("\n".join(lines))
+    if given.table:
+        write_into(given.table, "\n".join(lines))
 
 
 if __name__ == "__main__":
