@@ -5,7 +5,7 @@ schema of which some tokens are given (none, a tenth, three tenths, in turn), at
 which is not ours.  ``plain`` decodes without a constraint, by the same rule as the baseline.
 
 Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  With ``--log`` each outcome is a line
-of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page between ``<!-- table -->`` and
+of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page between ``<!-- bench/diffusion.py -->`` and
 ``<!-- end -->``.
 
     python bench/diffusion.py --generations 500 --log outcomes.jsonl --table docs/diffusion.md
@@ -16,19 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
-import re
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
 import numpy as np
 import torch
+from page import origin, write_into
 from train_tiny_mdlm import CANVAS, JSON_TEXT, RECORD, STEPS, Trained, folder, load, record, train
 
 import syntagma as sg
@@ -180,44 +177,6 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def origin(outcomes: Sequence[Outcome], steps: int) -> str:
-    """With what the figures were made."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
-    return (
-        f"{len(outcomes):,} decodings on one thread of {processor()}; Python {platform.python_version()}, {versions}; "
-        f"commit {commit or 'unknown'}; model of {steps:,} training steps."
-    )
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def write_into(page: Path, text: str) -> None:
-    """Put the text between the marks of a page.
-
-    Raises:
-        ValueError: the page has no such marks.
-
-    """
-    old = page.read_text(encoding="utf-8")
-    new, count = re.subn(r"(?s)(<!-- table -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old)
-    if count != 1:
-        message = f"{page} must have one part between <!-- table --> and <!-- end -->"
-        raise ValueError(message)
-    page.write_text(new, encoding="utf-8")
-
-
 def read_log(path: Path | None, names: Sequence[str], generations: int) -> list[Outcome]:
     """The outcomes of a log, if there is one, that are asked for."""
     if path is None or not path.exists():
@@ -273,10 +232,11 @@ def main() -> None:
                     with given.log.open("a", encoding="utf-8") as log:
                         log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
     outcomes.sort(key=lambda o: [case.name for case in chosen].index(o.case))
-    lines = [*table(outcomes), "", origin(outcomes, given.steps)]
+    made = f"{len(outcomes):,} decodings on one thread; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
+    lines = [*table(outcomes), "", made]
     print("\n".join(lines))
     if given.table:
-        write_into(given.table, "\n".join(lines))
+        write_into(given.table, "bench/diffusion.py", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
 from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
 from .engines import engine_of, layout_of
+from .explanation import SlotExplanation, explain
 from .extraction import Beyond
 from .layered import LayeredEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..constraint import Constraint
 
-__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot"]
+__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot", "SlotExplanation"]
 
 DEFAULT_MAX_LAYER: Final = 20_000
 
@@ -342,21 +343,40 @@ class Lattice:
         found = self._layered.best(self._layered.counted())
         return None if found is None else -int(found[1])
 
-    def explain(self, slot: int, token: int) -> str:
-        """One sentence: whether a token may stand in a hole, and if not, why."""
-        step = self._steps[self._step_of(slot)]
-        data = self.constraint.vocab.tokens[token] if 0 <= token < self.constraint.vocab.size else None
-        name = f"token {token}" if data is None else repr(data.decode("utf-8", "backslashreplace"))
-        if step.token is not None:
-            return f"slot {slot} is fixed to token {step.token}"
-        if step.allowed is not None and token not in step.allowed:
-            return f"{name} is not among the ids that slot {slot} allows"
-        if not self.feasible():
-            return f"no filling of the canvas satisfies the constraint, with {name} in slot {slot} or without"
-        row = self.masks()[self.holes.index(slot)]
-        if int(row[token >> 5]) >> (token & 31) & 1:
-            return f"{name} may stand in slot {slot}"
-        return f"{name} cannot stand in slot {slot}: no filling of the other slots goes with it"
+    def instance(self, stop: int) -> list[int] | None:
+        """The tokens before slot ``stop`` in some filling, gaps being short and texts long where that is free.
+
+        None if the canvas cannot be filled, or is too large for a filling to be found.
+        """
+        gaps = any(isinstance(slot, Gap) for slot in self.slots)
+        row = np.zeros(self.constraint.vocab.size, np.float16)
+        row[list(self.constraint.vocab.eos_ids)] = -1  # any filling does, but one with text says more
+        try:
+            if gaps and self._weighted is not None:
+                tokens = self._weighted.fewest()
+            elif gaps:
+                found = self._layered.best(self._layered.counted())
+                tokens = None if found is None else found[0]
+            else:
+                fill = self.best_fill(np.broadcast_to(row, (len(self.holes), len(row))))
+                tokens = None if fill is None else fill.tokens
+        except (LimitExceeded, Unsupported):
+            return None
+        if tokens is None:
+            return None
+        return [t for step, t in zip(self._steps, tokens, strict=True) if step.slot < stop and t >= 0]
+
+    def explain(self, slot: int, token: int) -> SlotExplanation:
+        """Whether a token may stand in a slot, and if not, why: in terms of the user's own schema or grammar, as ``Constraint.explain``.
+
+        Costs a few questions of feasibility, and a filling.
+
+        Raises:
+            InvalidSource: the slot is a gap or not of the canvas.
+
+        """
+        self._step_of(slot)
+        return explain(self, lambda slots: Lattice(self.constraint, slots, max_layer=self._max_layer), slot, token)
 
     # --- what the methods share -------------------------------------------------------------------------------------
 
