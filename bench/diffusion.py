@@ -30,7 +30,7 @@ from train_tiny_mdlm import CANVAS, JSON_TEXT, RECORD, STEPS, Trained, folder, l
 
 import syntagma as sg
 from syntagma import diffusion
-from syntagma.engine.diffusion import learn2pd_training, loop
+from syntagma.engine.diffusion import learn2pd_training, loop, passes
 from syntagma.engine.diffusion.picture import svg
 
 BLOCK = 24
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
     given = parser.parse_args()
     began = time.monotonic()
-    loop.perf_counter = time.thread_time
+    loop.perf_counter = passes.perf_counter = time.thread_time
     trained = load(given.steps) if (folder(given.steps, 0) / "weights.pt").exists() else train(given.steps, log=True)
     constraint = sg.compile(sg.JsonSchema(RECORD, whitespace="compact"), trained.vocab)
     model = diffusion.llada(trained.model, mask_id=trained.mask_id, tail_id=trained.vocab.eos_ids[0])
