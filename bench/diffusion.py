@@ -4,7 +4,8 @@ The model is the small masked-diffusion model of ``train_tiny_mdlm.py``, trained
 schema of which some tokens are given (none, a tenth, three tenths, in turn), at temperature 0.  A text counts as valid if ``jsonschema`` says so,
 which is not ours.  ``plain`` decodes without a constraint, by the same rule as the baseline.
 
-Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  With ``--log`` each outcome is a line
+Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  They are of canvases that were decoded
+alone, as far as there are such: ``--batch`` decodes several side by side, which is faster.  With ``--log`` each outcome is a line
 of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page between ``<!-- bench/diffusion.py -->`` and
 ``<!-- end -->``.
 
@@ -95,6 +96,7 @@ class Outcome(NamedTuple):
         resamples: passes that changed nothing.
         constraint: processor time in the lattice, in seconds.
         total: the same with the model, the laws and the policy.
+        batch: canvases that were decoded side by side.
 
     """
 
@@ -108,6 +110,7 @@ class Outcome(NamedTuple):
     resamples: int
     constraint: float
     total: float
+    batch: int = 1
 
 
 def canvases(trained: Trained, count: int, seed: int) -> Iterator[list[Any]]:
@@ -160,6 +163,7 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     for name, found in of_case.items():
         sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:]}
         n = len(found)
+        timed = [o for o in found if o.batch == 1] or found  # side by side they share the model's time
         base = base or sums["passes"] / n
         cells = [
             name,
@@ -170,8 +174,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             f"{sums['read'] / n:.1f}",
             f"{sums['rejected'] / n:.1f}",
             f"{sums['resamples']}",
-            f"{1000 * sums['constraint'] / sums['passes']:.2f}",
-            f"{sums['constraint'] / sums['total']:.0%}",
+            f"{1000 * sum(o.constraint for o in timed) / sum(o.passes for o in timed):.2f}",
+            f"{sum(o.constraint for o in timed) / sum(o.total for o in timed):.0%}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -193,7 +197,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
     parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
-    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no canvas after so long")
+    parser.add_argument("--batch", type=int, default=1, help="canvases that are decoded side by side")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin nothing after so long")
     parser.add_argument("--table", type=Path, help="write the table into this page")
     parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
     given = parser.parse_args()
@@ -220,19 +225,30 @@ def main() -> None:
     there = {(o.case, o.canvas) for o in outcomes}
     for first in range(0, len(rows), ROUND):
         for case in chosen:
-            for i, slots in enumerate(rows[first : first + ROUND], first):
-                if (case.name, i) in there or time.monotonic() - began > 60 * given.minutes:
-                    continue
-                r = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=case.policy, block=case.block)
+            wanted = [i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i) not in there]
+            if time.monotonic() - began > 60 * given.minutes:
+                continue
+            decoded = diffusion.diffuse_many(
+                model,
+                [prompt] * len(wanted),
+                constraint,
+                canvases=[rows[i] for i in wanted],
+                policy=case.policy,
+                block=case.block,
+                batch_size=given.batch,
+            )
+            for i, r in zip(wanted, decoded, strict=True):
                 total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
                 costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
-                n_open = sum(isinstance(slot, sg.Hole) for slot in slots)
-                outcomes.append(Outcome(case.name, i, valid(r.text), n_open, *costs))
+                n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
+                outcomes.append(Outcome(case.name, i, valid(r.text), n_open, *costs, batch=given.batch))
                 if given.log:
                     with given.log.open("a", encoding="utf-8") as log:
                         log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
     outcomes.sort(key=lambda o: [case.name for case in chosen].index(o.case))
-    made = f"{len(outcomes):,} decodings on one thread; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
+    alone = len({o.canvas for o in outcomes if o.batch == 1})
+    times = f"times of {alone} canvases decoded alone" if alone else f"{given.batch} side by side"
+    made = f"{len(outcomes):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
     lines = [*table(outcomes), "", made]
     print("\n".join(lines))
     if given.table:

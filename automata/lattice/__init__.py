@@ -144,6 +144,16 @@ class Lattice:
         if self._engine_in_use is not None:
             self._engine_in_use.close()
 
+    def copy(self) -> Self:
+        """Another lattice of the same canvas, which goes on from here on its own; what is known already is not computed again where that can be."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._steps = list(self._steps)
+        other._followed = other._weighted_in_use = other._engine_in_use = None
+        if isinstance(self._engine_in_use, CanvasEngine):
+            other._engine_in_use = self._engine_in_use.copy()
+        return other
+
     def __enter__(self) -> Self:
         """Nothing to do: the lattice is open."""
         return self
