@@ -20,6 +20,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -189,19 +190,8 @@ def read_log(path: Path | None, names: Sequence[str], generations: int) -> list[
     return [o for o in found if o.case in names and o.canvas < generations]
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=500, help="canvases for each policy")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of training")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
-    parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
-    parser.add_argument("--batch", type=int, default=1, help="canvases that are decoded side by side")
-    parser.add_argument("--minutes", type=float, default=np.inf, help="begin nothing after so long")
-    parser.add_argument("--table", type=Path, help="write the table into this page")
-    parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
-    given = parser.parse_args()
+def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    """Decode what is not among the outcomes yet, and add it to them."""
     began = time.monotonic()
     loop.perf_counter = passes.perf_counter = time.thread_time
     trained = load(given.steps) if (folder(given.steps, 0) / "weights.pt").exists() else train(given.steps, log=True)
@@ -220,32 +210,55 @@ def main() -> None:
     rows = list(canvases(trained, given.generations, given.seed))
     sane = sum(valid(plain(trained, slots, prompt)) for slots in rows[:20])
     print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n", flush=True)
-    chosen = [case for number, case in enumerate(cases(filter_)) if not number or given.only in case.name]
-    outcomes = read_log(given.log, [case.name for case in chosen], given.generations)
     there = {(o.case, o.canvas) for o in outcomes}
-    for first in range(0, len(rows), ROUND):
-        for case in chosen:
-            wanted = [i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i) not in there]
-            if time.monotonic() - began > 60 * given.minutes:
-                continue
-            decoded = diffusion.diffuse_many(
-                model,
-                [prompt] * len(wanted),
-                constraint,
-                canvases=[rows[i] for i in wanted],
-                policy=case.policy,
-                block=case.block,
-                batch_size=given.batch,
-            )
-            for i, r in zip(wanted, decoded, strict=True):
-                total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
-                costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
-                n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
-                outcomes.append(Outcome(case.name, i, valid(r.text), n_open, *costs, batch=given.batch))
-                if given.log:
-                    with given.log.open("a", encoding="utf-8") as log:
-                        log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
-    outcomes.sort(key=lambda o: [case.name for case in chosen].index(o.case))
+    for first, case in product(range(0, len(rows), ROUND), chosen(given, filter_)):
+        wanted = [i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i) not in there]
+        if time.monotonic() - began > 60 * given.minutes:
+            break
+        decoded = diffusion.diffuse_many(
+            model,
+            [prompt] * len(wanted),
+            constraint,
+            canvases=[rows[i] for i in wanted],
+            policy=case.policy,
+            block=case.block,
+            batch_size=given.batch,
+        )
+        for i, r in zip(wanted, decoded, strict=True):
+            total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
+            costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
+            n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
+            outcomes.append(Outcome(case.name, i, valid(r.text), n_open, *costs, batch=given.batch))
+            if given.log:
+                with given.log.open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
+
+
+def chosen(given: argparse.Namespace, filter_: Any = None) -> list[Case]:  # noqa: ANN401
+    """The policies that are asked for."""
+    return [case for number, case in enumerate(cases(filter_)) if not number or given.only in case.name]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generations", type=int, default=500, help="canvases for each policy")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of training")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
+    parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
+    parser.add_argument("--batch", type=int, default=1, help="canvases that are decoded side by side")
+    parser.add_argument(
+        "--minutes", type=float, default=np.inf, help="begin nothing after so long; 0 for what the log has"
+    )
+    parser.add_argument("--table", type=Path, help="write the table into this page")
+    parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
+    given = parser.parse_args()
+    names = [case.name for case in chosen(given)]
+    outcomes = read_log(given.log, names, given.generations)
+    if given.minutes > 0:
+        measure(given, outcomes)
+    outcomes.sort(key=lambda o: names.index(o.case))
     alone = len({o.canvas for o in outcomes if o.batch == 1})
     times = f"times of {alone} canvases decoded alone" if alone else f"{given.batch} side by side"
     made = f"{len(outcomes):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
