@@ -1,10 +1,16 @@
-"""Denoising under a schema, policy by policy: share of valid outputs, passes of the model, and the constraint's share of a step.
+"""Denoising under a constraint, policy by policy: share of valid outputs, passes of the model, and what the constraint costs beside it.
 
-The model is the small masked-diffusion model of ``train_tiny_mdlm.py``, trained here on first use.  Every policy fills the same canvases: records of one nested
-schema of which some tokens are given (none, a tenth, three tenths, in turn), at temperature 0.  A text counts as valid if ``jsonschema`` says so,
-which is not ours.  ``plain`` decodes without a constraint, by the same rule as the baseline.
+The model is the small masked-diffusion model of ``train_tiny_mdlm.py``, trained here on first use.  Every policy fills the same canvases, at temperature 0: records of one nested
+schema, or (``--task expressions``) expressions of Python, which nest without end.  Of each some tokens are given, a twentieth, a tenth or three tenths in turn and at least one,
+so that hardly two canvases are the same.  A text counts as valid if ``jsonschema`` or Python's parser says so, which are not ours.  ``plain`` decodes without a constraint, by the same rule as the
+baseline.
 
-    python bench/diffusion.py --generations 500
+Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  They are of canvases that were decoded
+alone, as far as there are such: ``--batch`` decodes several side by side, which is faster.  With ``--log`` each outcome is a line
+of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
+``<!-- expressions -->`` and ``<!-- end -->``.
+
+    python bench/diffusion.py --generations 500 --log outcomes.jsonl --table docs/diffusion.md
     python bench/diffusion.py --generations 20 --picture docs/diffusion.svg
 """
 
@@ -14,22 +20,39 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
 import numpy as np
 import torch
-from train_tiny_mdlm import CANVAS, JSON_TEXT, RECORD, STEPS, Trained, folder, load, record, train
+from expressions import GRAMMAR, expression, parses
+from page import origin, write_into
+from train_tiny_mdlm import CANVAS, JSON_TEXT, PYTHON_TEXT, RECORD, STEPS, Trained, folder, load, record, train
 
 import syntagma as sg
 from syntagma import diffusion
-from syntagma.engine.diffusion import learn2pd_training
+from syntagma.engine.diffusion import learn2pd_training, loop, passes
 from syntagma.engine.diffusion.picture import svg
 
 BLOCK = 24
-GIVEN = (0.0, 0.1, 0.3)
+GIVEN = (0.05, 0.1, 0.3)
+SHORTEST = 12  # tokens of a text from which some are given
+ROUND = 20  # canvases that every policy fills before the next ones
+TITLES = (
+    "policy",
+    "valid",
+    "passes",
+    "of one a pass",
+    "of one a slot",
+    "canvases read",
+    "left open by the joint commit",
+    "resamples",
+    "constraint, ms a pass",
+    "of the time",
+)
 
 
 class Case(NamedTuple):
@@ -63,24 +86,82 @@ def cases(filter_: Any) -> list[Case]:  # noqa: ANN401
     ]
 
 
-def canvases(trained: Trained, count: int, seed: int) -> Iterator[list[Any]]:
-    """Canvases of ``CANVAS`` slots; given tokens are of one record each, so that each canvas can be filled."""
-    rng = random.Random(seed)
-    end = trained.tokenizer.token_to_id("<end>")
-    for i in range(count):
-        ids = trained.tokenizer.encode(record(rng)).ids
-        ids += [end] * (CANVAS - len(ids))
-        share = GIVEN[i % len(GIVEN)]
-        yield [token if token != end and rng.random() < share else sg.HOLE for token in ids]
+class Outcome(NamedTuple):
+    """What one decoding gave and cost.
+
+    Attributes:
+        case: the policy's name.
+        canvas: the canvas' number.
+        valid: whether ``jsonschema`` or Python accepts the text.
+        slots: open slots of the canvas: the passes of a decoder that reveals one a pass and knows nothing for certain.
+        passes: of the model.
+        read: canvases that these passes read in all.
+        rejected: proposals left open by joint commits.
+        resamples: passes that changed nothing.
+        constraint: processor time in the lattice, in seconds.
+        total: the same with the model, the laws and the policy.
+        batch: canvases that were decoded side by side.
+
+    """
+
+    case: str
+    canvas: int
+    valid: bool
+    slots: int
+    passes: int
+    read: int
+    rejected: int
+    resamples: int
+    constraint: float
+    total: float
+    batch: int = 1
 
 
-def valid(text: str) -> bool:
+def is_record(text: str) -> bool:
     """Whether a text is a record, by a validator that is not ours."""
     try:
         jsonschema.validate(json.loads(text), RECORD)
     except (ValueError, jsonschema.ValidationError):
         return False
     return True
+
+
+class Task(NamedTuple):
+    """What is decoded.
+
+    Attributes:
+        source: the constraint.
+        kind: the token that tells the model what kind of text it is.
+        text: a random text.
+        valid: whether a text is one, by somebody else.
+        length: slots of a canvas.
+
+    """
+
+    source: sg.Source
+    kind: str
+    text: Callable[[random.Random], str]
+    valid: Callable[[str], bool]
+    length: int
+
+
+TASKS = {
+    "records": Task(sg.JsonSchema(RECORD, whitespace="compact"), JSON_TEXT, record, is_record, CANVAS),
+    "expressions": Task(sg.Gbnf(GRAMMAR), PYTHON_TEXT, expression, parses, CANVAS // 2),
+}
+
+
+def canvases(trained: Trained, count: int, seed: int, task: Task = TASKS["records"]) -> Iterator[list[Any]]:
+    """Canvases; given tokens are of one text each, so that each canvas can be filled."""
+    rng = random.Random(seed)
+    end = trained.tokenizer.token_to_id("<end>")
+    for i in range(count):
+        while not SHORTEST <= len(ids := trained.tokenizer.encode(task.text(rng)).ids) <= task.length:
+            pass
+        share = GIVEN[i % len(GIVEN)]
+        given = [k for k in range(len(ids)) if rng.random() < share] or [i % len(ids)]
+        ids += [end] * (task.length - len(ids))
+        yield [token if k in given else sg.HOLE for k, token in enumerate(ids)]
 
 
 def plain(trained: Trained, slots: Sequence[Any], prompt: Sequence[int]) -> str:
@@ -103,57 +184,120 @@ def text_of(trained: Trained, ids: np.ndarray[Any, Any]) -> str:
     return b"".join(trained.vocab.tokens[t] or b"" for t in ids).decode(errors="replace")
 
 
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """The table's lines, a row a policy, in the order of the first outcomes."""
+    of_case: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        of_case.setdefault(outcome.case, []).append(outcome)
+    lines = [f"| {' | '.join(TITLES)} |", "|---" * len(TITLES) + "|"]
+    base = 0.0
+    for name, found in of_case.items():
+        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:]}
+        n = len(found)
+        timed = [o for o in found if o.batch == 1] or found  # side by side they share the model's time
+        base = base or sums["passes"] / n
+        cells = [
+            name,
+            f"{sums['valid']} of {n}",
+            f"{sums['passes'] / n:.1f}",
+            f"{sums['passes'] / n / base:.0%}",
+            f"{sums['passes'] / sums['slots']:.0%}",
+            f"{sums['read'] / n:.1f}",
+            f"{sums['rejected'] / n:.1f}",
+            f"{sums['resamples']}",
+            f"{1000 * sum(o.constraint for o in timed) / sum(o.passes for o in timed):.2f}",
+            f"{sum(o.constraint for o in timed) / sum(o.total for o in timed):.0%}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def read_log(path: Path | None, names: Sequence[str], generations: int) -> list[Outcome]:
+    """The outcomes of a log, if there is one, that are asked for."""
+    if path is None or not path.exists():
+        return []
+    found = [Outcome(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [o for o in found if o.case in names and o.canvas < generations]
+
+
+def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
+    """Decode what is not among the outcomes yet, and add it to them."""
+    began = time.monotonic()
+    loop.perf_counter = passes.perf_counter = time.thread_time
+    task = TASKS[given.task]
+    trained = load(given.steps) if (folder(given.steps, 0) / "weights.pt").exists() else train(given.steps, log=True)
+    constraint = sg.compile(task.source, trained.vocab)
+    model = diffusion.llada(trained.model, mask_id=trained.mask_id, tail_id=trained.vocab.eos_ids[0])
+    prompt = [trained.tokenizer.token_to_id(task.kind)]
+    practice = canvases(trained, 12, given.seed + 1, task)
+    filter_ = learn2pd_training.train(
+        *learn2pd_training.examples(model, prompt, constraint, practice, block=BLOCK), epochs=500
+    )
+    print(f"filter of Learn2PD: {time.monotonic() - began:.0f} s with its examples\n")
+    if given.picture:
+        slots = list(canvases(trained, len(GIVEN), given.seed, task))[-1]
+        shown = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=diffusion.Factor())
+        given.picture.write_text(svg(shown, trained.vocab), encoding="utf-8")
+    rows = list(canvases(trained, given.generations, given.seed, task))
+    sane = sum(task.valid(plain(trained, slots, prompt)) for slots in rows[:20])
+    print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n", flush=True)
+    there = {(o.case, o.canvas) for o in outcomes}
+    for first, case in product(range(0, len(rows), ROUND), chosen(given, filter_)):
+        wanted = [i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i) not in there]
+        if time.monotonic() - began > 60 * given.minutes:
+            break
+        decoded = diffusion.diffuse_many(
+            model,
+            [prompt] * len(wanted),
+            constraint,
+            canvases=[rows[i] for i in wanted],
+            policy=case.policy,
+            block=case.block,
+            batch_size=given.batch,
+        )
+        for i, r in zip(wanted, decoded, strict=True):
+            total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
+            costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
+            n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
+            outcomes.append(Outcome(case.name, i, task.valid(r.text), n_open, *costs, batch=given.batch))
+            if given.log:
+                with given.log.open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
+
+
+def chosen(given: argparse.Namespace, filter_: Any = None) -> list[Case]:  # noqa: ANN401
+    """The policies that are asked for."""
+    return [case for number, case in enumerate(cases(filter_)) if not number or given.only in case.name]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="records", choices=sorted(TASKS))
     parser.add_argument("--generations", type=int, default=500, help="canvases for each policy")
     parser.add_argument("--steps", type=int, default=STEPS, help="of training")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
+    parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
+    parser.add_argument("--batch", type=int, default=1, help="canvases that are decoded side by side")
+    parser.add_argument(
+        "--minutes", type=float, default=np.inf, help="begin nothing after so long; 0 for what the log has"
+    )
+    parser.add_argument("--table", type=Path, help="write the table into this page")
     parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
     given = parser.parse_args()
-    trained = load(given.steps) if (folder(given.steps, 0) / "weights.pt").exists() else train(given.steps, log=True)
-    constraint = sg.compile(sg.JsonSchema(RECORD, whitespace="compact"), trained.vocab)
-    model = diffusion.llada(trained.model, mask_id=trained.mask_id, tail_id=trained.vocab.eos_ids[0])
-    prompt = [trained.tokenizer.token_to_id(JSON_TEXT)]
-    began = time.perf_counter()
-    practice = canvases(trained, 12, given.seed + 1)
-    filter_ = learn2pd_training.train(
-        *learn2pd_training.examples(model, prompt, constraint, practice, block=BLOCK), epochs=500
-    )
-    print(f"filter of Learn2PD: {time.perf_counter() - began:.0f} s with its examples\n")
-    if given.picture:
-        slots = list(canvases(trained, len(GIVEN), given.seed))[-1]
-        shown = diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=diffusion.Factor())
-        given.picture.write_text(svg(shown, trained.vocab), encoding="utf-8")
-    rows = list(canvases(trained, given.generations, given.seed))
-    sane = sum(valid(plain(trained, slots, prompt)) for slots in rows[:20])
-    print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n")
-    print(
-        "| policy | valid | passes | of the baseline's | canvases | rejected | resamples | constraint's share | ms a text |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    base = 0.0
-    for number, case in enumerate(cases(filter_)):
-        if number and given.only not in case.name:
-            continue
-        began = time.perf_counter()
-        results = [
-            diffusion.diffuse(model, prompt, constraint, canvas=slots, policy=case.policy, block=case.block)
-            for slots in rows
-        ]
-        seconds = time.perf_counter() - began
-        passes = float(np.mean([r.n_forward for r in results]))
-        base = base or passes
-        good = sum(valid(r.text) for r in results)
-        total = sum(r.model_seconds + r.constraint_seconds + r.sampling_seconds for r in results)
-        print(
-            f"| {case.name} | {good} of {len(rows)} | {passes:.1f} | {passes / base:.0%} "
-            f"| {np.mean([r.n_canvases for r in results]):.1f} | {np.mean([r.n_rejected for r in results]):.1f} "
-            f"| {sum(r.n_resamples for r in results)} | {sum(r.constraint_seconds for r in results) / total:.0%} "
-            f"| {1000 * seconds / len(rows):.0f} |",
-            flush=True,
-        )
+    names = [case.name for case in chosen(given)]
+    outcomes = read_log(given.log, names, given.generations)
+    if given.minutes > 0:
+        measure(given, outcomes)
+    outcomes.sort(key=lambda o: names.index(o.case))
+    alone = len({o.canvas for o in outcomes if o.batch == 1})
+    times = f"times of {alone} canvases decoded alone" if alone else f"{given.batch} side by side"
+    made = f"{len(outcomes):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
+    lines = [*table(outcomes), "", made]
+    print("\n".join(lines))
+    if given.table:
+        write_into(given.table, given.task, "\n".join(lines))
 
 
 if __name__ == "__main__":

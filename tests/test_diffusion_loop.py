@@ -478,3 +478,59 @@ def test_a_picture_shows_every_step() -> None:
     texts = [t.text or "" for t in root.findall(".//{http://www.w3.org/2000/svg}text")]
     for token in result.tokens:
         assert (TOKENS[token] or b"").decode().replace(" ", "␣") in texts
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_canvases_side_by_side_come_out_as_alone(policy: str) -> None:
+    """Whatever is decoded beside it, a canvas passes through the same steps; canvases of equal length share the passes of the longest decoding."""
+    names = ["array", "object", "brackets"][: size(3, plain=2)]
+    own = [constraint(name) for name in names]
+    canvases = [[sg.HOLE] * 9 for _ in names]
+    shared = RandomModel(5)
+    many = list(
+        d.diffuse_many(
+            d.MaskedModel(shared, mask_id=MASK, tail_id=END),
+            [[3]] * len(names),
+            own,
+            canvases=canvases,
+            policy=POLICIES[policy],
+            seed=7,
+        )
+    )
+    for i, (each, slots, found) in enumerate(zip(own, canvases, many, strict=True)):
+        alone = d.diffuse(model(5), [3], each, canvas=slots, policy=POLICIES[policy], seed=7 + i)
+        assert (found.ids == alone.ids).all()
+        assert [frame.events for frame in found.history] == [frame.events for frame in alone.history]
+        assert (found.n_forward, found.n_canvases) == (alone.n_forward, alone.n_canvases)
+    assert len(shared.calls) == max(found.n_forward for found in many)
+
+
+def test_canvases_of_other_lengths_and_batches() -> None:
+    """Rows of one length share a pass, others have their own; results come in order, batch after batch, and only what is wanted is decoded."""
+    shared = RandomModel(2)
+    lengths = [5, 7, 5, 6, 7]
+    found = d.diffuse_many(
+        d.MaskedModel(shared, mask_id=MASK, tail_id=END),
+        ([3] for _ in lengths),
+        constraint("choices"),
+        canvases=([sg.HOLE] * n for n in lengths),
+        batch_size=3,
+    )
+    first = next(found)
+    assert len(first.ids) == 5
+    assert {call.shape[1] for call in shared.calls} <= {6, 8}
+    assert [len(one.ids) for one in found] == lengths[1:]
+    assert all(len({len(row) for row in call}) == 1 for call in shared.calls)
+
+
+def test_what_is_wrong_with_many_canvases() -> None:
+    """No batch, too few canvases or constraints, and both a length and canvases."""
+    one = constraint("choices")
+    with pytest.raises(sg.InvalidSource, match="batch_size"):
+        next(d.diffuse_many(model(), [[3]], one, length=5, batch_size=0))
+    with pytest.raises(sg.InvalidSource, match="prompt 1 has no canvas"):
+        list(d.diffuse_many(model(), [[3]] * 2, one, canvases=[[sg.HOLE] * 5]))
+    with pytest.raises(sg.InvalidSource, match="prompt 1 has no constraint"):
+        list(d.diffuse_many(model(), [[3]] * 2, [one], length=5))
+    with pytest.raises(sg.InvalidSource, match="either the length"):
+        list(d.diffuse_many(model(), [[3]], one, length=5, canvases=[[sg.HOLE] * 5]))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import syntagma as sg
 from syntagma import diffusion as d
-from syntagma.engine.diffusion.beliefs import guess
+from syntagma.engine.diffusion import beliefs as beliefs_module
+from syntagma.engine.diffusion.beliefs import guess, guesses
 from syntagma.engine.diffusion.policies.learn2pd import Filter
 
 
@@ -35,43 +36,76 @@ def decided(slots: list[int], tokens: list[int], **fields: list[float]) -> d.Dec
     )
 
 
+NO_DRAWS = np.zeros(1)
+
+
 def test_a_guess_is_the_softmax_of_the_possible_tokens() -> None:
-    """Confidence, margin, logit gap and entropy are those of softmax(log 6, log 3, log 1) = (.6, .3, .1)."""
-    found = guess(np.log([3.0, 6.0, 1.0]), np.array([4, 7, 9]), 0.0, np.random.default_rng(0))
-    assert found.token == 7
-    assert found.confidence == pytest.approx(0.6)
-    assert found.margin == pytest.approx(0.3)
-    assert found.logit_gap == pytest.approx(math.log(2))
-    assert found.entropy == pytest.approx(-(0.6 * math.log(0.6) + 0.3 * math.log(0.3) + 0.1 * math.log(0.1)))
+    """Confidence, margin, logit gap and entropy are those of softmax(log 6, log 3, log 1) = (.6, .3, .1), in every row."""
+    found = guess(np.log([[3.0, 6.0, 1.0], [1.0, 3.0, 6.0]]), np.array([[4, 7, 9]] * 2), 0.0, np.zeros(2))
+    assert found.tokens.tolist() == [7, 9]
+    assert found.confidence == pytest.approx([0.6] * 2)
+    assert found.margin == pytest.approx([0.3] * 2)
+    assert found.logit_gap == pytest.approx([math.log(2)] * 2)
+    assert found.entropy == pytest.approx([-(0.6 * math.log(0.6) + 0.3 * math.log(0.3) + 0.1 * math.log(0.1))] * 2)
 
 
 def test_a_slot_with_one_possible_token_is_certain() -> None:
     """Whatever its logit, even minus infinity."""
     for value in (-3.0, -math.inf):
-        found = guess(np.array([value]), np.array([5]), 0.0, np.random.default_rng(0))
-        assert found == (type(found))(5, 1.0, 1.0, math.inf, 0.0)
+        found = guess(np.array([[value]]), np.array([[5]]), 0.0, NO_DRAWS)
+        assert [x[0] for x in found] == [5, 1.0, 1.0, math.inf, 0.0]
+
+
+def test_a_model_that_rules_all_possible_tokens_out_leaves_them_equally_likely() -> None:
+    """Three tokens of minus infinity each have a third; a single one left takes all, with an infinite gap."""
+    found = guess(np.array([[-math.inf] * 3, [-math.inf, 2.0, -math.inf]]), np.array([[4, 7, 9]] * 2), 0.0, np.zeros(2))
+    assert found.tokens.tolist() == [4, 7]
+    assert found.confidence == pytest.approx([1 / 3, 1.0])
+    assert found.margin == pytest.approx([0.0, 1.0])
+    assert found.logit_gap.tolist() == [0.0, math.inf]
+    assert found.entropy == pytest.approx([math.log(3), 0.0])
 
 
 @pytest.mark.parametrize("size", [2, 5, 64, 200])
-def test_margins_of_wide_slots_are_those_of_narrow_ones(size: int) -> None:
-    """The second best is found the same way whether few or many tokens are possible, equals included."""
+def test_margins_are_those_of_the_two_best(size: int) -> None:
+    """Whether few or many tokens are possible, equals included."""
     row = np.random.default_rng(size).normal(size=size).round(1)
-    found = guess(row, np.arange(size), 0.0, np.random.default_rng(0))
+    found = guess(row[None], np.arange(size)[None], 0.0, NO_DRAWS)
     ordered = np.sort(np.exp(row) / np.exp(row).sum())[::-1]
-    assert found.margin == pytest.approx(ordered[0] - ordered[1])
-    assert found.logit_gap == pytest.approx(np.sort(row)[-1] - np.sort(row)[-2])
+    assert found.margin == pytest.approx(ordered[:1] - ordered[1])
+    assert found.logit_gap == pytest.approx(np.sort(row)[-1:] - np.sort(row)[-2])
 
 
 def test_at_a_temperature_tokens_are_drawn_and_confidence_is_not_tempered() -> None:
     """Draws follow softmax(logits / T); the confidence of a drawn token is its probability at T = 1."""
-    rng = np.random.default_rng(1)
     logits = np.log([0.5, 0.3, 0.2])
-    drawn = [guess(logits, np.arange(3), 2.0, rng) for _ in range(4000)]
+    drawn = guess(
+        np.tile(logits, (4000, 1)), np.tile(np.arange(3), (4000, 1)), 2.0, np.random.default_rng(1).random(4000)
+    )
     expected = np.sqrt([0.5, 0.3, 0.2])
     expected /= expected.sum()
-    counts = np.bincount([g.token for g in drawn], minlength=3)
+    counts = np.bincount(drawn.tokens, minlength=3)
     assert ((counts - 4000 * expected) ** 2 / (4000 * expected)).sum() < 13.8  # chi-square, 2 degrees, p = 0.001
-    assert {round(g.confidence, 6) for g in drawn if g.token == 2} == {0.2}
+    assert drawn.confidence[drawn.tokens == 2] == pytest.approx(0.2)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.7]), st.sampled_from([3, 40, 1000]))
+def test_laws_taken_together_are_those_of_each_slot(seed: int, temperature: float, at_once: int) -> None:
+    """However many are taken in one go, a slot gets what its own row, mask and draw say."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(9, 40))
+    rows[rng.random(rows.shape) < 0.3] = -np.inf
+    masks = rng.integers(0, 2**32, size=(9, 2), dtype=np.uint32)
+    masks[rng.random(9) < 0.5] &= np.uint32(0x42)  # some of few tokens
+    masks[:, 0] |= np.uint32(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beliefs_module, "AT_ONCE", at_once)
+        found = guesses(rows, masks, temperature, np.random.default_rng(seed))
+    draws = np.random.default_rng(seed).random(9)
+    for i in range(9):
+        ids = np.array([t for t in range(40) if masks[i, t >> 5] >> (t & 31) & 1])
+        alone = guess(rows[i : i + 1, ids], ids[None], temperature, draws[i : i + 1])
+        assert [x[i] for x in found] == pytest.approx([x[0] for x in alone])
 
 
 def test_low_confidence_takes_the_quota() -> None:

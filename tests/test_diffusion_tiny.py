@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import sys
@@ -101,6 +102,35 @@ def test_the_filter_learns_from_decodings(
     assert right > max(final.mean(), 1 - final.mean())
     result = d.diffuse(model, prompt, constraint, canvas=slots, policy=d.Learn2PD(learnt, 0.9), block=24)
     jsonschema.validate(json.loads(result.text), bench.RECORD)
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_every_policy_of_the_benchmark_fills_many_canvases(
+    monkeypatch: pytest.MonkeyPatch, bench: Any, trained: Any, constraint: sg.Constraint
+) -> None:
+    """Sixteen ways to decode, side by side: all valid by a validator that is not ours, nothing asked twice, given tokens kept."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    spec = importlib.util.spec_from_file_location("bench_diffusion", ROOT / "bench" / "diffusion.py")
+    assert spec is not None
+    assert spec.loader is not None
+    measured = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "bench_diffusion", measured)
+    spec.loader.exec_module(measured)
+    from syntagma.engine.diffusion import learn2pd_training
+
+    rows = list(measured.canvases(trained, 9, 5))
+    prompt = [trained.tokenizer.token_to_id(bench.JSON_TEXT)]
+    cases = measured.cases(learn2pd_training.untrained(measured.BLOCK))
+    assert len(cases) == 16
+    for case in cases:
+        found = d.diffuse_many(
+            denoiser(trained), [prompt] * 9, constraint, canvases=rows, policy=case.policy, block=case.block
+        )
+        for slots, result in zip(rows, found, strict=True):
+            jsonschema.validate(json.loads(result.text), bench.RECORD)
+            assert result.n_resamples == 0, case.name
+            assert all(isinstance(s, sg.Hole) or s == t for s, t in zip(slots, result.ids.tolist(), strict=True))
 
 
 def test_a_filter_is_fitted_to_what_is_final() -> None:

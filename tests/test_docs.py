@@ -259,10 +259,18 @@ def check_syntagma(arguments: list[str], request: pytest.FixtureRequest) -> None
         jsonschema.validate(row["data"], PERSON)
 
 
+def check_script(arguments: list[str], _: pytest.FixtureRequest) -> None:
+    """Benchmarks take too long for a test; that the script is there and defines every option is not too much."""
+    script, *options = arguments
+    text = (ROOT / script).read_text(encoding="utf-8")
+    assert all(f'"{option}"' in text for option in options if option.startswith("--"))
+
+
 PROGRAMS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     "bash": check_bash,
     "make": check_make,
     "pip": check_pip,
+    "python": check_script,
     "syntagma": check_syntagma,
 }
 

@@ -217,6 +217,29 @@ def test_buffers_are_not_shared_by_living_lattices() -> None:
         assert np.array_equal(again.masks(), fresh.masks())
 
 
+@pytest.mark.parametrize("name", ["even strings", "sums"])
+def test_copies_go_on_on_their_own(name: str) -> None:
+    """A copy knows what the lattice knew; what is committed in one is not in the other, with a stack and without, asked before or not."""
+    grammar, tokens, _ = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    with Lattice(constraint, [HOLE] * 4) as one:
+        for asked in (False, True):
+            before = one.masks() if asked else None
+            at = int(
+                np.flatnonzero(
+                    np.unpackbits(Lattice(constraint, [HOLE] * 4).masks()[1].view(np.uint8), bitorder="little")
+                )[0]
+            )
+            with one.copy() as other, Lattice(constraint, [HOLE, at, HOLE, HOLE]) as fresh:
+                assert other.commit([(1, at)]) == [(1, at)]
+                assert np.array_equal(other.masks(), fresh.masks())
+                assert one.holes == [0, 1, 2, 3]
+                assert other.holes == [0, 2, 3]
+            with Lattice(constraint, [HOLE] * 4) as fresh:
+                assert np.array_equal(one.masks(), fresh.masks())
+            assert before is None or np.array_equal(one.masks(), before)
+
+
 def test_a_commit_keeps_the_canvas_fillable() -> None:
     """Proposals that exclude each other are not kept together, and what is kept is worth the most."""
     grammar, tokens, _ = TOYS["arrays"]

@@ -16,18 +16,19 @@ from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
 from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
 from .engines import engine_of, layout_of
+from .explanation import SlotExplanation, explain
 from .extraction import Beyond
 from .layered import LayeredEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
 from .weighted import greedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from ..constraint import Constraint
 
-__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot"]
+__all__ = ["HOLE", "Fill", "Gap", "Hole", "Lattice", "Proposal", "Slot", "SlotExplanation"]
 
 DEFAULT_MAX_LAYER: Final = 20_000
 
@@ -143,6 +144,16 @@ class Lattice:
         if self._engine_in_use is not None:
             self._engine_in_use.close()
 
+    def copy(self) -> Self:
+        """Another lattice of the same canvas, which goes on from here on its own; what is known already is not computed again where that can be."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._steps = list(self._steps)
+        other._followed = other._weighted_in_use = other._engine_in_use = None
+        if isinstance(self._engine_in_use, CanvasEngine):
+            other._engine_in_use = self._engine_in_use.copy()
+        return other
+
     def __enter__(self) -> Self:
         """Nothing to do: the lattice is open."""
         return self
@@ -202,8 +213,8 @@ class Lattice:
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})
             at[token] = at.get(token, 0.0) + weight
-        if isinstance(self._engine, CanvasEngine):
-            return self._commit_on_canvas(listed, bonus)
+        if isinstance(engine := self._engine, CanvasEngine):
+            return self._commit_on_canvas(engine, listed, bonus)
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
             return []
@@ -216,43 +227,41 @@ class Lattice:
         return kept
 
     def _commit_on_canvas(
-        self, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
+        self, engine: CanvasEngine, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
     ) -> list[Proposal]:
         """The same on the canvas machine: all at once, else the best subset in a window, else halves by weight.
 
         Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
         """
-        engine = self._engine
         if not engine.feasible():
             return []
         if not engine.exact:
             return self._keep(listed, self._best_subset(bonus, or_fail=True) or set())
-        best: dict[int, tuple[float, int]] = {}  # step -> weight and token of the heaviest proposal
-        worth: dict[Proposal, float] = {}
-        for proposal, weight in listed:
-            worth[proposal] = worth.get(proposal, 0.0) + weight
-        for (slot, token), weight in worth.items():
-            step = self._step_of(slot)
-            if step not in best or weight > best[step][0]:
-                best[step] = (weight, token)
         base = list(self._steps)
 
-        def fits(chosen: Iterable[int]) -> bool:
-            steps = list(base)
-            for i in chosen:
-                if not may_hold(base[i], best[i][1]):
-                    return False
-                steps[i] = Step(base[i].slot, token=best[i][1])
-            engine.fix(steps)
+        def fits(chosen: Mapping[int, int]) -> bool:
+            engine.fix([Step(step.slot, token=chosen[i]) if i in chosen else step for i, step in enumerate(base)])
             return engine.feasible()
 
-        if len(worth) == len(best) and fits(best):
-            chosen = {(base[i].slot, best[i][1]) for i in best}
-        else:
+        if (all_of_them := _one_each(bonus)) is None or not fits(all_of_them):
             engine.fix(base)
-            found = self._best_subset(bonus)
-            chosen = self._by_halves(best, fits) if found is None else found
-        return self._keep(listed, chosen)
+            bonus = self._possible(engine, bonus)
+            if (all_of_them := _one_each(bonus)) is None or not fits(all_of_them):
+                engine.fix(base)
+                found = self._best_subset(bonus)
+                return self._keep(listed, self._by_halves(bonus, fits) if found is None else found)
+        return self._keep(listed, {(base[i].slot, token) for i, token in all_of_them.items()})
+
+    def _possible(self, engine: CanvasEngine, bonus: dict[int, dict[int, float]]) -> dict[int, dict[int, float]]:
+        """The proposals that are possible by themselves; the others are in no subset, and what is left often goes together."""
+        masks, class_of = engine.class_masks(), engine.machine.class_of
+        found: dict[int, dict[int, float]] = {}
+        for i, of in bonus.items():
+            for token, weight in of.items():
+                c = int(class_of[token])
+                if self._steps[i].token == token or int(masks[i, c >> 6]) >> (c & 63) & 1:
+                    found.setdefault(i, {})[token] = weight
+        return found
 
     def _keep(self, listed: list[tuple[Proposal, float]], chosen: set[Proposal]) -> list[Proposal]:
         kept = [proposal for proposal, _ in listed if proposal in chosen]
@@ -269,10 +278,13 @@ class Lattice:
             return None
         return {(self._steps[i].slot, token) for i, token in (kept or {}).items()}
 
-    def _by_halves(self, best: dict[int, tuple[float, int]], fits: Callable[[Iterable[int]], bool]) -> set[Proposal]:
-        """Compatible proposals, the heaviest first: a list that does not fit as a whole is tried half by half."""
-        chosen = greedy(sorted(best, key=lambda i: -best[i][0]), fits)
-        return {(self._steps[i].slot, best[i][1]) for i in chosen}
+    def _by_halves(
+        self, bonus: dict[int, dict[int, float]], fits: Callable[[Mapping[int, int]], bool]
+    ) -> set[Proposal]:
+        """Compatible proposals, the heaviest of each step and of those the heaviest first: what does not fit as a whole is tried half by half."""
+        best = {i: max(of, key=of.__getitem__) for i, of in bonus.items()}
+        chosen = greedy(sorted(best, key=lambda i: -bonus[i][best[i]]), lambda part: fits({i: best[i] for i in part}))
+        return {(self._steps[i].slot, best[i]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
         """The accepted filling of greatest summed log probability; None if there is none.
@@ -341,21 +353,40 @@ class Lattice:
         found = self._layered.best(self._layered.counted())
         return None if found is None else -int(found[1])
 
-    def explain(self, slot: int, token: int) -> str:
-        """One sentence: whether a token may stand in a hole, and if not, why."""
-        step = self._steps[self._step_of(slot)]
-        data = self.constraint.vocab.tokens[token] if 0 <= token < self.constraint.vocab.size else None
-        name = f"token {token}" if data is None else repr(data.decode("utf-8", "backslashreplace"))
-        if step.token is not None:
-            return f"slot {slot} is fixed to token {step.token}"
-        if step.allowed is not None and token not in step.allowed:
-            return f"{name} is not among the ids that slot {slot} allows"
-        if not self.feasible():
-            return f"no filling of the canvas satisfies the constraint, with {name} in slot {slot} or without"
-        row = self.masks()[self.holes.index(slot)]
-        if int(row[token >> 5]) >> (token & 31) & 1:
-            return f"{name} may stand in slot {slot}"
-        return f"{name} cannot stand in slot {slot}: no filling of the other slots goes with it"
+    def instance(self, stop: int) -> list[int] | None:
+        """The tokens before slot ``stop`` in some filling, gaps being short and texts long where that is free.
+
+        None if the canvas cannot be filled, or is too large for a filling to be found.
+        """
+        gaps = any(isinstance(slot, Gap) for slot in self.slots)
+        row = np.zeros(self.constraint.vocab.size, np.float16)
+        row[list(self.constraint.vocab.eos_ids)] = -1  # any filling does, but one with text says more
+        try:
+            if gaps and self._weighted is not None:
+                tokens = self._weighted.fewest()
+            elif gaps:
+                found = self._layered.best(self._layered.counted())
+                tokens = None if found is None else found[0]
+            else:
+                fill = self.best_fill(np.broadcast_to(row, (len(self.holes), len(row))))
+                tokens = None if fill is None else fill.tokens
+        except (LimitExceeded, Unsupported):
+            return None
+        if tokens is None:
+            return None
+        return [t for step, t in zip(self._steps, tokens, strict=True) if step.slot < stop and t >= 0]
+
+    def explain(self, slot: int, token: int) -> SlotExplanation:
+        """Whether a token may stand in a slot, and if not, why: in terms of the user's own schema or grammar, as ``Constraint.explain``.
+
+        Costs a few questions of feasibility, and a filling.
+
+        Raises:
+            InvalidSource: the slot is a gap or not of the canvas.
+
+        """
+        self._step_of(slot)
+        return explain(self, lambda slots: Lattice(self.constraint, slots, max_layer=self._max_layer), slot, token)
 
     # --- what the methods share -------------------------------------------------------------------------------------
 
@@ -431,3 +462,10 @@ class Lattice:
             self._engine_in_use.fix(self._steps)
         if self._weighted_in_use is not None:
             self._weighted_in_use.fix(self._steps)
+
+
+def _one_each(bonus: Mapping[int, Mapping[int, float]]) -> dict[int, int] | None:
+    """The proposals as step -> token, None if a step has several."""
+    if any(len(of) > 1 for of in bonus.values()):
+        return None
+    return {i: token for i, of in bonus.items() for token in of}

@@ -55,6 +55,10 @@ class CanvasEngine:
     def close(self) -> None:
         """Give back what is held."""
 
+    def copy(self) -> CanvasEngine | None:
+        """Another engine that goes on from here on its own; None where that costs as much as a fresh one."""
+        return None
+
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened."""
         raise NotImplementedError

@@ -149,6 +149,18 @@ class CheckedEngine:
         self._held = checked.tokens
         return kept
 
+    def fewest(self) -> list[int] | None:
+        """A filling of few tokens, NO_TOKEN where a step is left out: the fewest, where the machine is exact; None if there is none.
+
+        Raises:
+            LimitExceeded: the canvas has too many open steps.
+
+        """
+        if self._exact:
+            return self._engine.shortest()
+        found = witness(self._constraint, self._fixed(), self._engine.shortest)
+        return None if found is None else found.tokens
+
     def min_slots(self) -> int | None:
         """The fewest tokens that the whole canvas can have; None if it cannot be filled.
 

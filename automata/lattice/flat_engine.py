@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,14 @@ class FlatEngine(CanvasEngine):
         changed = self._change_steps(steps)
         if self._changed is not None:
             self._changed += changed
+
+    def copy(self) -> Self:
+        """Another engine that goes on from here on its own, with what is known so far."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._ahead, other._alive, other._masks = self._ahead.copy(), self._alive.copy(), self._masks.copy()
+        other._changed = None if self._changed is None else list(self._changed)
+        return other
 
     @property
     def table_bytes(self) -> int:

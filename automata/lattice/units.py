@@ -109,14 +109,17 @@ class Units:
         usable = np.zeros((len(sizes), 64 * m.edge_classes.shape[1]), np.bool_)
         usable[:, : m.n_classes] = self.unweighted()[0] > -inf
         words = np.packbits(usable, axis=1, bitorder="little").view(np.uint64)
-        here = controls_after(m, composer.nodes, _NOTHING, Run(_NOTHING, np.array([m.start], np.int32)))
+        nodes = composer.nodes
+        here = controls_after(m, nodes, _NOTHING, Run(_NOTHING, np.array([m.start], np.int32)))
         for unit, size in enumerate(sizes.tolist()):
             first = int(self._start[unit])
             if size > 1:
                 runs[unit] = composer.run(m.class_of[self._fixed[first : first + size]], here)
-                here = controls_after(m, composer.nodes, here, runs[unit])
+                if runs[unit].nodes.max(initial=0) >= len(nodes.kind):
+                    nodes = composer.nodes
+                here = controls_after(m, nodes, here, runs[unit])
             else:
-                following = controls_after(m, composer.nodes, here, words[unit])
+                following = controls_after(m, nodes, here, words[unit])
                 here = np.union1d(here, following) if self.steps[first].skippable else following
         return runs
 

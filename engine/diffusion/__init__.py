@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .beliefs import Beliefs, Decided
 from .canvas import Canvas
-from .diffuse import diffuse
+from .diffuse import diffuse, diffuse_many
 from .dream_hooks import DreamHooks
 from .model import Denoiser, MaskedModel, Scores, as_denoiser, dream, llada
 from .policies import (
@@ -60,6 +60,7 @@ __all__ = [
     "UnmaskPolicy",
     "as_denoiser",
     "diffuse",
+    "diffuse_many",
     "dream",
     "llada",
 ]

@@ -7,9 +7,8 @@ every policy takes it for free.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,31 +17,35 @@ from ...grammar.errors import InvalidSource
 from ..law import allowed_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..contract import Mask
     from .model import Ids, Rows
 
 Reals = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+AT_ONCE: Final = 1 << 16
+"""Logits whose laws are taken in one go: half a megabyte of float64, which stays near the processor."""
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """The constrained law of one slot in a few numbers.
+
+class Guesses(NamedTuple):
+    """The constrained laws of k slots in a few numbers each.
 
     Attributes:
-        token: the most likely token, the lowest id among equals; at a temperature, a token that was drawn.
-        confidence: the probability of ``token``, at temperature 1.
-        margin: the difference between the two greatest probabilities; 1 if only one token is possible.
-        logit_gap: the difference between the two greatest logits, in nats; infinite if only one token is possible.
-        entropy: Shannon entropy in nats.
+        tokens: int64[k], the most likely token, the lowest id among equals; at a temperature, a token that was drawn.
+        confidence: float64[k], the probability of the token, at temperature 1.
+        margin: float64[k], the difference between the two greatest probabilities; 1 if only one token is possible.
+        logit_gap: float64[k], the difference between the two greatest logits, in nats; infinite if only one token is possible.
+        entropy: float64[k], Shannon entropy in nats.
 
     """
 
-    token: int
-    confidence: float
-    margin: float
-    logit_gap: float
-    entropy: float
+    tokens: Ids
+    confidence: Reals
+    margin: Reals
+    logit_gap: Reals
+    entropy: Reals
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Beliefs:
     Attributes:
         slots: int64[k], places in the canvas, ascending.
         tokens: int64[k], the proposals.
-        confidence: float64[k], see ``Guess``.
+        confidence: float64[k], see ``Guesses``.
         margin: float64[k].
         logit_gap: float64[k].
         entropy: float64[k].
@@ -109,54 +112,86 @@ class Beliefs:
         return len(self.slots)
 
 
-def guess(values: Rows, ids: Ids, temperature: float, rng: np.random.Generator) -> Guess:
-    """The law of a slot from the logits ``values`` float[k] of its possible tokens ``ids`` int64[k], ascending.
+def guess(rows: Reals, ids: Ids, temperature: float, draws: Reals) -> Guesses:
+    """The laws of m slots from the logits of their possible tokens.
 
     A model that rules all of them out leaves the constraint to decide: they are equally likely then.
+
+    Args:
+        rows: float64[m, n], the logits; minus infinity where a slot has fewer than n possible tokens.
+        ids: int64[m, n], the tokens of each row, ascending; -1 where it has fewer.
+        temperature: 0 proposes the most likely token, above it one is drawn.
+        draws: float64[m], uniform in [0, 1); read at a temperature above 0 only.
+
+    Raises:
+        InvalidSource: logits are no numbers.
+
     """
-    row = np.asarray(values, np.float64)
-    top = float(row.max())
-    if math.isnan(top) or top == math.inf:
+    top = rows.max(axis=1, keepdims=True)
+    if np.isnan(top).any() or (top == np.inf).any():
         raise InvalidSource("the model's logits hold NaN or infinity", hint="load the model in a wider dtype")
-    if top == -math.inf:
-        row = np.zeros(len(row))
-        top = 0.0
-    weights = np.exp(row - top)
-    p = weights / weights.sum()
-    first = int(np.argmax(row))
-    if len(row) == 1:
-        return Guess(int(ids[0]), 1.0, 1.0, math.inf, 0.0)
-    chosen = first if temperature == 0 else _draw((row - top) / temperature, rng)
-    second = np.delete(row, first).max() if len(row) < 64 else np.partition(row, -2)[-2]
-    positive = p[p > 0]
-    entropy = max(0.0, float(-(positive * np.log(positive)).sum()))
-    runner_up = float(np.exp(second - top) / weights.sum())
-    return Guess(int(ids[chosen]), float(p[chosen]), float(p[first]) - runner_up, top - float(second), entropy)
+    silent = top == -np.inf
+    rows = np.where(silent & (ids >= 0), 0.0, rows) - np.where(silent, 0.0, top)
+    weights = np.exp(rows)
+    total = weights.sum(axis=1)
+    every = np.arange(len(rows))
+    first = rows.argmax(axis=1)
+    chosen = first if temperature == 0 else _drawn(rows / temperature, draws)
+    best = 1 / total  # the most likely token's logit is 0 by now
+    surprise = np.multiply(weights, rows, where=weights > 0, out=np.zeros_like(rows)).sum(axis=1)
+    entropy = np.maximum(0.0, np.log(total) - surprise / total)
+    confidence = weights[every, chosen] / total
+    rows[every, first] = -np.inf
+    gap = -rows.max(axis=1)
+    return Guesses(ids[every, chosen], confidence, best - np.exp(-gap) * best, gap, entropy)
 
 
-def _draw(scaled: Reals, rng: np.random.Generator) -> int:
-    edges = np.cumsum(np.exp(scaled))
-    return min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(edges) - 1)
+def _drawn(scaled: Reals, draws: Reals) -> Ids:
+    """int64[m]: a place of each row of log weights, the first whose summed weight is greater than the draw's share of all."""
+    edges = np.exp(scaled).cumsum(axis=1)
+    places: Ids = np.minimum((edges <= draws[:, None] * edges[:, -1:]).sum(axis=1), scaled.shape[1] - 1)
+    return places
 
 
-def guesses(rows: Rows, masks: npt.NDArray[np.uint32], temperature: float, rng: np.random.Generator) -> list[Guess]:
+def guesses(rows: Rows, masks: npt.NDArray[np.uint32], temperature: float, rng: np.random.Generator) -> Guesses:
     """The laws of slots with logits ``rows`` float[k, V] and masks uint32[k, words].
+
+    The possible tokens are gathered first, as they are few of many; slots with about as many are taken together.
 
     Raises:
         InvalidSource: a slot allows no token among those that the model has, or logits are no numbers.
 
     """
+    k = len(rows)
+    draws = rng.random(k) if temperature > 0 else np.zeros(k)
     known: dict[bytes, Ids] = {}  # neighbours often share a mask, and spreading one costs a pass over the vocabulary
-    found = []
-    for row, mask in zip(rows, masks, strict=True):
-        ids = _ids_of(mask, len(row), known)
-        if not len(ids):
-            raise InvalidSource(
-                f"a slot allows no token among the {len(row)} that the model has",
-                hint="use the vocabulary of the model's own tokenizer",
-            )
-        found.append(guess(row[ids], ids, temperature, rng))
+    possible = [_ids_of(mask, rows.shape[1], known) for mask in masks]
+    widths = np.array([len(ids) for ids in possible], np.int64)
+    if not widths.all():
+        raise InvalidSource(
+            f"a slot allows no token among the {rows.shape[1]} that the model has",
+            hint="use the vocabulary of the model's own tokenizer",
+        )
+    found = Guesses(np.zeros(k, np.int64), np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(k))
+    for part in _parts(widths):
+        shape = (len(part), int(widths[part[-1]]))
+        ids, logits = np.full(shape, -1, np.int64), np.full(shape, -np.inf)
+        for j, i in enumerate(part.tolist()):
+            ids[j, : widths[i]] = possible[i]
+            logits[j, : widths[i]] = rows[i, possible[i]]
+        for whole, some in zip(found, guess(logits, ids, temperature, draws[part]), strict=True):
+            whole[part] = some
     return found
+
+
+def _parts(widths: Ids) -> Iterator[Ids]:
+    """Slots in parts, the narrowest first, so that a part is at most ``AT_ONCE`` numbers or one slot."""
+    order = np.argsort(widths, kind="stable")
+    start = 0
+    for stop in range(1, len(order) + 1):
+        if stop == len(order) or (stop + 1 - start) * widths[order[stop]] > AT_ONCE:
+            yield order[start:stop]
+            start = stop
 
 
 def _ids_of(mask: Mask, width: int, known: dict[bytes, Ids]) -> Ids:

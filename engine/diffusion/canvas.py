@@ -93,7 +93,7 @@ class Canvas:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.open, other.ids, other.confidence = self.open.copy(), self.ids.copy(), self.confidence.copy()
-        other._lattice = None  # the masks stay: they are the same until something is decided
+        other._lattice = None if self._lattice is None else self._lattice.copy()
         return other
 
     def close(self) -> None:

@@ -1,8 +1,10 @@
-"""``diffuse``: denoise a canvas so that the constraint accepts it."""
+"""``diffuse`` and ``diffuse_many``: denoise canvases so that the constraint accepts them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -12,15 +14,18 @@ from ..model import Prompt, Tokenizer, prompt_ids
 from .canvas import Canvas
 from .loop import Decoder, check_schedule
 from .model import Denoiser, as_denoiser
+from .passes import side_by_side
 from .policies import FreeDave, Threshold
 from .policies.adablock import AdaBlock
 from .speculation import draft_and_verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
+    from .loop import Track
+    from .passes import Decoding
     from .policies import UnmaskPolicy
     from .result import Denoising
 
@@ -63,48 +68,137 @@ def diffuse(  # noqa: PLR0913 - the options by name
         Unsupported: ``beyond="gap"`` with fixed tokens to the right of a block.
 
     """
+    options = _Options(policy, block, beyond, steps, temperature, tokenizer)
+    return _decode(model, [(prompt, constraint, _slots(length, canvas), seed)], options)[0]
+
+
+def diffuse_many(  # noqa: PLR0913 - the options by name
+    model: Denoiser | Any,  # noqa: ANN401 - as in diffuse
+    prompts: Iterable[Prompt],
+    constraint: Constraint | Iterable[Constraint],
+    *,
+    length: int | None = None,
+    canvases: Iterable[Sequence[Slot]] | None = None,
+    policy: UnmaskPolicy | None = None,
+    block: int | AdaBlock | None = None,
+    beyond: Literal["holes", "gap"] = "holes",
+    steps: int | None = None,
+    temperature: float = 0.0,
+    seed: int = 0,
+    tokenizer: Tokenizer = None,
+    batch_size: int = 8,
+) -> Iterator[Denoising]:
+    """Fill canvases side by side: ``batch_size`` at a time, those of equal length (prompt included) in one pass of the model.
+
+    Each result is that of ``diffuse`` with the same prompt, canvas and constraint, and the seed ``seed`` plus its place.  ``n_forward`` counts the passes that a canvas took part in, and the
+    time of a pass is shared out among the canvases that it read.  Arguments and errors are those of ``diffuse``, and:
+
+    Args:
+        model: as in ``diffuse``.
+        prompts: one a canvas.
+        constraint: one for all, or one a canvas.
+        length: a canvas of so many open slots for each prompt.
+        canvases: instead of ``length``, the slots of each canvas.
+        policy: as in ``diffuse``.
+        block: as in ``diffuse``.
+        beyond: as in ``diffuse``.
+        steps: as in ``diffuse``.
+        temperature: as in ``diffuse``.
+        seed: of the first canvas' draws.
+        tokenizer: as in ``diffuse``.
+        batch_size: how many canvases are decoded side by side.
+
+    Yields:
+        One result a prompt, in order.
+
+    Raises:
+        InvalidSource: there are fewer canvases or constraints than prompts.
+
+    """
+    if batch_size < 1:
+        raise InvalidSource(f"batch_size {batch_size} decodes nothing", where="batch_size")
+    options = _Options(policy, block, beyond, steps, temperature, tokenizer)
+    own = iter(constraint) if isinstance(constraint, Iterable) else repeat(constraint)
+    rows = repeat(None) if canvases is None else iter(canvases)
+    source = enumerate(prompts, seed)
+    while chunk := list(islice(source, batch_size)):
+        jobs = []
+        for number, prompt in chunk:
+            each, canvas = next(own, None), next(rows, ())
+            if each is None or canvas == ():
+                what = "constraint" if each is None else "canvas"
+                raise InvalidSource(f"prompt {number - seed} has no {what}", hint="give as many as there are prompts")
+            jobs.append((prompt, each, _slots(length, canvas), number))
+        yield from _decode(model, jobs, options)
+
+
+class _Options(NamedTuple):
+    """What decodings side by side have in common; see ``diffuse``."""
+
+    policy: UnmaskPolicy | None
+    block: int | AdaBlock | None
+    beyond: Literal["holes", "gap"]
+    steps: int | None
+    temperature: float
+    tokenizer: Tokenizer
+
+
+def _decode(
+    model: Any,  # noqa: ANN401 - as in diffuse
+    jobs: Sequence[tuple[Prompt, Constraint, list[Slot], int]],
+    options: _Options,
+) -> list[Denoising]:
+    """Decode canvases side by side; a job is a prompt, a constraint, slots and a seed."""
     denoiser = as_denoiser(model)
-    check_schedule(temperature=temperature, steps=steps, block=block)
-    rule: UnmaskPolicy = Threshold() if policy is None else policy
-    if isinstance(rule, FreeDave) and temperature > 0:
+    rule = _checked_policy(options)
+    canvases: list[Canvas] = []
+    decodings: list[tuple[Decoder, Decoding]] = []
+    tracks: list[Track] = []
+    try:
+        for prompt, constraint, slots, seed in jobs:
+            if seed < 0:
+                raise InvalidSource(f"seed {seed} is negative", where="seed")
+            tail_id = _tail(denoiser, constraint)
+            tokenizer = options.tokenizer or getattr(constraint.vocab, "tokenizer", None)
+            ids = prompt_ids(prompt, tokenizer) if len(prompt) else []
+            canvases.append(Canvas(constraint, slots, mask_id=denoiser.mask_id, tail_id=tail_id))
+            decoder = Decoder(
+                np.array(ids, np.int64),
+                rule,
+                block=options.block,
+                beyond=options.beyond,
+                steps=options.steps,
+                temperature=options.temperature,
+                seed=seed,
+            )
+            track = decoder.start(canvases[-1])
+            drafts = rule.drafts if isinstance(rule, FreeDave) else 0
+            decodings.append((decoder, draft_and_verify(decoder, track, drafts) if drafts else decoder.run(track)))
+        tracks = side_by_side(denoiser, decodings)
+        return [decoder.finish(track) for (decoder, _), track in zip(decodings, tracks, strict=True)]
+    finally:
+        for canvas in (*canvases, *(track.canvas for track in tracks)):
+            canvas.close()
+
+
+def _checked_policy(options: _Options) -> UnmaskPolicy:
+    check_schedule(temperature=options.temperature, steps=options.steps, block=options.block)
+    rule: UnmaskPolicy = Threshold() if options.policy is None else options.policy
+    if isinstance(rule, FreeDave) and options.temperature > 0:
         raise InvalidSource(
             "drafts are verified against the most likely tokens; at a temperature there is nothing to compare with",
             where="temperature",
             hint="use temperature=0 with FreeDave",
         )
-    if beyond not in {"holes", "gap"}:
-        raise InvalidSource(f"beyond is 'holes' or 'gap', not {beyond!r}", where="beyond")
-    if beyond == "gap" and isinstance(block, AdaBlock):
+    if options.beyond not in {"holes", "gap"}:
+        raise InvalidSource(f"beyond is 'holes' or 'gap', not {options.beyond!r}", where="beyond")
+    if options.beyond == "gap" and isinstance(options.block, AdaBlock):
         raise InvalidSource(
             "AdaBlock finds the end of a block beyond it, where with beyond='gap' the model sees nothing",
             where="block",
             hint="use a block of fixed length, or beyond='holes'",
         )
-    if seed < 0:
-        raise InvalidSource(f"seed {seed} is negative", where="seed")
-    tail_id = _tail(denoiser, constraint)
-    tokenizer = tokenizer or getattr(constraint.vocab, "tokenizer", None)
-    ids = prompt_ids(prompt, tokenizer) if len(prompt) else []
-    row = Canvas(constraint, _slots(length, canvas), mask_id=denoiser.mask_id, tail_id=tail_id)
-    decoder = Decoder(
-        denoiser,
-        np.array(ids, np.int64),
-        rule,
-        block=block,
-        beyond=beyond,
-        steps=steps,
-        temperature=temperature,
-        seed=seed,
-    )
-    track = None
-    try:
-        track = decoder.start(row)
-        track = draft_and_verify(decoder, track, rule.drafts) if isinstance(rule, FreeDave) else decoder.run(track)
-        return decoder.finish(track)
-    finally:
-        row.close()
-        if track is not None:
-            track.canvas.close()
+    return rule
 
 
 def _slots(length: int | None, canvas: Sequence[Slot] | None) -> list[Slot]:

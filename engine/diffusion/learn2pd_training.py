@@ -15,6 +15,7 @@ from ...grammar.errors import InvalidSource
 from .canvas import Canvas
 from .diffuse import diffuse
 from .loop import Decoder
+from .passes import ask
 from .policies import Learn2PD, LowConfidence
 from .policies.learn2pd import Filter
 
@@ -61,7 +62,6 @@ def examples(
         tail = int(answer[-1]) if int(answer[-1]) in constraint.vocab.eos_ids else constraint.vocab.eos_ids[0]
         canvas = Canvas(constraint, slots, mask_id=model.mask_id, tail_id=model.tail_id or tail)
         decoder = Decoder(
-            model,
             np.array(list(prompt), np.int64),
             policy,
             block=block,
@@ -73,7 +73,7 @@ def examples(
         track = decoder.start(canvas)
         while not track.done:
             decoder.enter_block(track)
-            beliefs = decoder.beliefs(track, decoder.ask([track]), 0, beyond=False)
+            beliefs = decoder.beliefs(track, *ask(model, [(decoder, [track])])[0], beyond=False)
             right = beliefs.tokens == answer[beliefs.slots]
             label = np.ones(block, np.bool_)
             label[beliefs.slots - track.block[0]] = right

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from .beliefs import Decided
     from .canvas import Canvas
-    from .model import Denoiser, Ids, Scores
+    from .model import Ids, Scores
+    from .passes import Decoding
     from .policies.policy import UnmaskPolicy
     from .result import Event
 
@@ -71,7 +72,6 @@ class Decoder:
 
     def __init__(
         self,
-        model: Denoiser,
         prompt: Ids,
         policy: UnmaskPolicy,
         *,
@@ -82,7 +82,6 @@ class Decoder:
         seed: int,
     ) -> None:
         """Keep the options; ``diffuse`` has checked them."""
-        self.model = model
         self.prompt = prompt
         self.policy = policy
         self.block = block
@@ -103,30 +102,31 @@ class Decoder:
         self.steps = self.steps or self.total
         return track
 
-    def run(self, track: Track) -> Track:
+    def run(self, track: Track) -> Decoding:
         """Step until nothing is open, and as long after that as the policy edits."""
         posts: int = getattr(self.policy, "post_steps", 0)
         while True:
             while not track.done:
                 self.enter_block(track)
                 if not track.done:
-                    self.step(track, self.ask([track]), 0)
+                    answer = yield [track]
+                    self.step(track, *answer)
             if posts == 0:
                 return track
             posts -= 1
             track.block = (0, len(track.canvas))
-            if not self.step(track, self.ask([track]), 0, post=True):
+            answer = yield [track]
+            if not self.step(track, *answer, post=True):
                 return track
 
-    def ask(self, tracks: list[Track]) -> Scores:
-        """One pass of the model over some canvases of the same block."""
-        with self._timed("model"):
-            reach = tracks[0].block[1] if self.beyond == "gap" else len(tracks[0].canvas)
-            rows = [np.concatenate([self.prompt, t.canvas.ids[:reach]]) for t in tracks]
-            scores = self.model(np.stack(rows))
-        self.costs.n_forward += 1
-        self.costs.n_canvases += len(tracks)
-        return scores
+    def rows(self, tracks: list[Track]) -> Ids:
+        """int64[tracks, length]: what the model reads of some canvases of the same block."""
+        reach = self.length(tracks) - len(self.prompt)
+        return np.stack([np.concatenate([self.prompt, t.canvas.ids[:reach]]) for t in tracks])
+
+    def length(self, tracks: list[Track]) -> int:
+        """How many ids that is for each."""
+        return len(self.prompt) + (tracks[0].block[1] if self.beyond == "gap" else len(tracks[0].canvas))
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
@@ -206,17 +206,13 @@ class Decoder:
             left = int(in_block.sum())
             return Beliefs(
                 slots=slots,
-                tokens=np.array([g.token for g in found], np.int64),
-                confidence=np.array([g.confidence for g in found], np.float64),
-                margin=np.array([g.margin for g in found], np.float64),
-                logit_gap=np.array([g.logit_gap for g in found], np.float64),
-                entropy=np.array([g.entropy for g in found], np.float64),
+                **found._asdict(),
                 in_block=in_block,
                 block=track.block,
                 quota=-(-left // max(1, track.block_steps - track.block_step)),
                 step=track.step,
                 steps=self.steps,
-                ends=np.array([g.token in vocab.eos_ids for g in found], np.bool_),
+                ends=np.isin(found.tokens, vocab.eos_ids),
                 decided=self._decided(track, scores, row),
                 rng=self.rng,
             )

@@ -13,29 +13,31 @@ import numpy as np
 if TYPE_CHECKING:
     from .loop import Decoder, Track
     from .model import Scores
+    from .passes import Decoding
 
 
-def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Track:
+def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Decoding:
     """Step until nothing is open; every canvas on the way is one that plain decoding passes through."""
     if track.done:
         return track
     decoder.enter_block(track)
     if track.done:
         return track
-    scores, row = decoder.ask([track]), 0
+    scores, first = yield [track]
+    row = 0
     steps = decoder.costs.n_steps
     while True:
-        chain = _chain(decoder, track, scores, row, drafts)
+        chain = _chain(decoder, track, scores, first + row, drafts)
         if chain[0].done:
             steps += 1
             track = chain[0]
             break
-        scores = decoder.ask([t for t in chain if not t.done])
+        scores, first = yield [t for t in chain if not t.done]
         row = 0
         steps += 1
         while row + 1 < len(chain):
             truth = chain[row].copy()
-            decoder.step(truth, scores, row)
+            decoder.step(truth, scores, first + row)
             decoder.enter_block(truth)
             if not np.array_equal(truth.canvas.ids, chain[row + 1].canvas.ids):
                 truth.canvas.close()
