@@ -18,6 +18,7 @@ from .checked import CheckedEngine
 from .engines import engine_of, layout_of
 from .extraction import Beyond
 from .layered import LayeredEngine
+from .parsed import ParsedEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
 from .weighted import greedy
 
@@ -83,7 +84,7 @@ class Lattice:
         self._steps = unroll(self.slots, constraint.vocab.size)
         self._max_layer = max_layer
         self._followed: LayeredEngine | None = None
-        self._engine_in_use: LayeredEngine | CanvasEngine | None = None
+        self._engine_in_use: LayeredEngine | CanvasEngine | ParsedEngine | None = None
         self._weighted_in_use: CheckedEngine | None = None
 
     @property
@@ -99,8 +100,8 @@ class Lattice:
         return self._followed
 
     @property
-    def _engine(self) -> LayeredEngine | CanvasEngine:
-        """The canvas machine, if the constraint has one that says everything; else states are followed where they are few."""
+    def _engine(self) -> LayeredEngine | CanvasEngine | ParsedEngine:
+        """The canvas machine, if the constraint has one that says everything, or sets of a parser's stacks; else states are followed where they are few."""
         if self._engine_in_use is None:
             self._engine_in_use = self._chosen()
         return self._engine_in_use
@@ -123,11 +124,14 @@ class Lattice:
             return None
         return few
 
-    def _chosen(self) -> LayeredEngine | CanvasEngine:
+    def _chosen(self) -> LayeredEngine | CanvasEngine | ParsedEngine:
         try:
             canvas = engine_of(layout_of(self.constraint), self._steps)
         except Beyond:
-            return self._layered
+            try:
+                return ParsedEngine(self.constraint, self._steps)
+            except Beyond:
+                return self._layered
         if canvas.exact:
             return canvas
         few = self._few_followed()
@@ -202,7 +206,7 @@ class Lattice:
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})
             at[token] = at.get(token, 0.0) + weight
-        if isinstance(self._engine, CanvasEngine):
+        if not isinstance(self._engine, LayeredEngine):
             return self._commit_on_canvas(listed, bonus)
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
@@ -218,7 +222,7 @@ class Lattice:
     def _commit_on_canvas(
         self, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
     ) -> list[Proposal]:
-        """The same on the canvas machine: all at once, else the best subset in a window, else halves by weight.
+        """The same on an engine that follows no states: all at once, else the best subset in a window, else halves by weight.
 
         Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
         """
@@ -261,8 +265,16 @@ class Lattice:
 
     def _best_subset(self, bonus: dict[int, dict[int, float]], *, or_fail: bool = False) -> set[Proposal] | None:
         """The compatible proposals of greatest weight; None if the canvas is too large to tell, which is an error with ``or_fail``."""
+        if self._weighted is None:
+            if self._followed is None:
+                self._followed = self._few_followed()
+            if self._followed is None:
+                return None
+            best = self._followed.best(self._followed.proposed(bonus))
+            taken = () if best is None else enumerate(best[0])
+            return {(self._steps[i].slot, token) for i, token in taken if token in bonus.get(i, ())}
         try:
-            kept = self._weighted.best_commit(bonus) if self._weighted is not None else None
+            kept = self._weighted.best_commit(bonus)
         except LimitExceeded:
             if or_fail:
                 raise

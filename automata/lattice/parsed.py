@@ -1,0 +1,381 @@
+"""The engine for grammars with a lexer: sets of the parser's stacks, forwards and backwards over the canvas.
+
+A configuration of such a grammar is a state of the scanner and a stack of the parser.  At each border of two slots there are some hundreds of the scanner's states,
+and for each of them all the stacks that some filling of the slots on the left leads to: a set, kept as a whole (``stacksets``).  A slot's tokens take these
+sets along the graph of ``lexemes``; a forward pass over the slots gives every set, and the canvas can be filled iff some stack at its end is accepted.
+A backward pass keeps of each set the stacks from which the rest can be filled.  A token may stand in a hole iff it lands where a stack of the place that it comes from is
+one of those.
+
+Nothing is approximated: the table is run for what it is, conflicts that were resolved when it was built and merged look-aheads included, the parser
+chooses the lexer of each lexeme, and counts of slots are the layers themselves.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from .extraction import Beyond
+from .lexemes import IGNORED, Landing, Lexemes
+from .stacksets import BARE, EMPTY, StackSets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..constraint import Constraint
+    from .slots import Step
+
+_LEXEMES: weakref.WeakKeyDictionary[Constraint, Lexemes | str] = weakref.WeakKeyDictionary()
+
+
+def lexemes_of(constraint: Constraint) -> Lexemes:
+    """The transducer of a constraint, made at its first use.
+
+    Raises:
+        Beyond: it is no grammar with a lexer, or one with an indenter.
+
+    """
+    known = _LEXEMES.get(constraint)
+    if known is None:
+        try:
+            known = Lexemes(constraint)
+        except Beyond as error:
+            known = error.what
+        _LEXEMES[constraint] = known
+    if isinstance(known, str):
+        raise Beyond(known)
+    return known
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place of a slot that some filling leads to.
+
+    Attributes:
+        stacks: those that it may have.
+        landings: the scanner's states at the slot's end, and the tokens of each (None of a fixed one).
+        exits: terminals, each with the place behind.
+
+    """
+
+    stacks: int
+    landings: list[tuple[int, Landing | None]] = field(default_factory=list)
+    exits: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A slot: its places, those with a token's beginning first, each before those behind it."""
+
+    locals: list[int] = field(default_factory=list)
+    places: list[_Place] = field(default_factory=list)
+
+
+Sets = dict[int, int]
+"""The scanner's states at a border, each with the stacks that it may have."""
+
+
+class ParsedEngine:
+    """A canvas under a grammar with a lexer; exact."""
+
+    exact = True
+
+    def __init__(self, constraint: Constraint, steps: Sequence[Step]) -> None:
+        """Lay out the canvas; nothing is computed before the first question.
+
+        Raises:
+            Beyond: the constraint is of another kind.
+
+        """
+        self._lexemes = lexemes_of(constraint)
+        self._store = constraint.store
+        self._vocab = constraint.vocab
+        self._ends = frozenset(constraint.vocab.eos_ids)
+        self._fill = self._ends | frozenset(constraint.vocab.pad_ids)
+        self._sets = StackSets(self._lexemes.lalr)
+        self._endings: dict[tuple[int, int], int] = {}
+        self._fitting: dict[tuple[frozenset[int], int, int], bool] = {}
+        self.steps = list(steps)
+        self._slots: list[_Slot] = []
+        self._reached: list[Sets] = []
+        self._alive: list[Sets] | None = None
+        self._places: list[list[int]] = []
+
+    def close(self) -> None:
+        """Free the sets."""
+        self._sets = StackSets(self._lexemes.lalr)
+        self._endings = {}
+        self._slots, self._reached, self._alive = [], [], None
+
+    def fix(self, steps: Sequence[Step]) -> None:
+        """Go on with a canvas of the same steps, some of them fixed or opened; what lies before the first change stays."""
+        changed = [i for i, (old, new) in enumerate(zip(self.steps, steps, strict=True)) if old != new]
+        if changed:
+            self.steps = list(steps)
+            del self._slots[changed[0] :]
+            del self._reached[changed[0] + 1 :]
+            self._alive = None
+
+    def feasible(self) -> bool:
+        """Whether some filling satisfies the constraint."""
+        with self._store.lock:
+            self._forward()
+            n = len(self.steps)
+            return self._closed()[n] or self._ended(n)
+
+    def masks(self, rows: npt.NDArray[np.uint32]) -> None:
+        """OR the tokens of each hole into its row."""
+        with self._store.lock:
+            self._forward()
+            alive = self._backward()
+            closed, tail = self._closed(), self._tail()
+            holes = [i for i, step in enumerate(self.steps) if step.hole]
+            for row, i in zip(rows, holes, strict=True):
+                self._mask(i, alive[i + 1], row)
+                if tail[i + 1]:
+                    ids = set(self._ends if closed[i] or self._ended(i) else ())
+                    ids |= self._fill if closed[i] else set()
+                    _set_bits(row, np.array(sorted(ids), np.int64))
+                allowed = self.steps[i].allowed
+                if allowed is not None:
+                    only = np.zeros_like(row)
+                    _set_bits(only, np.array(sorted(allowed), np.int64))
+                    row &= only
+
+    def _mask(self, i: int, after: Sets, row: npt.NDArray[np.uint32]) -> None:
+        """OR the tokens that land where the rest can be filled."""
+        found: set[Landing] = set()
+        meet = self._sets.meet
+        for place in self._slots[i].places:
+            for local, landing in place.landings:
+                if landing is None or landing in found:
+                    continue
+                wanted = after.get(local, EMPTY)
+                if wanted and meet(place.stacks, wanted):
+                    found.add(landing)
+        r = self._store.arena.r
+        for landing in found:
+            if landing.at < 0:
+                row |= r[-1 - landing.at : -1 - landing.at + len(row)]
+            else:
+                _set_bits(row, r[landing.at : landing.at + landing.n].astype(np.int64))
+
+    # --- forwards -----------------------------------------------------------------------------------------------------
+
+    def _forward(self) -> None:
+        """Complete the sets of every border."""
+        if not self._reached:
+            lexemes = self._lexemes
+            self._reached.append({lexemes.first: self._sets.push(lexemes.lalr.start, BARE)} if lexemes.first >= 0 else {})
+        for i in range(len(self._slots), len(self.steps)):
+            step = self.steps[i]
+            slot, landed = (self._open if step.token is None else self._fixed)(self._reached[i], step)
+            if step.skippable:
+                for local, stacks in self._reached[i].items():
+                    landed.setdefault(local, set()).add(stacks)
+            self._slots.append(slot)
+            self._reached.append({local: self._sets.union(sets) for local, sets in landed.items()})
+
+    def _open(self, before: Sets, step: Step) -> tuple[_Slot, dict[int, set[int]]]:
+        """Take sets over an open slot."""
+        lexemes, sets, allowed = self._lexemes, self._sets, step.allowed
+        slot = _Slot(list(before))
+        landed: dict[int, set[int]] = {}
+        found: dict[int, tuple[int, list[tuple[_Place, int]], list[int]]] = {}
+        depths: list[set[int]] = [set()]
+
+        def visit(number: int, stacks: int) -> None:
+            place = _Place(stacks)
+            slot.places.append(place)
+            for landing in lexemes.landings(number):
+                if allowed is None or self._fits(allowed, landing):
+                    place.landings.append((landing.local, landing))
+                    landed.setdefault(landing.local, set()).add(stacks)
+            for exit_ in lexemes.exits(number):
+                terminal = exit_.terminal
+                fed = stacks if terminal == IGNORED else sets.feed(stacks, terminal)
+                for lexer, part in sets.by_lexer(fed).items() if fed else ():
+                    behind = lexemes.behind(number, exit_, lexer)
+                    if behind is None:
+                        continue
+                    node, depth = behind
+                    if node not in found:
+                        found[node] = (depth, [], [])
+                        while len(depths) <= depth:
+                            depths.append(set())
+                        depths[depth].add(node)
+                    found[node][1].append((place, terminal))
+                    found[node][2].append(part)
+
+        for local, stacks in before.items():
+            visit(lexemes.place(local), stacks)
+        depth = 0
+        while depth < len(depths):
+            for node in depths[depth]:
+                _, comes_from, parts = found[node]
+                for place, terminal in comes_from:
+                    place.exits.append((terminal, len(slot.places)))
+                visit(node, sets.union(parts))
+            depth += 1
+        return slot, landed
+
+    def _fixed(self, before: Sets, step: Step) -> tuple[_Slot, dict[int, set[int]]]:
+        """Take sets over a fixed token."""
+        lexemes, sets = self._lexemes, self._sets
+        token = step.token if step.token is not None else -1
+        slot = _Slot(list(before))
+        landed: dict[int, set[int]] = {}
+        found: dict[tuple[int, int], tuple[list[tuple[_Place, int]], list[int]]] = {}
+
+        def visit(at: int, local: int, stacks: int) -> None:
+            place = _Place(stacks)
+            slot.places.append(place)
+            exits, last = lexemes.read(token, at, local)
+            if last >= 0:
+                place.landings.append((last, None))
+                landed.setdefault(last, set()).add(stacks)
+            for where, exit_ in exits:
+                fed = stacks if exit_.terminal == IGNORED else sets.feed(stacks, exit_.terminal)
+                for lexer, part in sets.by_lexer(fed).items() if fed else ():
+                    begun = lexemes.begin(exit_.part, lexer)
+                    if begun >= 0:
+                        comes_from, parts = found.setdefault((where, begun), ([], []))
+                        comes_from.append((place, exit_.terminal))
+                        parts.append(part)
+
+        for local, stacks in before.items():
+            visit(0, local, stacks)
+        done: set[tuple[int, int]] = set()
+        while len(done) < len(found):
+            where, begun = min(key for key in found if key not in done)
+            done.add((where, begun))
+            comes_from, parts = found[where, begun]
+            for place, terminal in comes_from:
+                place.exits.append((terminal, len(slot.places)))
+            visit(where, begun, sets.union(parts))
+        return slot, landed
+
+    def _fits(self, allowed: frozenset[int], landing: Landing) -> bool:
+        """Whether a landing has a token that a hole allows."""
+        key = (allowed, landing.at, landing.n)
+        found = self._fitting.get(key)
+        if found is None:
+            ids = np.array(sorted(allowed), np.int64)
+            found = self._fitting[key] = bool(np.isin(ids, self._lexemes.tokens(landing)).any())
+        return found
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _ending(self, local: int, stacks: int) -> int:
+        """Those stacks with which the text may end in a state of the scanner."""
+        key = (local, stacks)
+        found = self._endings.get(key)
+        if found is not None:
+            return found
+        lexemes, sets = self._lexemes, self._sets
+        may_end = lexemes.scanner.may_end
+        parts = [sets.ending(stacks)] if may_end[local] else []
+        for terminal, part in lexemes.ends[local]:
+            fed = stacks if terminal == IGNORED else sets.feed(stacks, terminal)
+            for lexer, some in sets.by_lexer(fed).items() if fed else ():
+                begun = lexemes.begin(part, lexer)
+                if begun < 0 or not may_end[begun]:
+                    continue
+                ending = sets.ending(some)
+                parts.append(ending if terminal == IGNORED else sets.before(stacks, terminal, ending))
+        found = self._endings[key] = sets.union(parts)
+        return found
+
+    def _ended(self, i: int) -> bool:
+        """Whether the text may end before step i."""
+        if self._lexemes.accepts_empty and all(step.skippable for step in self.steps[:i]):
+            return True
+        return any(self._ending(local, stacks) for local, stacks in self._reached[i].items())
+
+    def _may_hold(self, i: int, ids: frozenset[int]) -> bool:
+        step = self.steps[i]
+        if step.token is not None:
+            return step.token in ids
+        return bool(ids) and (step.allowed is None or not ids.isdisjoint(step.allowed))
+
+    def _closed(self) -> list[bool]:
+        """For each border, whether an end-of-sequence token may lie before it."""
+        closed = [False]
+        for i, step in enumerate(self.steps):
+            closed.append(
+                (closed[i] and (step.skippable or self._may_hold(i, self._fill)))
+                or (self._may_hold(i, self._ends) and self._ended(i))
+            )
+        return closed
+
+    def _tail(self) -> list[bool]:
+        """For each border, whether nothing but end-of-sequence and padding need lie behind it."""
+        tail = [True]
+        for i in range(len(self.steps) - 1, -1, -1):
+            tail.append(tail[-1] and (self.steps[i].skippable or self._may_hold(i, self._fill)))
+        return tail[::-1]
+
+    # --- backwards ----------------------------------------------------------------------------------------------------
+
+    def _backward(self) -> list[Sets]:
+        """For each border the stacks from which the rest can be filled, of those that are reached."""
+        if self._alive is not None:
+            return self._alive
+        tail = self._tail()
+        after = self._kept(self._reached[-1], {}, ends=True)
+        alive = [after]
+        for i in range(len(self.steps) - 1, -1, -1):
+            found = self._back(self._slots[i], self._reached[i + 1], after)
+            if self.steps[i].skippable:
+                for local, stacks in self._reached[i].items():
+                    found.setdefault(local, []).append(self._sets.meet(stacks, after.get(local, EMPTY)))
+            ends = tail[i + 1] and self._may_hold(i, self._ends)
+            after = self._kept(self._reached[i], found, ends=ends)
+            alive.append(after)
+        self._alive = alive[::-1]
+        return self._alive
+
+    def _kept(self, reached: Sets, found: dict[int, list[int]], *, ends: bool) -> Sets:
+        """The unions of what was found, and of the stacks with which the text may end."""
+        kept = {}
+        for local, stacks in reached.items():
+            parts: Iterable[int] = found.get(local, ())
+            if stacks in parts:
+                kept[local] = stacks
+                continue
+            whole = self._sets.union([*parts, self._ending(local, stacks)] if ends else parts)
+            if whole:
+                kept[local] = whole
+        return kept
+
+    def _back(self, slot: _Slot, reached: Sets, after: Sets) -> dict[int, list[int]]:
+        """For each state of the scanner before a slot, the stacks that lead over it into ``after``."""
+        sets = self._sets
+        alive = [EMPTY] * len(slot.places)
+        for k in range(len(slot.places) - 1, -1, -1):
+            place = slot.places[k]
+            stacks = place.stacks
+            parts: list[int] = []
+            wanted = {after[local] for local, _ in place.landings if local in after}
+            if any(local in after and after[local] == reached[local] for local, _ in place.landings):
+                alive[k] = stacks
+                continue
+            parts += [sets.meet(stacks, one) for one in wanted]
+            for terminal, behind in place.exits:
+                if stacks in parts:
+                    break
+                if alive[behind]:
+                    if terminal == IGNORED:
+                        parts.append(sets.meet(stacks, alive[behind]))
+                    else:
+                        parts.append(sets.before(stacks, terminal, alive[behind]))
+            alive[k] = stacks if stacks in parts else sets.union(parts)
+        return {local: [alive[k]] for k, local in enumerate(slot.locals)}
+
+
+def _set_bits(row: npt.NDArray[np.uint32], ids: npt.NDArray[np.int64]) -> None:
+    np.bitwise_or.at(row, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))
