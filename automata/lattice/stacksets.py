@@ -2,26 +2,26 @@
 
 A canvas with holes leaves exponentially many stacks possible at a place, and yet they are few to write down: read from the top, they branch and meet
 again.  So a set of stacks is a node of an acyclic automaton that reads a stack from its top: a list of *links*, each a state of the table and the node
-of what may lie below it, at most one link for a state.  Nodes are interned, so that a set has one number, equal sets are equal numbers, and an operation
+of what may lie below it, one link for a state.  Nodes are interned, so that a set has one number, equal sets have equal numbers, and an operation
 is done once for each pair of numbers: the shared structure and memoised recursion of decision diagrams (Bryant 1986), on words instead of
-truth tables.  Two sets are united or intersected exactly; nothing is merged that is not equal, as it is where a graph-structured stack (Tomita 1985) names its
+truth tables.  Sets are united and intersected exactly; nothing is merged that is not equal, as it may be where a graph-structured stack (Tomita 1985) names its
 nodes by place and state.
 
 Feeding a terminal to a set runs the table for every stack in it (``feed``); ``before`` is the other direction: which of some stacks does the terminal
 lead into a given set?  With both, a canvas is read forwards and backwards like a finite automaton (``parsed``), with sets of stacks for its sets of states.
-
-Nodes are numbered from the bottom of the stack upwards, so what a node links to has smaller numbers.  No recursion is the interpreter's own: stacks may be thousands of
-states deep.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ...grammar.errors import LimitExceeded
+from . import stack_kernels as kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Iterable
 
     from ...grammar.parsing import Lalr
 
@@ -31,31 +31,11 @@ EMPTY: Final = 0
 BARE: Final = 1
 """The set of the stack with nothing on it; it lies below every other."""
 
-MOST_NODES: Final = 4_000_000
-"""Nodes of all sets, some hundred bytes each."""
+MOST_NODES: Final = 1 << 24
+"""Nodes of all sets: with results that are kept, some hundred bytes each."""
 
-Links = tuple[tuple[int, int], ...]
-"""State of the table, and the node of what lies below it; by rising states."""
-
-Work = "Generator[Work, int, int]"
-
-
-def run(work: Generator[object, int, int]) -> int:
-    """Drive a recursion that is written as a generator: it yields what it calls, and is sent what that returns."""
-    stack = [work]
-    value = 0
-    first = True
-    while stack:
-        try:
-            called = next(stack[-1]) if first else stack[-1].send(value)
-        except StopIteration as done:
-            stack.pop()
-            value = done.value
-            first = False
-        else:
-            stack.append(called)  # type: ignore[arg-type]
-            first = True
-    return value
+FIRST: Final = 1 << 14
+"""Rows of a table before it is grown."""
 
 
 class StackSets:
@@ -63,231 +43,144 @@ class StackSets:
 
     def __init__(self, lalr: Lalr, *, most_nodes: int = MOST_NODES) -> None:
         """Begin with no sets but the two that everything is made of."""
-        self._action = lalr.action.tolist()
-        self._goto = lalr.goto.tolist()
-        self._length = lalr.rule_length.tolist()
-        self._lhs = lalr.rule_lhs.tolist()
+        if len(lalr.action) > kernels.STATE_MASK:
+            raise LimitExceeded(
+                f"the parse table has {len(lalr.action)} states", limit="states of a table", value=kernels.STATE_MASK
+            )
         self._lexer = lalr.lexer_of.tolist()
-        self._accept = lalr.accept
         self._end = lalr.action.shape[1] - 1
         self._most_nodes = most_nodes
-        self.links: list[Links] = [(), ()]
-        self._node_of: dict[Links, int] = {}
-        self._unions: dict[frozenset[int], int] = {}
-        self._meets: dict[tuple[int, int], int] = {}
-        self._below: dict[tuple[int, int], int] = {}
-        self._fed: dict[tuple[int, int], int] = {}
-        self._before: dict[tuple[int, int, int], int] = {}
-        self._reductions: dict[tuple[int, int], list[int]] = {}
+        head = np.zeros(kernels.ACTION, np.int32)
+        parts = [head, lalr.action.reshape(-1), lalr.goto.reshape(-1), lalr.rule_length, lalr.rule_lhs]
+        offsets = np.cumsum([len(part) for part in parts])
+        head[: kernels.ACCEPT + 1] = *(x.shape[1] for x in (lalr.action, lalr.goto)), len(lalr.rule_lhs), lalr.accept
+        head[kernels.GOTO : kernels.LHS + 1] = offsets[1:4]
+        self._table = np.concatenate(parts).astype(np.int32)
+        self._nodes = np.zeros((FIRST, 3), np.int32)
+        self._nodes[:2, 2] = 1, 2
+        self._links = np.zeros((4 * FIRST, 2), np.int32)
+        self._interned = np.zeros(2 * FIRST, np.int32)
+        self._memo = np.zeros((4 * FIRST, 3), np.int64)
+        self._work = np.zeros((FIRST, 4), np.int64)
+        self._buffer = np.zeros(FIRST, np.int64)
+        self._count = np.zeros(kernels.N_COUNTS, np.int64)
+        self._count[kernels.N_NODES] = 2
+        self._some = np.zeros(FIRST, np.int64)
         self._split: dict[int, dict[int, int]] = {}
+        self._known: dict[tuple[int, ...], int] = {}
 
     def __len__(self) -> int:
         """How many nodes there are."""
-        return len(self.links)
+        return int(self._count[kernels.N_NODES])
 
-    def node(self, links: Links) -> int:
-        """The set of these links, by rising states, none of which leads to the empty set."""
-        if not links:
-            return EMPTY
-        found = self._node_of.get(links)
-        if found is None:
-            found = self._node_of[links] = len(self.links)
-            self.links.append(links)
-            if found > self._most_nodes:
-                raise LimitExceeded(
-                    "the canvas leaves too many different stacks of the parser",
-                    limit="stack sets",
-                    value=self._most_nodes,
-                    hint="fix more slots, or look at the canvas through windows",
-                )
-        return found
+    @property
+    def nbytes(self) -> int:
+        """What the tables take."""
+        return sum(x.nbytes for x in (self._nodes, self._links, self._interned, self._memo, self._work, self._buffer))
 
     def push(self, state: int, below: int) -> int:
         """A state on top of each stack of a set."""
-        return self.node(((state, below),)) if below else EMPTY
+        return self._evaluated(kernels.PUSH, state, below) if below else EMPTY
 
     def union(self, sets: Iterable[int]) -> int:
         """The union of some sets."""
-        some = frozenset(sets)
-        return run(self._united(some)) if len(some - {EMPTY}) > 1 else max(some, default=EMPTY)
-
-    def _united(self, sets: frozenset[int]) -> Generator[object, int, int]:
-        known = self._unions.get(sets)
-        if known is not None:
-            return known
-        by_state: dict[int, set[int]] = {}
-        for one in sets:
-            for state, below in self.links[one]:
-                by_state.setdefault(state, set()).add(below)
-        links = []
-        for state in sorted(by_state):
-            below_all = by_state[state]
-            if len(below_all) == 1:
-                below = below_all.pop()
-            else:
-                some = frozenset(below_all)
-                known = self._unions.get(some)
-                below = (yield self._united(some)) if known is None else known
-            links.append((state, below))
-        found = self._unions[sets] = self.node(tuple(links))
-        return found
+        some = {*sets, EMPTY}
+        if len(some) <= 2:
+            return max(some)
+        n = len(some)
+        if n > len(self._some):
+            self._some = np.zeros(2 * n, np.int64)
+        self._some[:n] = sorted(some)
+        while True:
+            found = kernels.unite(*self._tables(), self._some, n)
+            if found >= 0:
+                return int(found)
+            self._grow()
 
     def meet(self, one: int, other: int) -> int:
         """The intersection of two sets."""
         if one == other:
             return one
-        return run(self._met(min(one, other), max(one, other)))
+        low, high = min(one, other), max(one, other)
+        return EMPTY if low <= BARE else self._evaluated(kernels.MEET, low, high)
 
-    def _met(self, one: int, other: int) -> Generator[object, int, int]:
-        key = (one, other)
-        found = self._meets.get(key)
-        if found is not None:
-            return found
-        links = []
-        if one > BARE:
-            there = dict(self.links[other])
-            for state, below in self.links[one]:
-                second = there.get(state)
-                if second is None:
-                    continue
-                if second != below:
-                    pair = (below, second) if below < second else (second, below)
-                    known = self._meets.get(pair)
-                    below = (yield self._met(*pair)) if known is None else known
-                if below:
-                    links.append((state, below))
-        found = self._meets[key] = self.node(tuple(links))
-        return found
+    def feed(self, stacks: int, terminal: int) -> int:
+        """What the stacks of a set become by a terminal that is shifted in the end; those that do not take it are left out."""
+        return self._evaluated(kernels.FEED, stacks, terminal)
+
+    def before(self, stacks: int, terminal: int, after: int) -> int:
+        """Those stacks of a set that a terminal leads into ``after``."""
+        wanted = self.meet(self.feed(stacks, terminal), after)
+        return self._evaluated(kernels.WANTED, stacks, terminal, wanted) if wanted else EMPTY
+
+    def ending(self, stacks: int) -> int:
+        """Those stacks of a set that the end of the text accepts."""
+        return self._evaluated(kernels.WANTED, stacks, self._end, BARE) if self.feed(stacks, self._end) else EMPTY
 
     def by_lexer(self, stacks: int) -> dict[int, int]:
         """The stacks of a set, by the lexer that reads the next lexeme above them."""
         found = self._split.get(stacks)
         if found is None:
-            parts: dict[int, list[tuple[int, int]]] = {}
-            for link in self.links[stacks]:
-                parts.setdefault(self._lexer[link[0]], []).append(link)
-            found = self._split[stacks] = {lexer: self.node(tuple(links)) for lexer, links in parts.items()}
+            first, n = self._nodes[stacks, :2].tolist()
+            parts: dict[int, list[int]] = {}
+            for state, below in self._links[first : first + n].tolist():
+                parts.setdefault(self._lexer[state], []).append(self.push(state, below))
+            found = self._split[stacks] = {
+                lexer: stacks if len(parts) == 1 else self.union(links) for lexer, links in parts.items()
+            }
         return found
 
-    def under(self, stacks: int, state: int) -> int:
-        """What lies below a state on top."""
-        for top, below in self.links[stacks]:
-            if top == state:
-                return below
-        return EMPTY
+    # --- the kernels --------------------------------------------------------------------------------------------------
 
-    def popped(self, stacks: int, n: int) -> int:
-        """The stacks of a set without their n topmost states."""
-        if n == 0:
-            return stacks
-        key = (stacks, n)
-        found = self._below.get(key)
-        if found is None:
-            found = stacks
-            for _ in range(n):
-                found = self.union(below for _, below in self.links[found])
-            self._below[key] = found
-        return found
+    def _tables(self) -> tuple[np.ndarray, ...]:
+        return (
+            self._table,
+            self._nodes,
+            self._links,
+            self._interned,
+            self._memo,
+            self._work,
+            self._buffer,
+            self._count,
+        )
 
-    def feed(self, stacks: int, terminal: int) -> int:
-        """What the stacks of a set become by a terminal that is shifted in the end; those that do not take it are left out."""
-        found = self._fed.get((stacks, terminal))
-        return run(self._fed_to(stacks, terminal)) if found is None else found
+    def _evaluated(self, op: int, x: int, y: int, z: int = 0) -> int:
+        key = (op, x, y, z)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        while True:
+            found = int(kernels.evaluate(*self._tables(), op, x, y, z))
+            if found >= 0:
+                self._known[key] = found
+                return found
+            self._grow()
 
-    def _fed_to(self, stacks: int, terminal: int) -> Generator[object, int, int]:
-        links = self.links[stacks]
-        shifted: dict[int, list[tuple[int, int]]] = {}
-        done: list[int] = []
-        for link in links:
-            action = self._action[link[0]][terminal]
-            if action == 0:
-                continue
-            if len(links) > 1:
-                one = self.node((link,))
-                known = self._fed.get((one, terminal))
-                done.append((yield self._fed_to(one, terminal)) if known is None else known)
-            elif action > 0:
-                shifted.setdefault(action - 1, []).append(link)
-            else:
-                for reduced in self._reduced(stacks, -1 - action):
-                    known = self._fed.get((reduced, terminal))
-                    done.append((yield self._fed_to(reduced, terminal)) if known is None else known)
-        done += [self.push(target, self.node(tuple(some))) for target, some in shifted.items()]
-        found = self._fed[stacks, terminal] = self.union(done)
-        return found
-
-    def _reduced(self, stacks: int, rule: int) -> list[int]:
-        """The end of a reduction: for each state that the table leads to a set of stacks with it on top."""
-        key = (stacks, rule)
-        found = self._reductions.get(key)
-        if found is None:
-            lhs = self._lhs[rule]
-            parts: dict[int, list[tuple[int, int]]] = {}
-            for link in self.links[self.popped(stacks, self._length[rule])]:
-                target = self._goto[link[0]][lhs]
-                if target >= 0:
-                    parts.setdefault(target, []).append(link)
-            found = self._reductions[key] = [self.push(target, self.node(tuple(x))) for target, x in parts.items()]
-        return found
-
-    def before(self, stacks: int, terminal: int, after: int) -> int:
-        """Those stacks of a set that a terminal leads into ``after``."""
-        if after == EMPTY:
-            return EMPTY
-        return run(self._wanted(stacks, terminal, after))
-
-    def ending(self, stacks: int) -> int:
-        """Those stacks of a set that the end of the text accepts."""
-        return run(self._wanted(stacks, self._end, BARE))
-
-    def _wanted(self, stacks: int, terminal: int, after: int) -> Generator[object, int, int]:
-        key = (stacks, terminal, after)
-        found = self._before.get(key)
-        if found is not None:
-            return found
-        links = []
-        for state, below in self.links[stacks]:
-            action = self._action[state][terminal]
-            left = EMPTY
-            if action > 0:
-                left = self.meet(self.under(self.under(after, action - 1), state), below)
-            elif action < 0:
-                rule = -1 - action
-                length = self._length[rule]
-                if length:
-                    left = yield self._uncovered(below, length - 1, rule, terminal, after)
-                else:
-                    whole = self.node(((state, below),))
-                    left = self.under((yield self._uncovered(whole, 0, rule, terminal, after)), state)
-            if left:
-                links.append((state, left))
-        found = self._before[key] = self.node(tuple(links))
-        return found
-
-    def _uncovered(self, stacks: int, left: int, rule: int, terminal: int, after: int) -> Generator[object, int, int]:
-        """Those stacks of a set that lead into ``after`` once a reduction has taken ``left`` more states off them."""
-        key = (stacks, -1 - (left * len(self._length) + rule) * (self._end + 1) - terminal, after)
-        found = self._before.get(key)
-        if found is not None:
-            return found
-        links = []
-        if left:
-            for state, below in self.links[stacks]:
-                kept = yield self._uncovered(below, left - 1, rule, terminal, after)
-                if kept:
-                    links.append((state, kept))
+    def _grow(self) -> None:
+        """Double the table that is full."""
+        full = int(self._count[kernels.FULL])
+        n = int(self._count[kernels.N_NODES])
+        if full == kernels.NODES:
+            if 2 * len(self._nodes) > self._most_nodes:
+                raise LimitExceeded(
+                    "the canvas leaves too many different stacks of the parser",
+                    limit="sets of stacks",
+                    value=self._most_nodes,
+                    hint="fix more slots, or look at the canvas through windows",
+                )
+            self._nodes = _doubled(self._nodes)
+            self._interned = np.zeros(2 * len(self._nodes), np.int32)
+            kernels.rehash(self._nodes, self._links, self._interned, n)
+        elif full == kernels.LINKS:
+            self._links = _doubled(self._links)
+        elif full == kernels.MEMO:
+            old, self._memo = self._memo, np.zeros((2 * len(self._memo), 3), np.int64)
+            kernels.rememo(old, self._memo)
+        elif full == kernels.WORK:
+            self._work = _doubled(self._work)
         else:
-            lhs = self._lhs[rule]
-            for state, below in self.links[stacks]:
-                target = self._goto[state][lhs]
-                if target < 0:
-                    continue
-                if terminal == self._end and target == self._accept:
-                    links.append((state, below))
-                    continue
-                above = self.node(((target, self.node(((state, below),))),))
-                kept = self.under(self.under((yield self._wanted(above, terminal, after)), target), state)
-                if kept:
-                    links.append((state, kept))
-        found = self._before[key] = self.node(tuple(links))
-        return found
+            self._buffer = _doubled(self._buffer)
+
+
+def _doubled(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, np.zeros_like(array)])
