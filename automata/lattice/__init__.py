@@ -229,7 +229,7 @@ class Lattice:
         engine = self._engine
         if not engine.feasible():
             return []
-        if not engine.exact:
+        if isinstance(engine, CanvasEngine) and not engine.exact:
             return self._keep(listed, self._best_subset(bonus, or_fail=True) or set())
         best: dict[int, tuple[float, int]] = {}  # step -> weight and token of the heaviest proposal
         worth: dict[Proposal, float] = {}

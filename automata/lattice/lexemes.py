@@ -85,6 +85,7 @@ class Lexemes:
         self._begin: list[list[int]] = scanner.begin.tolist()
         self._landings: dict[int, list[Landing]] = {}
         self._exits: dict[int, list[Exit]] = {}
+        self._behind: dict[tuple[int, int, int], tuple[int, int] | None] = {}
         starts, kinds, parts = (x.tolist() for x in (scanner.exit_start, scanner.exit_type, scanner.exit_part))
         self.ends = [
             [(kinds[k], parts[k]) for k in range(starts[q], starts[q + 1])] for q in range(scanner.n_locals)
@@ -138,15 +139,17 @@ class Lexemes:
 
     def behind(self, place: int, exit_: Exit, lexer: int) -> tuple[int, int] | None:
         """The place behind an exit if the parser chooses a lexer, and how many bytes into the token it lies at least; None if it is dead."""
-        local = self._begin[exit_.part][lexer]
-        if local < 0:
-            return None
-        node = self._checked(
-            int(exit_child(self._a, self._r, place, exit_.number, self._offset + local, lexer))
-        )
-        if not self.landings(node) and not self.exits(node):
-            return None
-        return node, self._depth(place, exit_.number)
+        key = (place, exit_.number, lexer)
+        if key not in self._behind:
+            found = None
+            local = self._begin[exit_.part][lexer]
+            if local >= 0:
+                number = exit_.number
+                node = self._checked(int(exit_child(self._a, self._r, place, number, self._offset + local, lexer)))
+                if self.landings(node) or self.exits(node):
+                    found = (node, self._depth(place, number))
+            self._behind[key] = found
+        return self._behind[key]
 
     def _depth(self, place: int, number: int) -> int:
         a = self._a

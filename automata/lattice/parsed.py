@@ -6,15 +6,19 @@ sets along the graph of ``lexemes``; a forward pass over the slots gives every s
 A backward pass keeps of each set the stacks from which the rest can be filled.  A token may stand in a hole iff it lands where a stack of the place that it comes from is
 one of those.
 
-Nothing is approximated: the table is run for what it is, conflicts that were resolved when it was built and merged look-aheads included, the parser
+Nothing is approximated in this: the table is run for what it is, conflicts that were resolved when it was built and merged look-aheads included, the parser
 chooses the lexer of each lexeme, and counts of slots are the layers themselves.
+
+The forward pass grows with the slots alone, as far as can be seen.  The backward pass asks of each stack on the left which slots on the right can close it, and grows with
+their product.  So it goes on from the end as long as it makes no more than ``MOST_MADE`` sets; in front of that border every stack that is reached is taken to
+be alive.  Then masks there may be too generous, and ``exact`` says so; whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
 """
 
 from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +32,12 @@ if TYPE_CHECKING:
 
     from ..constraint import Constraint
     from .slots import Step
+
+MOST_MADE: Final = 1 << 19
+"""Sets that one backward pass makes before it stops; some ten microseconds each."""
+
+MOST_KEPT: Final = 1 << 21
+"""Sets that are kept from one canvas to the next."""
 
 _LEXEMES: weakref.WeakKeyDictionary[Constraint, Lexemes | str] = weakref.WeakKeyDictionary()
 
@@ -80,12 +90,15 @@ Sets = dict[int, int]
 
 
 class ParsedEngine:
-    """A canvas under a grammar with a lexer; exact."""
+    """A canvas under a grammar with a lexer; feasibility is exact, and masks are where ``exact`` says so."""
 
-    exact = True
-
-    def __init__(self, constraint: Constraint, steps: Sequence[Step]) -> None:
+    def __init__(self, constraint: Constraint, steps: Sequence[Step], *, most_made: int = MOST_MADE) -> None:
         """Lay out the canvas; nothing is computed before the first question.
+
+        Args:
+            constraint: the constraint.
+            steps: the canvas.
+            most_made: sets that one backward pass makes before it stops.
 
         Raises:
             Beyond: the constraint is of another kind.
@@ -99,11 +112,12 @@ class ParsedEngine:
         self._sets = StackSets(self._lexemes.lalr)
         self._endings: dict[tuple[int, int], int] = {}
         self._fitting: dict[tuple[frozenset[int], int, int], bool] = {}
+        self._most_made = most_made
         self.steps = list(steps)
         self._slots: list[_Slot] = []
         self._reached: list[Sets] = []
         self._alive: list[Sets] | None = None
-        self._places: list[list[int]] = []
+        self._known_from = 0  # the first border of which the stacks that are alive are known
 
     def close(self) -> None:
         """Free the sets."""
@@ -119,6 +133,16 @@ class ParsedEngine:
             del self._slots[changed[0] :]
             del self._reached[changed[0] + 1 :]
             self._alive = None
+            if len(self._sets) > MOST_KEPT:
+                self.close()
+
+    @property
+    def exact(self) -> bool:
+        """Whether every mask is exact."""
+        with self._store.lock:
+            self._forward()
+            self._backward()
+            return self._known_from == 0
 
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
@@ -131,23 +155,24 @@ class ParsedEngine:
         """OR the tokens of each hole into its row."""
         with self._store.lock:
             self._forward()
-            alive = self._backward()
             closed, tail = self._closed(), self._tail()
+            if not closed[-1] and not self._ended(len(self.steps)):
+                return
+            alive = self._backward()
             holes = [i for i, step in enumerate(self.steps) if step.hole]
             for row, i in zip(rows, holes, strict=True):
-                self._mask(i, alive[i + 1], row)
+                bits = self._mask(i, alive[i + 1])
                 if tail[i + 1]:
-                    ids = set(self._ends if closed[i] or self._ended(i) else ())
-                    ids |= self._fill if closed[i] else set()
-                    _set_bits(row, np.array(sorted(ids), np.int64))
+                    bits[list(self._fill if closed[i] else self._ends if self._ended(i) else ())] = True
                 allowed = self.steps[i].allowed
                 if allowed is not None:
-                    only = np.zeros_like(row)
-                    _set_bits(only, np.array(sorted(allowed), np.int64))
-                    row &= only
+                    only = np.zeros_like(bits)
+                    only[list(allowed)] = True
+                    bits &= only
+                row |= np.packbits(bits, bitorder="little").view(np.uint32)
 
-    def _mask(self, i: int, after: Sets, row: npt.NDArray[np.uint32]) -> None:
-        """OR the tokens that land where the rest can be filled."""
+    def _mask(self, i: int, after: Sets) -> npt.NDArray[np.bool_]:
+        """bool[32 * words]: the tokens that land where the rest can be filled."""
         found: set[Landing] = set()
         meet = self._sets.meet
         for place in self._slots[i].places:
@@ -157,12 +182,16 @@ class ParsedEngine:
                 wanted = after.get(local, EMPTY)
                 if wanted and meet(place.stacks, wanted):
                     found.add(landing)
-        r = self._store.arena.r
+        r, words = self._store.arena.r, self._store.words
+        packed = np.zeros(words, np.uint32)
         for landing in found:
             if landing.at < 0:
-                row |= r[-1 - landing.at : -1 - landing.at + len(row)]
-            else:
-                _set_bits(row, r[landing.at : landing.at + landing.n].astype(np.int64))
+                packed |= r[-1 - landing.at : -1 - landing.at + words]
+        bits = np.unpackbits(packed.view(np.uint8), bitorder="little").view(np.bool_)
+        for landing in found:
+            if landing.at >= 0:
+                bits[r[landing.at : landing.at + landing.n]] = True
+        return bits
 
     # --- forwards -----------------------------------------------------------------------------------------------------
 
@@ -328,7 +357,14 @@ class ParsedEngine:
         tail = self._tail()
         after = self._kept(self._reached[-1], {}, ends=True)
         alive = [after]
+        self._known_from = 0
+        most = len(self._sets) + self._most_made
         for i in range(len(self.steps) - 1, -1, -1):
+            if len(self._sets) > most and after:
+                self._known_from = i + 1
+                alive[-1] = self._reached[i + 1]
+                alive += self._reached[i::-1]
+                break
             found = self._back(self._slots[i], self._reached[i + 1], after)
             if self.steps[i].skippable:
                 for local, stacks in self._reached[i].items():
@@ -375,7 +411,3 @@ class ParsedEngine:
                         parts.append(sets.before(stacks, terminal, alive[behind]))
             alive[k] = stacks if stacks in parts else sets.union(parts)
         return {local: [alive[k]] for k, local in enumerate(slot.locals)}
-
-
-def _set_bits(row: npt.NDArray[np.uint32], ids: npt.NDArray[np.int64]) -> None:
-    np.bitwise_or.at(row, ids >> 5, np.uint32(1) << (ids & 31).astype(np.uint32))

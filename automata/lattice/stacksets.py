@@ -31,8 +31,8 @@ EMPTY: Final = 0
 BARE: Final = 1
 """The set of the stack with nothing on it; it lies below every other."""
 
-MOST_NODES: Final = 1 << 24
-"""Nodes of all sets: with results that are kept, some hundred bytes each."""
+MOST_NODES: Final = 1 << 22
+"""Nodes of all sets: with the results that are kept, about three hundred bytes each."""
 
 FIRST: Final = 1 << 14
 """Rows of a table before it is grown."""
