@@ -87,9 +87,7 @@ class Lexemes:
         self._exits: dict[int, list[Exit]] = {}
         self._behind: dict[tuple[int, int, int], tuple[int, int] | None] = {}
         starts, kinds, parts = (x.tolist() for x in (scanner.exit_start, scanner.exit_type, scanner.exit_part))
-        self.ends = [
-            [(kinds[k], parts[k]) for k in range(starts[q], starts[q + 1])] for q in range(scanner.n_locals)
-        ]
+        self.ends = [[(kinds[k], parts[k]) for k in range(starts[q], starts[q + 1])] for q in range(scanner.n_locals)]
         """The exits of each of the scanner's states, where no more is read behind them: terminal and part."""
         self._rows: list[list[int] | None] = [None] * scanner.n_locals
         self._edges: list[list[tuple[int, int, int]]] = [[] for _ in range(scanner.n_locals)]

@@ -90,7 +90,13 @@ Sets = dict[int, int]
 
 
 class ParsedEngine:
-    """A canvas under a grammar with a lexer; feasibility is exact, and masks are where ``exact`` says so."""
+    """A canvas under a grammar with a lexer; feasibility is exact, and masks are where ``exact`` says so.
+
+    Attributes:
+        steps: the canvas.
+        known_from: the border from which on the masks are exact, 0 for all; known once masks are.
+
+    """
 
     def __init__(self, constraint: Constraint, steps: Sequence[Step], *, most_made: int = MOST_MADE) -> None:
         """Lay out the canvas; nothing is computed before the first question.
@@ -117,7 +123,7 @@ class ParsedEngine:
         self._slots: list[_Slot] = []
         self._reached: list[Sets] = []
         self._alive: list[Sets] | None = None
-        self._known_from = 0  # the first border of which the stacks that are alive are known
+        self.known_from = 0
 
     def close(self) -> None:
         """Free the sets."""
@@ -137,12 +143,22 @@ class ParsedEngine:
                 self.close()
 
     @property
+    def n_sets(self) -> int:
+        """How many sets of stacks there are."""
+        return len(self._sets)
+
+    @property
+    def table_bytes(self) -> int:
+        """What they take."""
+        return self._sets.nbytes
+
+    @property
     def exact(self) -> bool:
         """Whether every mask is exact."""
         with self._store.lock:
             self._forward()
             self._backward()
-            return self._known_from == 0
+            return self.known_from == 0
 
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
@@ -199,7 +215,9 @@ class ParsedEngine:
         """Complete the sets of every border."""
         if not self._reached:
             lexemes = self._lexemes
-            self._reached.append({lexemes.first: self._sets.push(lexemes.lalr.start, BARE)} if lexemes.first >= 0 else {})
+            self._reached.append(
+                {lexemes.first: self._sets.push(lexemes.lalr.start, BARE)} if lexemes.first >= 0 else {}
+            )
         for i in range(len(self._slots), len(self.steps)):
             step = self.steps[i]
             slot, landed = (self._open if step.token is None else self._fixed)(self._reached[i], step)
@@ -357,11 +375,11 @@ class ParsedEngine:
         tail = self._tail()
         after = self._kept(self._reached[-1], {}, ends=True)
         alive = [after]
-        self._known_from = 0
+        self.known_from = 0
         most = len(self._sets) + self._most_made
         for i in range(len(self.steps) - 1, -1, -1):
             if len(self._sets) > most and after:
-                self._known_from = i + 1
+                self.known_from = i + 1
                 alive[-1] = self._reached[i + 1]
                 alive += self._reached[i::-1]
                 break

@@ -190,10 +190,7 @@ def ask(nodes, memo, work, count, op, x, y, z):
     """The result of a task, or MISSING if it is not known; then it is put on the stack."""
     if x == 0:
         return np.int64(0)
-    if op == UNITE:
-        known = nodes[x, 2] - 1
-    else:
-        known = memo[slot_of(memo, op | x << 4, y | z << 32), 2] - 1
+    known = nodes[x, 2] - 1 if op == UNITE else memo[slot_of(memo, op | x << 4, y | z << 32), 2] - 1
     if known < 0:
         top = count[TOP]
         if top >= len(work):
@@ -429,7 +426,9 @@ def step(table, nodes, links, interned, memo, work, buffer, count, op, x, y, z):
         lhs = np.int64(table[table[LHS] + rule])
         length = np.int64(table[table[LENGTH] + rule])
         if length == 0:
-            left = under(nodes, links, under(nodes, links, wanted, table[table[GOTO] + state * table[GOTOS] + lhs]), state)
+            left = under(
+                nodes, links, under(nodes, links, wanted, table[table[GOTO] + state * table[GOTOS] + lhs]), state
+            )
         else:
             what = (length - 1) * table[GOTOS] + lhs
             left = ask(nodes, memo, work, count, np.int64(BACK), np.int64(links[first, 1]), what, wanted)
