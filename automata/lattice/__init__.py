@@ -89,7 +89,10 @@ class Lattice:
 
     @property
     def exact(self) -> bool:
-        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ."""
+        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ.
+
+        Of a grammar with a lexer only masks can be inexact, on a large canvas; to tell takes as long as they do.
+        """
         return self._engine.exact
 
     @property
@@ -350,6 +353,8 @@ class Lattice:
         """The least number of tokens that the whole canvas can have, gaps being as short as may be; None if it cannot be filled."""
         if self._weighted is not None:
             return self._weighted.min_slots()
+        if isinstance(self._engine, ParsedEngine) and not any(step.skippable for step in self._steps):
+            return len(self._steps) if self.feasible() else None
         found = self._layered.best(self._layered.counted())
         return None if found is None else -int(found[1])
 

@@ -10,8 +10,9 @@ Nothing is approximated in this: the table is run for what it is, conflicts that
 chooses the lexer of each lexeme, and counts of slots are the layers themselves.
 
 The forward pass grows with the slots alone, as far as can be seen.  The backward pass asks of each stack on the left which slots on the right can close it, and grows with
-their product.  So it goes on from the end as long as it makes no more than ``MOST_MADE`` sets; in front of that border every stack that is reached is taken to
-be alive.  Then masks there may be too generous, and ``exact`` says so; whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
+their product.  So there are two: one that looks at low stacks alone, which are soon the same at every border, and finds most of what is possible; and one over all stacks, for what
+is left open.  That one goes on from the end as long as it makes no more than ``MOST_MADE`` sets.  What is open still in front of that border is taken to be possible.  Then masks
+there may be too generous, and ``exact`` says so; whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 MOST_MADE: Final = 1 << 19
 """Sets that one backward pass makes before it stops; some ten microseconds each."""
+
+LOW_HEIGHT: Final = 48
+"""States of a stack that is low."""
 
 MOST_KEPT: Final = 1 << 21
 """Sets that are kept from one canvas to the next."""
@@ -94,7 +98,7 @@ class ParsedEngine:
 
     Attributes:
         steps: the canvas.
-        known_from: the border from which on the masks are exact, 0 for all; known once masks are.
+        known_from: the slot from which on the masks are exact, 0 for all; known once masks are.
 
     """
 
@@ -122,14 +126,14 @@ class ParsedEngine:
         self.steps = list(steps)
         self._slots: list[_Slot] = []
         self._reached: list[Sets] = []
-        self._alive: list[Sets] | None = None
+        self._known: npt.NDArray[np.uint32] | None = None  # the masks
         self.known_from = 0
 
     def close(self) -> None:
         """Free the sets."""
         self._sets = StackSets(self._lexemes.lalr)
         self._endings = {}
-        self._slots, self._reached, self._alive = [], [], None
+        self._slots, self._reached, self._known = [], [], None
 
     def fix(self, steps: Sequence[Step]) -> None:
         """Go on with a canvas of the same steps, some of them fixed or opened; what lies before the first change stays."""
@@ -138,7 +142,7 @@ class ParsedEngine:
             self.steps = list(steps)
             del self._slots[changed[0] :]
             del self._reached[changed[0] + 1 :]
-            self._alive = None
+            self._known = None
             if len(self._sets) > MOST_KEPT:
                 self.close()
 
@@ -156,8 +160,7 @@ class ParsedEngine:
     def exact(self) -> bool:
         """Whether every mask is exact."""
         with self._store.lock:
-            self._forward()
-            self._backward()
+            self._masks()
             return self.known_from == 0
 
     def feasible(self) -> bool:
@@ -170,41 +173,72 @@ class ParsedEngine:
     def masks(self, rows: npt.NDArray[np.uint32]) -> None:
         """OR the tokens of each hole into its row."""
         with self._store.lock:
+            masks = self._masks()
+            rows |= masks
+
+    def _masks(self) -> npt.NDArray[np.uint32]:
+        """uint32[holes, words]."""
+        if self._known is None:
             self._forward()
             closed, tail = self._closed(), self._tail()
-            if not closed[-1] and not self._ended(len(self.steps)):
-                return
-            alive = self._backward()
             holes = [i for i, step in enumerate(self.steps) if step.hole]
-            for row, i in zip(rows, holes, strict=True):
-                bits = self._mask(i, alive[i + 1])
-                if tail[i + 1]:
-                    bits[list(self._fill if closed[i] else self._ends if self._ended(i) else ())] = True
-                allowed = self.steps[i].allowed
-                if allowed is not None:
-                    only = np.zeros_like(bits)
-                    only[list(allowed)] = True
-                    bits &= only
-                row |= np.packbits(bits, bitorder="little").view(np.uint32)
+            self._known = np.zeros((len(holes), self._store.words), np.uint32)
+            self.known_from = 0
+            if holes and (closed[-1] or self._ended(len(self.steps))):
+                for row, i, landings in zip(self._known, holes, self._landings(holes), strict=True):
+                    bits = self._bits(landings)
+                    if tail[i + 1]:
+                        bits[list(self._fill if closed[i] else self._ends if self._ended(i) else ())] = True
+                    allowed = self.steps[i].allowed
+                    if allowed is not None:
+                        only = np.zeros_like(bits)
+                        only[list(allowed)] = True
+                        bits &= only
+                    row[:] = np.packbits(bits, bitorder="little").view(np.uint32)
+        return self._known
 
-    def _mask(self, i: int, after: Sets) -> npt.NDArray[np.bool_]:
-        """bool[32 * words]: the tokens that land where the rest can be filled."""
+    def _landings(self, holes: list[int]) -> list[set[Landing]]:
+        """For each hole of a canvas that can be filled the landings from which the rest can be filled; sets ``known_from``.
+
+        Low stacks come first: they are soon the same at every border of an open canvas, and mostly enough to tell that a landing is possible.  What they leave open is
+        asked of all stacks, back to the first hole that they leave anything open of.
+        """
+        sure, _ = self._backward(low=True)
+        found = [self._met(i, sure[i + 1], low=True) for i in holes]
+        left = [
+            {one for place in self._slots[i].places for _, one in place.landings if one is not None} - landings
+            for i, landings in zip(holes, found, strict=True)
+        ]
+        open_holes = [i for i, landings in zip(holes, left, strict=True) if landings]
+        if open_holes:
+            alive, known = self._backward(low=False, first=open_holes[0] + 1)
+            for i, landings, rest in zip(holes, found, left, strict=True):
+                landings |= self._met(i, alive[i + 1], low=False) if i + 1 >= known else rest
+            self.known_from = max((i + 1 for i in open_holes if i + 1 < known), default=0)
+        return found
+
+    def _met(self, i: int, after: Sets, *, low: bool) -> set[Landing]:
+        """The landings of a slot on stacks from which the rest can be filled."""
         found: set[Landing] = set()
-        meet = self._sets.meet
+        sets = self._sets
         for place in self._slots[i].places:
+            stacks = sets.low(place.stacks, LOW_HEIGHT) if low else place.stacks
             for local, landing in place.landings:
-                if landing is None or landing in found:
-                    continue
-                wanted = after.get(local, EMPTY)
-                if wanted and meet(place.stacks, wanted):
-                    found.add(landing)
+                if landing is not None and landing not in found:
+                    wanted = after.get(local, EMPTY)
+                    if wanted and sets.meet(stacks, wanted):
+                        found.add(landing)
+        return found
+
+    def _bits(self, landings: set[Landing]) -> npt.NDArray[np.bool_]:
+        """bool[32 * words]: the tokens of some landings."""
         r, words = self._store.arena.r, self._store.words
         packed = np.zeros(words, np.uint32)
-        for landing in found:
+        for landing in landings:
             if landing.at < 0:
                 packed |= r[-1 - landing.at : -1 - landing.at + words]
         bits = np.unpackbits(packed.view(np.uint8), bitorder="little").view(np.bool_)
-        for landing in found:
+        for landing in landings:
             if landing.at >= 0:
                 bits[r[landing.at : landing.at + landing.n]] = True
         return bits
@@ -368,30 +402,37 @@ class ParsedEngine:
 
     # --- backwards ----------------------------------------------------------------------------------------------------
 
-    def _backward(self) -> list[Sets]:
-        """For each border the stacks from which the rest can be filled, of those that are reached."""
-        if self._alive is not None:
-            return self._alive
+    def _backward(self, *, low: bool, first: int = 0) -> tuple[list[Sets], int]:
+        """For each border the stacks from which the rest can be filled, of those that are reached; and the border from which on that is known.
+
+        Args:
+            low: look at stacks of at most ``LOW_HEIGHT`` states, throughout; else at all.
+            first: the border at which the pass may stop.
+
+        """
         tail = self._tail()
-        after = self._kept(self._reached[-1], {}, ends=True)
+        after = self._kept(self._seen(len(self.steps), low=low), {}, ends=True)
         alive = [after]
-        self.known_from = 0
         most = len(self._sets) + self._most_made
-        for i in range(len(self.steps) - 1, -1, -1):
-            if len(self._sets) > most and after:
-                self.known_from = i + 1
-                alive[-1] = self._reached[i + 1]
-                alive += self._reached[i::-1]
-                break
-            found = self._back(self._slots[i], self._reached[i + 1], after)
+        i = len(self.steps)
+        while i > first and (len(self._sets) <= most or not after):
+            i -= 1
+            reached = self._seen(i, low=low)
+            found = self._back(self._slots[i], self._seen(i + 1, low=low), after, low=low)
             if self.steps[i].skippable:
-                for local, stacks in self._reached[i].items():
+                for local, stacks in reached.items():
                     found.setdefault(local, []).append(self._sets.meet(stacks, after.get(local, EMPTY)))
             ends = tail[i + 1] and self._may_hold(i, self._ends)
-            after = self._kept(self._reached[i], found, ends=ends)
+            after = self._kept(reached, found, ends=ends)
             alive.append(after)
-        self._alive = alive[::-1]
-        return self._alive
+        return [{}] * i + alive[::-1], i
+
+    def _seen(self, i: int, *, low: bool) -> Sets:
+        """The stacks of a border that a backward pass looks at."""
+        if not low:
+            return self._reached[i]
+        some = {local: self._sets.low(stacks, LOW_HEIGHT) for local, stacks in self._reached[i].items()}
+        return {local: stacks for local, stacks in some.items() if stacks}
 
     def _kept(self, reached: Sets, found: dict[int, list[int]], *, ends: bool) -> Sets:
         """The unions of what was found, and of the stacks with which the text may end."""
@@ -406,13 +447,13 @@ class ParsedEngine:
                 kept[local] = whole
         return kept
 
-    def _back(self, slot: _Slot, reached: Sets, after: Sets) -> dict[int, list[int]]:
+    def _back(self, slot: _Slot, reached: Sets, after: Sets, *, low: bool) -> dict[int, list[int]]:
         """For each state of the scanner before a slot, the stacks that lead over it into ``after``."""
         sets = self._sets
         alive = [EMPTY] * len(slot.places)
         for k in range(len(slot.places) - 1, -1, -1):
             place = slot.places[k]
-            stacks = place.stacks
+            stacks = sets.low(place.stacks, LOW_HEIGHT) if low else place.stacks
             parts: list[int] = []
             wanted = {after[local] for local, _ in place.landings if local in after}
             if any(local in after and after[local] == reached[local] for local, _ in place.landings):

@@ -1,6 +1,6 @@
 """The kernels of ``stacksets``: one evaluator of memoised operations on sets of stacks.
 
-A set is a node: ``nodes[n] = (first link, how many links, 1 + the number of the same set written deterministically or 0)``, and a link
+A set is a node: ``nodes[n] = (first link, how many links, 1 + the number of the same set written deterministically or 0, height of its highest stack)``, and a link
 ``links[i] = (state, node below)``.  Links are sorted and different; a node with two links of one state is *loose*: a list that waits to be united.  Nodes
 are interned through ``interned``, an open hash table of numbers plus one.
 
@@ -19,6 +19,7 @@ FEED x terminal       x after a terminal that is shifted in the end; the bare st
 WANTED x terminal z   those stacks of x that the terminal leads into z, some of those that it leads to
 BACK x what z         those stacks of x that are some of z once so many states are taken off and a nonterminal is read; ``what`` is
                       their number times the nonterminals, plus the nonterminal
+LOW x height          those stacks of x that are not higher
 ====================  =================================================================================
 
 Where a table is full, the kernel says which one in ``count[FULL]`` and returns -1: the caller grows it and asks again.
@@ -36,7 +37,8 @@ REDUCED = 3
 FEED = 4
 WANTED = 5
 BACK = 6
-PUSH = 7  # state, below; no task, but done by ``evaluate`` all the same
+LOW = 7
+PUSH = 8  # state, below; no task, but done by ``evaluate`` all the same
 
 # --- words of count
 N_NODES = 0
@@ -136,15 +138,18 @@ def intern(nodes, links, interned, buffer, count, first, end):
     if at + n > len(links):
         count[FULL] = LINKS
         return np.int64(-1)
+    height = np.int64(0)
     for i in range(n):
         x = buffer[first + i]
         links[at + i, 0] = x >> STATE_SHIFT
         links[at + i, 1] = x & BELOW_MASK
+        height = max(height, nodes[x & BELOW_MASK, 3])
     count[N_LINKS] = at + n
     count[N_NODES] = made + 1
     nodes[made, 0] = at
     nodes[made, 1] = n
     nodes[made, 2] = 0 if loose else made + 1
+    nodes[made, 3] = height + 1
     interned[h] = made + 1
     return made
 
@@ -190,6 +195,8 @@ def ask(nodes, memo, work, count, op, x, y, z):
     """The result of a task, or MISSING if it is not known; then it is put on the stack."""
     if x == 0:
         return np.int64(0)
+    if op == LOW and (nodes[x, 3] <= y or y == 0):
+        return np.int64(x) if nodes[x, 3] <= y else np.int64(0)
     known = nodes[x, 2] - 1 if op == UNITE else memo[slot_of(memo, op | x << 4, y | z << 32), 2] - 1
     if known < 0:
         top = count[TOP]
@@ -261,6 +268,9 @@ def step(table, nodes, links, interned, memo, work, buffer, count, op, x, y, z):
     end = np.int64(0)
     missing = False
     columns = table[COLUMNS]
+    if last - first + 2 > len(buffer):
+        count[FULL] = BUFFER
+        return np.int64(MISSING)
     if op == UNITE:
         i = first
         while i < last:
@@ -433,6 +443,15 @@ def step(table, nodes, links, interned, memo, work, buffer, count, op, x, y, z):
             what = (length - 1) * table[GOTOS] + lhs
             left = ask(nodes, memo, work, count, np.int64(BACK), np.int64(links[first, 1]), what, wanted)
         return left if left <= 0 else one_link(nodes, links, interned, buffer, count, end, state, left)
+    if op == LOW:
+        for i in range(first, last):
+            left = ask(nodes, memo, work, count, np.int64(LOW), np.int64(links[i, 1]), y - 1, np.int64(0))
+            if left < 0:
+                missing = True
+            elif left > 0:
+                buffer[end] = np.int64(links[i, 0]) << STATE_SHIFT | left
+                end += 1
+        return np.int64(MISSING) if missing else intern(nodes, links, interned, buffer, count, np.int64(0), end)
     # BACK
     lhs = y % table[GOTOS]
     for i in range(first, last):

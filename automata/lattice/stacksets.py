@@ -56,7 +56,7 @@ class StackSets:
         head[: kernels.ACCEPT + 1] = *(x.shape[1] for x in (lalr.action, lalr.goto)), len(lalr.rule_lhs), lalr.accept
         head[kernels.GOTO : kernels.LHS + 1] = offsets[1:4]
         self._table = np.concatenate(parts).astype(np.int32)
-        self._nodes = np.zeros((FIRST, 3), np.int32)
+        self._nodes = np.zeros((FIRST, 4), np.int32)
         self._nodes[:2, 2] = 1, 2
         self._links = np.zeros((4 * FIRST, 2), np.int32)
         self._interned = np.zeros(2 * FIRST, np.int32)
@@ -116,6 +116,10 @@ class StackSets:
     def ending(self, stacks: int) -> int:
         """Those stacks of a set that the end of the text accepts."""
         return self._evaluated(kernels.WANTED, stacks, self._end, BARE) if self.feed(stacks, self._end) else EMPTY
+
+    def low(self, stacks: int, height: int) -> int:
+        """Those stacks of a set that are not higher."""
+        return stacks if self._nodes[stacks, 3] <= height else self._evaluated(kernels.LOW, stacks, height)
 
     def by_lexer(self, stacks: int) -> dict[int, int]:
         """The stacks of a set, by the lexer that reads the next lexeme above them."""
