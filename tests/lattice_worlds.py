@@ -250,11 +250,61 @@ COMPETING: dict[
     "a higher priority rejects": [b"a", b"b", b"c", b"ab", b"ac", b"bc"],
     "terminals compete through merged look-aheads": [b"(", b")", b"[", b"a", b"!", b")!", b"a)", b"(a"],
 }
+PARSED: dict[str, tuple[str, list[bytes]]] = {
+    "sums with names, numbers and blanks": (
+        """
+        start: sum
+        sum: atom | sum "+" atom
+        atom: NAME | NUM | "(" sum ")"
+        NAME: /[ab]+/
+        NUM: /1+(e1+)?/
+        %ignore " "
+        """,
+        [b"a", b"1", b"e", b"+", b"(", b")", b" ", b"a+", b"((", b"1)", b")+(", b"b"],
+    ),
+    "an else belongs to the nearest if": (
+        """
+        start: s
+        s: "i" s | "i" s "e" s | "x"
+        """,
+        [b"i", b"e", b"x", b"ii", b"ix", b"xe", b"exe"],
+    ),
+    "the parser chooses the lexer": (
+        """
+        start: (w ";")*
+        w: "k" NAME? | "(" w ")" | NAME "=" NUM
+        NAME: /[k1]+/
+        NUM: /1+/
+        %ignore / +/
+        """,
+        [b"k", b"1", b"=", b"(", b")", b";", b" ", b"k ", b");", b"=1", b"k1"],
+    ),
+    "closed from right to left": (
+        """
+        start: "a" start | "b" start "c" |
+        """,
+        [b"a", b"b", b"c", b"ab", b"cc", b"bb", b"bac"],
+    ),
+    "rules of nothing between brackets": (
+        """
+        start: "[" e x e "]"
+        x: start x | ","
+        e:
+        """,
+        [b"[", b"]", b",", b"[[", b"[,", b",]", b"]]", b",]["],
+    ),
+}
 BLOCKS: dict[str, list[bytes]] = {
     "blocks": [b"a", b":", b"\n", b" ", b";", b"(", b")", b":\n", b"\n ", b"a;"],
     "a newline that no blank may follow twice": [b"a", b":", b"\n", b" ", b"\t", b":\n", b"a\n", b"\n\t"],
     "comments belong to newlines": [b"a", b":", b"\n", b"#", b" ", b"a\n", b":\n "],
 }
+
+
+def parsed(name: str) -> World:
+    grammar, tokens = PARSED[name]
+    built = lark.Lark(grammar, parser="lalr")
+    return World(sg.Lark(built), tokens, LarkText(built), longest=4 if len(tokens) > 7 else 5)
 
 
 def of_lark(name: str) -> World:
@@ -273,11 +323,12 @@ BUILDERS: dict[str, tuple[Callable[[str], World], Sequence[str]]] = {
     "schema": (json_schema, [*SCHEMAS]),
     "registers": (json_schema, [*REGISTERS]),
     "Lark": (of_lark, [*COMPETING]),
+    "parsed": (parsed, [*PARSED]),
     "indented": (of_lark, [*BLOCKS]),
 }
 PLAIN = [(family, name) for family in ("regular", "context-free", "schema") for name in BUILDERS[family][1]]
 WIDE = [("long", name) for name in LONG]
-HARD = [(family, name) for family in ("registers", "Lark", "indented") for name in BUILDERS[family][1]]
+HARD = [(family, name) for family in ("registers", "Lark", "parsed", "indented") for name in BUILDERS[family][1]]
 
 
 @cache

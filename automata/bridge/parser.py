@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
 from .pushdown import END, Move
-from .reader import BYTE
 from .readable import ANY, Readable
+from .reader import BYTE
 from .symbols import UNSPELLABLE
 
 if TYPE_CHECKING:
@@ -366,7 +366,9 @@ class ParserSystem:
                 return None
             feeds = settled
         tops = self._tops(context, feeds, where)
-        return _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
+        return (
+            _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
+        )
 
     def _tops(self, context: Context, feeds: Feeds, where: tuple[Any, ...]) -> tuple[int, ...]:
         """``_Option.tops``."""

@@ -19,6 +19,7 @@ from .engines import engine_of, layout_of
 from .explanation import SlotExplanation, explain
 from .extraction import Beyond
 from .layered import LayeredEngine
+from .parsed import ParsedEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
 from .weighted import greedy
 
@@ -84,12 +85,15 @@ class Lattice:
         self._steps = unroll(self.slots, constraint.vocab.size)
         self._max_layer = max_layer
         self._followed: LayeredEngine | None = None
-        self._engine_in_use: LayeredEngine | CanvasEngine | None = None
+        self._engine_in_use: LayeredEngine | CanvasEngine | ParsedEngine | None = None
         self._weighted_in_use: CheckedEngine | None = None
 
     @property
     def exact(self) -> bool:
-        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ."""
+        """Whether everything is decided exactly: slot counts, counters, and registers such as those of keys that must differ.
+
+        Of a grammar with a lexer only masks can be inexact, on a large canvas; to tell takes as long as they do.
+        """
         return self._engine.exact
 
     @property
@@ -100,8 +104,8 @@ class Lattice:
         return self._followed
 
     @property
-    def _engine(self) -> LayeredEngine | CanvasEngine:
-        """The canvas machine, if the constraint has one that says everything; else states are followed where they are few."""
+    def _engine(self) -> LayeredEngine | CanvasEngine | ParsedEngine:
+        """The canvas machine, if the constraint has one that says everything, or sets of a parser's stacks; else states are followed where they are few."""
         if self._engine_in_use is None:
             self._engine_in_use = self._chosen()
         return self._engine_in_use
@@ -124,11 +128,14 @@ class Lattice:
             return None
         return few
 
-    def _chosen(self) -> LayeredEngine | CanvasEngine:
+    def _chosen(self) -> LayeredEngine | CanvasEngine | ParsedEngine:
         try:
             canvas = engine_of(layout_of(self.constraint), self._steps)
         except Beyond:
-            return self._layered
+            try:
+                return ParsedEngine(self.constraint, self._steps)
+            except Beyond:
+                return self._layered
         if canvas.exact:
             return canvas
         few = self._few_followed()
@@ -213,7 +220,7 @@ class Lattice:
         for (slot, token), weight in listed:
             at = bonus.setdefault(self._step_of(slot), {})
             at[token] = at.get(token, 0.0) + weight
-        if isinstance(engine := self._engine, CanvasEngine):
+        if not isinstance(engine := self._engine, LayeredEngine):
             return self._commit_on_canvas(engine, listed, bonus)
         found = self._layered.best(self._layered.proposed(bonus))
         if found is None:
@@ -227,15 +234,18 @@ class Lattice:
         return kept
 
     def _commit_on_canvas(
-        self, engine: CanvasEngine, listed: list[tuple[Proposal, float]], bonus: dict[int, dict[int, float]]
+        self,
+        engine: CanvasEngine | ParsedEngine,
+        listed: list[tuple[Proposal, float]],
+        bonus: dict[int, dict[int, float]],
     ) -> list[Proposal]:
-        """The same on the canvas machine: all at once, else the best subset in a window, else halves by weight.
+        """The same on an engine that follows no states: all at once, else the best subset in a window, else halves by weight.
 
         Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
         """
         if not engine.feasible():
             return []
-        if not engine.exact:
+        if isinstance(engine, CanvasEngine) and not engine.exact:
             return self._keep(listed, self._best_subset(bonus, or_fail=True) or set())
         base = list(self._steps)
 
@@ -243,13 +253,15 @@ class Lattice:
             engine.fix([Step(step.slot, token=chosen[i]) if i in chosen else step for i, step in enumerate(base)])
             return engine.feasible()
 
-        if (all_of_them := _one_each(bonus)) is None or not fits(all_of_them):
+        all_of_them = _one_each(bonus)
+        if (all_of_them is None or not fits(all_of_them)) and isinstance(engine, CanvasEngine):
             engine.fix(base)
             bonus = self._possible(engine, bonus)
-            if (all_of_them := _one_each(bonus)) is None or not fits(all_of_them):
-                engine.fix(base)
-                found = self._best_subset(bonus)
-                return self._keep(listed, self._by_halves(bonus, fits) if found is None else found)
+            all_of_them = _one_each(bonus)
+        if all_of_them is None or not fits(all_of_them):
+            engine.fix(base)
+            found = self._best_subset(bonus)
+            return self._keep(listed, self._by_halves(bonus, fits) if found is None else found)
         return self._keep(listed, {(base[i].slot, token) for i, token in all_of_them.items()})
 
     def _possible(self, engine: CanvasEngine, bonus: dict[int, dict[int, float]]) -> dict[int, dict[int, float]]:
@@ -270,8 +282,16 @@ class Lattice:
 
     def _best_subset(self, bonus: dict[int, dict[int, float]], *, or_fail: bool = False) -> set[Proposal] | None:
         """The compatible proposals of greatest weight; None if the canvas is too large to tell, which is an error with ``or_fail``."""
+        if self._weighted is None:
+            if self._followed is None:
+                self._followed = self._few_followed()
+            if self._followed is None:
+                return None
+            best = self._followed.best(self._followed.proposed(bonus))
+            taken = () if best is None else enumerate(best[0])
+            return {(self._steps[i].slot, token) for i, token in taken if token in bonus.get(i, ())}
         try:
-            kept = self._weighted.best_commit(bonus) if self._weighted is not None else None
+            kept = self._weighted.best_commit(bonus)
         except LimitExceeded:
             if or_fail:
                 raise
@@ -350,6 +370,8 @@ class Lattice:
         """The least number of tokens that the whole canvas can have, gaps being as short as may be; None if it cannot be filled."""
         if self._weighted is not None:
             return self._weighted.min_slots()
+        if isinstance(self._engine, ParsedEngine) and not any(step.skippable for step in self._steps):
+            return len(self._steps) if self.feasible() else None
         found = self._layered.best(self._layered.counted())
         return None if found is None else -int(found[1])
 

@@ -63,6 +63,11 @@ class LayeredEngine:
         self._layers: list[dict[int, dict[int, list[int]]]] | None = None  # state -> next state -> classes
         self._alive: list[set[int]] = []
 
+    @property
+    def n_states(self) -> int:
+        """How many states the layers have in all."""
+        return sum(map(len, self._layers or []))
+
     def close(self) -> None:
         """Free the states."""
         self._session.close()
