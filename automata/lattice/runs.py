@@ -64,7 +64,7 @@ class _Cells(NamedTuple):
 @njit(cache=True, nogil=True)
 def _cons(k: _Cells, a: int, b: int, kind: int) -> int:
     mask = len(k.slots) - 1
-    h = (int(a) * 0x9E3779B1) ^ (int(b) * 0x85EBCA6B) ^ (kind * 0xC2B2AE35)
+    h = (int(a) * 0x9E3779B1) ^ (int(b) * 0x85EBCA6B) ^ (int(kind) * 0xC2B2AE35)
     h = (h ^ (h >> 15)) & mask
     while k.slots[h] != NIL:
         i = k.slots[h]
