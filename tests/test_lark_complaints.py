@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lark.indenter import PythonIndenter
+from lark_seeds import grammar_path
 
 import syntagma as sg
 from syntagma.grammar.errors import InvalidSource, SyntagmaError, Unsatisfiable
@@ -51,6 +53,10 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "names without a comma": ("start: WORD\n%import common (WORD ^INT)\n", "cannot stand here", "commas"),
     "an escape": ('start: "a\\u0041^\\x"\n', "lacks digits", r"\x41"),
     "a name in a terminal": ('start: A\nA: "a" ^-> b\n', "have no names", ""),
+    "two dots": ('start: A ^.. B\nA: "a"\n', "cannot stand here", "/./"),
+    "a word in both cases": ('start: NO^ne\nNO: "a"\n', "'ne' is not defined", ""),
+    "a pattern in an alternative": ('start: A\nA: "a" | /[^^z-a]/\n'.replace("[^^", "[^"), "bad character range", ""),
+    "nothing ignored": ('start: "a"\n^%ignore ()\n', "matches the empty text", ""),
     "no colon": ('^start "a"\n', "its name and a colon", ""),
     "two operators": ('start: "a"*^*\n', "cannot stand here", "enough"),
     "mixed case": ('^Start: "a"\n', "its name and a colon", "lower case"),
@@ -160,3 +166,23 @@ def test_nothing_that_never_ends_is_compiled() -> None:
     """A grammar of which no text ends is refused as such, not as a matter of the vocabulary."""
     error = refused(sg.Lark('start: x\nx: "a" y\ny: "b" x\n'))
     assert isinstance(error, Unsatisfiable)
+
+
+@pytest.mark.parametrize("name", ["json", "calc", "lark"])
+def test_edits_of_real_grammars(name: str) -> None:
+    """A real grammar with characters put in, taken out, or exchanged is read, or refused with a typed error, nearly always at a place."""
+    draw = random.Random(name)
+    text = grammar_path(name).read_text(encoding="utf-8")
+    found: list[SyntagmaError] = []
+    for _ in range(60):
+        edited = list(text)
+        for _ in range(draw.randint(1, 2)):
+            at = draw.randrange(len(edited))
+            edited[at : at + draw.randint(0, 2)] = draw.choice("()[]{}\"/|:%.~*+?;,<>='é\\x#A \n")
+        try:
+            sg.Lark("".join(edited)).lower()
+        except SyntagmaError as error:
+            found.append(error)
+    assert not [error for error in found if "Token(" in str(error)]
+    assert len([error for error in found if error.excerpt is not None]) > 20
+    assert len([error for error in found if error.excerpt is None]) < 6

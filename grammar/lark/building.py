@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import lark
-from lark.exceptions import LarkError
 from lark.indenter import Indenter
 
 from ..errors import InvalidSource, Unsupported
@@ -65,7 +63,7 @@ def build(
             import_paths=[str(x) for x in import_paths],
             g_regex_flags=g_regex_flags,
         )
-    except (LarkError, re.error, OSError, ImportError, ValueError, RecursionError) as error:
+    except Exception as error:  # whatever Lark fails at is the grammar
         raise invalid(error, Text(text, path)) from error
 
 

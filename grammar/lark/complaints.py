@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import lark
+from lark.exceptions import LarkError
 
 from ..cfg.text import nearest
 from ..errors import InvalidSource
@@ -30,6 +31,8 @@ class _Complaint(NamedTuple):
 def invalid(error: Exception, text: Text) -> InvalidSource:
     """The typed error for what Lark raised; ``text`` is the grammar, or the one that imports the wrong one."""
     text = _text_of(error, text)
+    if not isinstance(error, LarkError) and isinstance(error.__context__, LarkError):
+        error = error.__context__  # Lark fails at what it wants to say
     message = str(error).strip()
     if message.startswith("Reduce/Reduce collision"):
         return _collision(message, text)
@@ -79,10 +82,12 @@ def _collision(message: str, text: Text) -> NotLalrError:
 def _undefined(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
     name = found["name"]
     inside = text.definition(found["user"]) if "user" in found.re.groupindex else None
-    at = text.use(name, inside or 0) or text.use(name)
+    at = next((x for x in (text.use(name, inside or 0), text.use(name)) if x is not None), None)
+    if at is None:  # Lark has cut a word where the case changes
+        at = text.find(rf"({re.escape(name)})")
     if at and text.text[at - 1] == "/":
         return _Complaint(f"{name!r} is no flag of a pattern", at, "flags are i, m, s, l, u and x", len(name))
-    if at is not None and text.text[at + len(name)] == '"':
+    if at is not None and text.text[at + len(name) :].startswith('"'):
         return _Complaint(f"{name!r} cannot stand before a text", at, "a pattern is in slashes: /.../", len(name))
     kind = "terminal" if name.lstrip("_").isupper() else "rule"
     return _Complaint(f"the {kind} {name!r} is not defined", at, _meant(name, text), len(name))
@@ -165,17 +170,37 @@ def _pattern(found: re.Match[str], text: Text, error: Exception) -> _Complaint:
         hint = r"re has no \p{...}; [^\W\d_] is any letter"
     elif "look-behind requires fixed-width" in reason:
         hint = "look-behinds are of one length; write the alternatives apart: (?:(?<=a)|(?<=bc))"
-    begins = -1 if at is None else text.text.find(pattern, at)
-    offset = getattr(cause, "pos", None)
-    if begins >= 0 and offset is not None:
-        at = begins + min(offset, len(pattern))
     of = f"the pattern of the terminal {name}" if text.definition(name) is not None else "the pattern"
+    at = _within(cause, pattern, at, text)
     return _Complaint(f"{of} is no regular expression of Python's: {reason}", at, hint)
+
+
+def _within(cause: object, pattern: str, at: int | None, text: Text) -> int | None:
+    """The place of an error in a pattern that is written behind ``at``, or that place where it cannot be told."""
+    begins = text.text.find(pattern, at or 0)
+    offset = getattr(cause, "pos", None)
+    return at if begins < 0 or offset is None else begins + min(int(offset), len(pattern))
+
+
+def _rewritten(found: re.Match[str], text: Text, error: Exception) -> _Complaint:
+    """What went wrong while Lark rewrote a rule."""
+    cause = getattr(error, "orig_exc", None)
+    pattern = getattr(cause, "pattern", None)  # of an error of re, or of regex, which Lark asks if it is there
+    if not isinstance(pattern, str):
+        return _other(found.string, text)
+    try:
+        re.compile(pattern)
+    except re.error as error_of_re:
+        cause = error_of_re
+    reason = getattr(cause, "msg", cause)
+    return _Complaint(f"a pattern is no regular expression of Python's: {reason}", _within(cause, pattern, None, text))
 
 
 def _zero_width(found: re.Match[str], text: Text, _: Exception) -> _Complaint:
     name, pattern = found["name"], found["pattern"].replace("\\\\", "\\")
-    at = text.definition(name, pattern=pattern)
+    at = text.definition(name, pattern=pattern or None)
+    if at is None and name.startswith("__IGNORE"):
+        at = text.find(r"(%ignore\b)")
     of = f"the terminal {name}" if text.definition(name) is not None else "the pattern"
     return _Complaint(
         f"{of} matches the empty text", at, "let it match something, as by + for *, and say ? in the rules"
@@ -333,9 +358,14 @@ _KNOWN: Final[list[tuple[str, Callable[[re.Match[str], Text, Any], _Complaint]]]
     ),
     (
         r"^Nothing was imported",
-        _at(r"(%import[ \t]+\w+)[ \t]*$", "nothing is imported from the file", "say what: %import common.WORD"),
+        _at(
+            r"(%import[ \t]+\.?\w+)(?![\w.]|[ \t]*\()",
+            "nothing is imported from the file",
+            "say what: %import common.WORD",
+        ),
     ),
     (r"^\('.*?', SyntaxError\(.*truncated (?P<kind>\S+) escape", _escape),
+    (r"^Terminals cannot be empty \(__IGNORE", _at(r"(%ignore\b)", "what is ignored is empty")),
     (r"No such file or directory: ", _no_file),
     (
         r"process rule \"range\"",
@@ -345,6 +375,7 @@ _KNOWN: Final[list[tuple[str, Callable[[re.Match[str], Text, Any], _Complaint]]]
             'as in "a".."z"',
         ),
     ),
+    (r"^Error trying to process rule", _rewritten),
     (
         r"^Bad Range for",
         _at(r"(~\s*\d+\s*\.\.\s*\d+)", "the bounds of a repetition are in the wrong order", "as in ~1..3"),
