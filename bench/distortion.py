@@ -71,7 +71,7 @@ def picture(curves: dict[str, Points], title: str) -> str:
         )
     for number, ((name, points), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
         line = " ".join("{},{}".format(*place(*point)) for point in points)
-        dashes = ' stroke-dasharray="3 4"' if name.startswith("exact") else ""
+        dashes = ' stroke-dasharray="3 4"' if name.endswith("exact draws") else ""
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
         if not dashes:
             parts += ['<circle cx="{}" cy="{}" r="3" fill="{}"/>'.format(*place(*point), colour) for point in points]
@@ -92,11 +92,11 @@ def main() -> None:
     """Draw the curves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", type=int, default=3, help="number of the task in side_by_side.py")
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument(
-        "--peer-particles", type=int, default=5, help="the most that genlm-control is given; it takes its time"
+        "--peer-particles", type=int, default=0, help="the most that genlm-control is given, which takes its time"
     )
-    parser.add_argument("--most", type=int, default=1500)
+    parser.add_argument("--most", type=int, default=800)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
     model = smollm2.load()
@@ -109,13 +109,13 @@ def main() -> None:
     check, session = counted(task)[0], constraint.session()
     own = [(n, ours(task, table, session, vocab, check, n)) for n in PARTICLES]
     curves = {"Syntagma": curve("Syntagma", own, options.runs, truth, vocab)}
-    if find_spec("genlm") is not None:
+    few = [n for n in PARTICLES if n <= options.peer_particles]
+    if few and find_spec("genlm") is not None:
         from side_peer import Peer  # noqa: PLC0415 - an optional peer
 
-        few = [n for n in PARTICLES if n <= options.peer_particles]
         theirs = [(n, Peer(task, table, vocab, check, session, n, 2).run) for n in few]
         curves["genlm-control, our grammar"] = curve("genlm-control, our grammar", theirs, options.runs, truth, vocab)
-    curves[f"exact draws, {options.runs}"] = [(n, floor(truth, options.runs)) for n in PARTICLES]
+    curves[f"{options.runs} exact draws"] = [(n, floor(truth, options.runs)) for n in PARTICLES]
     if options.picture:
         options.picture.write_text(picture(curves, "Distance to the model's own law by the number of particles"))
 
