@@ -25,7 +25,10 @@ from .residuals.groups import FREE
 from .urn import Floats, Urn
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from .contract import States, Vocab
+    from .law import Ids
     from .residuals.protocol import Residual
 
 NO_TOKEN = -1
@@ -189,7 +192,10 @@ class AWRS:
 
     Without a residual the tokens of the model's own law are checked by the constraint.  With one, the constraint's mask
     goes first, and its mass is exact: rejection runs on what the mask leaves, so that the variance hangs on the residual alone.
-    Where at most ``max_groups`` verdicts decide the step (see ``residuals.groups``) all are asked for, and the step is exact.
+    Where at most ``max_groups`` verdicts decide the step (see ``residuals.groups``) they are asked for one by one, the most probable group
+    first, and the step is exact.  With a ``tail`` above 0 this stops when the groups that are left have no more than that share of
+    the mass that is valid by then.  One of them, drawn in proportion, is still asked for in a share of the steps, and stands for all with so
+    much more weight: weights stay unbiased, and their relative variance is below the square of ``tail``.
 
     Args:
         constraint: a constraint, a session, or a pairing with a residual.
@@ -199,6 +205,7 @@ class AWRS:
         max_rejects: give up after so many rejects; the weights stay unbiased.  Not for the two-round form.
         temperature: of the law.
         max_groups: verdicts that an exact step may cost.
+        tail: see above.
 
     Raises:
         InvalidSource: an option out of its range, or one that the form does not have.
@@ -215,6 +222,7 @@ class AWRS:
         *,
         temperature: float = 1.0,
         max_groups: int = 16,
+        tail: float = 0.0,
     ) -> None:
         if form not in get_args(Form):
             raise InvalidSource(f"form {form!r} is none of {', '.join(get_args(Form))}", where="form")
@@ -231,12 +239,15 @@ class AWRS:
             )
         if temperature == 0:
             raise InvalidSource("a greedy law has no weights", where="temperature", hint="use CheckFirst")
+        if not 0 <= tail < 1:
+            raise InvalidSource(f"tail {tail} is not in [0, 1)", where="tail")
         self.states: States = _paired(constraint, residual)
         self.law = Law(self.states, temperature=temperature)
         self._form = form
         self._accepts = accepts
         self._max_rejects = max_rejects
         self._max_groups = max_groups
+        self._tail = tail
         self.n_checks = 0
 
     def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
@@ -279,14 +290,7 @@ class AWRS:
             of = groups.group[urn.ids[guarded]]
         present = np.unique(of)
         if len(present) <= self._max_groups:
-            self.n_checks += len(present)
-            dead = [g for g in present.tolist() if not states.verdict(state, g)]
-            whole = urn.total
-            if dead:
-                urn.remove_all(guarded[np.isin(of, dead)])
-            if urn.total <= 0:
-                return NO_TOKEN, -math.inf
-            return urn.token(urn.draw(rng)), log_grammar + math.log(urn.total / whole)
+            return self._sample_groups(states, state, urn, log_grammar, guarded, of, rng)
 
         def check(index: int) -> bool:
             group = int(groups.group[urn.token(index)])
@@ -295,6 +299,54 @@ class AWRS:
 
         index, log_weight = self._draw(urn, check, rng)
         return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
+
+    def _sample_groups(
+        self,
+        states: CheckedStates,
+        state: int,
+        urn: Urn,
+        log_grammar: float,
+        guarded: Ids,
+        of: npt.NDArray[np.int32],
+        rng: np.random.Generator,
+    ) -> Sample:
+        """Ask for the groups of a step, likeliest first; ``guarded`` are indices of the urn, and ``of`` their groups."""
+        whole = urn.total
+        present, place = np.unique(of, return_inverse=True)
+        mass = np.bincount(place, urn.weights[guarded], len(present))
+        left = float(mass.sum())
+        valid = max(whole - left, 0.0)
+        order = np.argsort(-mass, kind="stable").tolist()
+        dead = np.zeros(len(present), np.bool_)
+        asked = 0
+        while asked < len(order) and (not self._tail or left > self._tail * valid):
+            which = order[asked]
+            asked += 1
+            left -= mass[which]
+            dead[which] = not states.verdict(state, int(present[which]))
+            valid += 0.0 if dead[which] else mass[which]
+        self.n_checks += asked
+        extra, rest = 0.0, order[asked:]
+        if rest and left > 0 and rng.random() * self._tail * valid < left:
+            shares = mass[rest]
+            which = rest[int(rng.choice(len(rest), p=shares / shares.sum()))]
+            self.n_checks += 1
+            extra = self._tail * valid if states.verdict(state, int(present[which])) else 0.0
+            if rng.random() * (valid + extra) >= valid:
+                index = _draw_among(urn, guarded[place == which], rng)
+                return urn.token(index), log_grammar + math.log((valid + extra) / whole)
+        dead[rest] = True
+        if dead.any():
+            urn.remove_all(guarded[dead[place]])
+        if urn.total <= 0:
+            return NO_TOKEN, -math.inf
+        return urn.token(urn.draw(rng)), log_grammar + math.log((urn.total + extra) / whole)
+
+
+def _draw_among(urn: Urn, indices: Ids, rng: np.random.Generator) -> int:
+    """One of some indices, in proportion to their weights."""
+    weights = urn.weights[indices].astype(np.float64)
+    return int(indices[int(rng.choice(len(indices), p=weights / weights.sum()))])
 
 
 def _paired(constraint: States, residual: Residual | None) -> States:

@@ -192,6 +192,24 @@ def test_a_vocabulary_that_cannot_spell_it_is_refused_or_cut_down() -> None:
     assert allowed(cut.mask(state)) == [1], "after ab no token spells the second b"
 
 
+def test_rows_of_a_vocabulary_without_some_bytes_stay_what_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is the same however often it is asked for, whatever its caller does to it; that of a closed scope is refused."""
+    monkeypatch.setattr("syntagma.automata.constraint.LIVE_ROWS", 2)
+    cut = sg.compile({"enum": ["abb", "ac"]}, sg.Vocabulary([b'"', b"a", b"ab", b"c", b'"ac"', None], eos_ids=[5]))
+    with cut.session() as session:
+        states = [session.start]
+        states += [session.advance(states[0], token) for token in (0, 4)]
+        states.append(session.advance(states[1], 1))
+        for _ in range(3):
+            for state, wanted in zip(states, ([0, 4], [1], [5], [3]), strict=True):
+                row = np.full(1, 0xFFFFFFFF, np.uint32)
+                assert allowed(session.mask(state, out=row)) == wanted
+                row[:] = 0
+                assert allowed(session.mask(state)) == wanted
+    with pytest.raises(sg.StaleState):
+        session.mask(states[1])
+
+
 def test_a_bare_string_is_refused_with_a_hint(vocab: sg.Vocabulary) -> None:
     """A string does not say whether it is a schema, a pattern or a grammar."""
     with pytest.raises(sg.InvalidSource, match="does not say what it is"):
