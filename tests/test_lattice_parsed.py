@@ -126,7 +126,9 @@ def test_tables_grow_while_a_set_is_made() -> None:
     closing = lalr.terminals.index("C")
     n = 0
     while after := sets.feed(layer, closing):
-        assert sets.before(layer, closing, after) == sets.union(sets.by_lexer(layer).values()) or n == 0
+        taking = sets.before(layer, closing, after)
+        assert sets.meet(taking, layer) == taking
+        assert sets.feed(taking, closing) == after
         layer, n = after, n + 1
     assert n == size(400, plain=40)
 

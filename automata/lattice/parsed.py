@@ -41,8 +41,11 @@ MOST_MADE: Final = 1 << 19
 LOW_HEIGHT: Final = 12
 """States of a stack that is low."""
 
-FEW: Final = 32
-"""Landings of a slot that are looked into one by one."""
+FEW: Final = 512
+"""Scanner's states and sets of stacks behind a slot that are followed one by one."""
+
+MOST_FOLLOWED: Final = 1 << 14
+"""Slots that all of them are followed over; a millisecond each, or less."""
 
 MOST_KEPT: Final = 1 << 21
 """Sets that are kept from one canvas to the next."""
@@ -132,6 +135,7 @@ class ParsedEngine:
         self._reached: list[Sets] = []
         self._known: npt.NDArray[np.uint32] | None = None  # the masks
         self.known_from = 0
+        self._to_follow = 0
 
     def close(self) -> None:
         """Free the sets."""
@@ -205,29 +209,36 @@ class ParsedEngine:
         """For each hole of a canvas that can be filled the landings from which the rest can be filled; sets ``known_from``."""
         sure, _ = self._backward(low=True)
         found = [self._met(i, sure[i + 1], low=True) for i in holes]
-        left = [
-            {one for place in self._slots[i].places for _, one in place.landings if one is not None} - landings
-            for i, landings in zip(holes, found, strict=True)
-        ]
-        many = [i for i, landings in zip(holes, left, strict=True) if len(landings) > FEW]
+        left = [self._left(i, landings) for i, landings in zip(holes, found, strict=True)]
+        many = [i for i, rest in zip(holes, left, strict=True) if len(rest) > FEW]
         alive, known = sure, len(self.steps) + 1
+        self._to_follow = MOST_FOLLOWED
         if many:
             alive, known = self._backward(low=False, first=many[0] + 1)
         for i, landings, rest in zip(holes, found, left, strict=True):
             if i + 1 >= known:
                 landings |= self._met(i, alive[i + 1], low=False)
-            elif len(rest) > FEW:
-                landings |= rest
-                self.known_from = i + 1
-            elif rest:
-                places = {
-                    (one, local, place.stacks)
-                    for place in self._slots[i].places
-                    for local, one in place.landings
-                    if one is not None and one in rest
-                }
-                landings |= {one for one, local, stacks in places if self._leads(i + 1, local, stacks, sure)}
+                continue
+            for (local, stacks), some in rest.items():
+                if len(rest) > FEW or self._to_follow < 0:
+                    self.known_from = i + 1
+                    landings |= some
+                elif not some <= landings:
+                    if self._leads(i + 1, local, stacks, sure):
+                        landings |= some
+                    elif self._to_follow < 0:
+                        self.known_from = i + 1
+                        landings |= some
         return found
+
+    def _left(self, i: int, known: set[Landing]) -> dict[tuple[int, int], set[Landing]]:
+        """The landings of a slot that are not known to be possible, by the scanner's state and the stacks that they lead to."""
+        left: dict[tuple[int, int], set[Landing]] = {}
+        for place in self._slots[i].places:
+            for local, one in place.landings:
+                if one is not None and one not in known:
+                    left.setdefault((local, place.stacks), set()).add(one)
+        return left
 
     def _leads(self, i: int, local: int, stacks: int, sure: list[Sets]) -> bool:
         """Whether the slots from border i on can be filled with some stacks there; ``sure`` are stacks of each border of which that is known."""
@@ -238,8 +249,12 @@ class ParsedEngine:
             for here, some in before.items():
                 if sets.meet(some, sure[j].get(here, EMPTY)) or (may_end and self._ending(here, some)):
                     return True
-            if j < n and before:
-                _, before = self._over(before, self.steps[j])
+            if j == n or not before:
+                return False
+            self._to_follow -= 1
+            if self._to_follow < 0:  # the caller takes it to be so, and says that it is not known
+                return False
+            _, before = self._over(before, self.steps[j])
         return False
 
     def _met(self, i: int, after: Sets, *, low: bool) -> set[Landing]:
