@@ -10,10 +10,10 @@ Nothing is approximated in this: the table is run for what it is, conflicts that
 chooses the lexer of each lexeme, and counts of slots are the layers themselves.
 
 The forward pass grows with the slots alone, as far as can be seen.  The backward pass asks of each stack on the left which slots on the right can close it, and grows with
-their product.  So there are two: one that looks at low stacks alone, which are soon the same at every border and tell most of what is possible; and one over all stacks, back to the first hole of which
-the other leaves much open.  That one goes on from the end as long as it makes no more than ``MOST_MADE`` sets.  Where little is open, as of the beginning of an open canvas, each landing is
-followed forwards until its stacks are gone or one is met that is known to lead to the end.  Where much is open in front of the border at which the pass has stopped, all of it is taken to be
-possible.  Then masks there may be too generous, and ``exact`` says so; whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
+their product.  So it goes on from the end as long as it makes no more than ``MOST_MADE`` sets.  In front of that border another one looks at low stacks alone, which are soon the same at every
+border and tell most of what is possible.  What they leave open is followed forwards, each landing by itself, until its stacks are gone or one is met that is known to lead to the end;
+dead ones mostly are gone at the next fixed token.  Where too much of a slot is open for that, all of it is taken to be possible.  Then masks there may be too generous, and ``exact`` says so;
+whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from .slots import Step
 
-MOST_MADE: Final = 1 << 19
+MOST_MADE: Final = 1 << 18
 """Sets that one backward pass makes before it stops; some ten microseconds each."""
 
 LOW_HEIGHT: Final = 12
@@ -207,28 +207,25 @@ class ParsedEngine:
 
     def _landings(self, holes: list[int]) -> list[set[Landing]]:
         """For each hole of a canvas that can be filled the landings from which the rest can be filled; sets ``known_from``."""
+        alive, known = self._backward(low=False, first=min(holes) + 1)
+        found = [self._met(i, alive[i + 1], low=False) if i + 1 >= known else set() for i in holes]
+        if min(holes) + 1 >= known:
+            return found
         sure, _ = self._backward(low=True)
-        found = [self._met(i, sure[i + 1], low=True) for i in holes]
-        left = [self._left(i, landings) for i, landings in zip(holes, found, strict=True)]
-        many = [i for i, rest in zip(holes, left, strict=True) if len(rest) > FEW]
-        alive, known = sure, len(self.steps) + 1
         self._to_follow = MOST_FOLLOWED
-        if many:
-            alive, known = self._backward(low=False, first=many[0] + 1)
-        for i, landings, rest in zip(holes, found, left, strict=True):
+        for i, landings in zip(holes, found, strict=True):
             if i + 1 >= known:
-                landings |= self._met(i, alive[i + 1], low=False)
-                continue
-            for (local, stacks), some in rest.items():
-                if len(rest) > FEW or self._to_follow < 0:
+                break
+            landings |= self._met(i, sure[i + 1], low=True)
+            left = self._left(i, landings)
+            for (local, stacks), some in left.items():
+                if some <= landings:
+                    continue
+                if len(left) <= FEW and self._to_follow >= 0 and self._leads(i + 1, local, stacks, sure):
+                    landings |= some
+                elif len(left) > FEW or self._to_follow < 0:
                     self.known_from = i + 1
                     landings |= some
-                elif not some <= landings:
-                    if self._leads(i + 1, local, stacks, sure):
-                        landings |= some
-                    elif self._to_follow < 0:
-                        self.known_from = i + 1
-                        landings |= some
         return found
 
     def _left(self, i: int, known: set[Landing]) -> dict[tuple[int, int], set[Landing]]:
