@@ -33,7 +33,7 @@ from syntagma.integrations.languages import language
 
 SEED = 5
 PYTHON = "def area(width, height):\n    if width < 0 or height < 0:\n        raise ValueError('negative: %s' % [width, height])\n    return width * height\n\n\nfor i in range(3):\n    print(area(i, 2), end=' ')\n"
-MOST_STATES = 20_000
+MOST_STATES = 5_000
 
 
 def canvas(constraint: Constraint, text: str, n: int, draw: random.Random) -> list[Slot]:

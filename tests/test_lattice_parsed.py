@@ -17,6 +17,7 @@ from sizes import size
 
 import syntagma as sg
 from syntagma.automata.constraint import Constraint
+from syntagma.automata.lattice import parsed
 from syntagma.automata.lattice.extraction import Beyond
 from syntagma.automata.lattice.layered import LayeredEngine
 from syntagma.automata.lattice.parsed import ParsedEngine, lexemes_of
@@ -125,7 +126,9 @@ def test_tables_grow_while_a_set_is_made() -> None:
     closing = lalr.terminals.index("C")
     n = 0
     while after := sets.feed(layer, closing):
-        assert sets.before(layer, closing, after) == sets.union(sets.by_lexer(layer).values()) or n == 0
+        taking = sets.before(layer, closing, after)
+        assert sets.meet(taking, layer) == taking
+        assert sets.feed(taking, closing) == after
         layer, n = after, n + 1
     assert n == size(400, plain=40)
 
@@ -156,8 +159,9 @@ def masks_of(engine: ParsedEngine | LayeredEngine, constraint: Constraint) -> li
 
 
 @pytest.mark.parametrize(("family", "name"), WORLDS)
-def test_masks_without_a_backward_pass_miss_nothing(family: str, name: str) -> None:
+def test_masks_without_a_backward_pass_miss_nothing(family: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the backward pass stops at once, no token is missing, feasibility is exact all the same, and masks from ``known_from`` on are exact."""
+    monkeypatch.setattr(parsed, "FEW", 0)
     of = world(family, name)
     draw = random.Random(name)
     for _ in range(size(30, plain=8)):
@@ -173,14 +177,31 @@ def test_masks_without_a_backward_pass_miss_nothing(family: str, name: str) -> N
         engine.close()
 
 
-def test_masks_without_a_backward_pass_are_generous() -> None:
+def test_masks_without_a_backward_pass_are_generous(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stop is real: on a canvas of brackets some token is allowed that the whole pass knows cannot be completed."""
+    monkeypatch.setattr(parsed, "FEW", 0)
     of = world("parsed", "sums with names, numbers and blanks")
     steps = unroll([sg.HOLE] * 4, of.vocab.size)
     whole, stopped = (ParsedEngine(of.constraint, steps, most_made=most) for most in (1 << 20, -1))
     assert whole.exact
     assert not stopped.exact
     assert any(a < b for a, b in zip(masks_of(whole, of.constraint), masks_of(stopped, of.constraint), strict=True))
+
+
+@pytest.mark.parametrize(("family", "name"), WORLDS)
+def test_each_way_to_decide_a_landing_is_exact(family: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly any stack low, and a pass that stops at once, landings are followed one by one; masks are the truth all the same."""
+    of = world(family, name)
+    draw = random.Random(f"one by one {name}")
+    for height, most in ((2, -1), (2, 1 << 20), (12, -1)):
+        monkeypatch.setattr(parsed, "LOW_HEIGHT", height)
+        monkeypatch.setattr(parsed, "FEW", 1 << 20 if most < 0 else 0)
+        for _ in range(size(10, plain=3)):
+            truth = Truth(of, canvas(of, draw))
+            engine = ParsedEngine(of.constraint, unroll(truth.slots, of.vocab.size), most_made=most)
+            assert masks_of(engine, of.constraint) == truth.masks
+            assert engine.exact
+            engine.close()
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -197,10 +218,10 @@ def test_longer_canvases_are_those_of_the_states_one_by_one(name: str) -> None:
                 [sg.Hole(draw.sample(range(vocab.size), 4)), draw.randrange(vocab.size), sg.Gap(0, 1)]
             )
         steps = unroll(slots, vocab.size)
-        parsed = ParsedEngine(constraint, steps)
+        engine = ParsedEngine(constraint, steps)
         layered = LayeredEngine(constraint, steps, max_layer=20_000)
-        assert parsed.feasible() == layered.feasible()
-        assert masks_of(parsed, constraint) == masks_of(layered, constraint)
+        assert engine.feasible() == layered.feasible()
+        assert masks_of(engine, constraint) == masks_of(layered, constraint)
         layered.close()
 
 
@@ -232,7 +253,7 @@ def test_holes_in_real_texts(name: str, holes: int) -> None:
     ends = constraint.vocab.eos_ids
     changed = 0
     for text in SEEDS[name][: size(3, plain=1)]:
-        ids = [*segmented(draw, constraint.vocab, text), *ends] * 1
+        ids = [*segmented(draw, constraint.vocab, text), *ends]
         slots: list[Slot] = list(ids)
         for i in draw.sample(range(len(ids)), min(len(ids), size(holes, plain=4))):
             slots[i] = sg.HOLE

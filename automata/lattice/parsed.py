@@ -10,9 +10,10 @@ Nothing is approximated in this: the table is run for what it is, conflicts that
 chooses the lexer of each lexeme, and counts of slots are the layers themselves.
 
 The forward pass grows with the slots alone, as far as can be seen.  The backward pass asks of each stack on the left which slots on the right can close it, and grows with
-their product.  So there are two: one that looks at low stacks alone, which are soon the same at every border, and finds most of what is possible; and one over all stacks, for what
-is left open.  That one goes on from the end as long as it makes no more than ``MOST_MADE`` sets.  What is open still in front of that border is taken to be possible.  Then masks
-there may be too generous, and ``exact`` says so; whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
+their product.  So it goes on from the end as long as it makes no more than ``MOST_MADE`` sets.  In front of that border another one looks at low stacks alone, which are soon the same at every
+border and tell most of what is possible.  What they leave open is followed forwards, each landing by itself, until its stacks are gone or one is met that is known to lead to the end;
+dead ones mostly are gone at the next fixed token.  Where too much of a slot is open for that, all of it is taken to be possible.  Then masks there may be too generous, and ``exact`` says so;
+whether a canvas can be filled is decided by the forward pass, exactly, and so is every commit.
 """
 
 from __future__ import annotations
@@ -34,11 +35,17 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from .slots import Step
 
-MOST_MADE: Final = 1 << 19
+MOST_MADE: Final = 1 << 18
 """Sets that one backward pass makes before it stops; some ten microseconds each."""
 
-LOW_HEIGHT: Final = 48
+LOW_HEIGHT: Final = 12
 """States of a stack that is low."""
+
+FEW: Final = 512
+"""Scanner's states and sets of stacks behind a slot that are followed one by one."""
+
+MOST_FOLLOWED: Final = 1 << 14
+"""Slots that all of them are followed over; a millisecond each, or less."""
 
 MOST_KEPT: Final = 1 << 21
 """Sets that are kept from one canvas to the next."""
@@ -128,6 +135,7 @@ class ParsedEngine:
         self._reached: list[Sets] = []
         self._known: npt.NDArray[np.uint32] | None = None  # the masks
         self.known_from = 0
+        self._to_follow = 0
 
     def close(self) -> None:
         """Free the sets."""
@@ -198,24 +206,53 @@ class ParsedEngine:
         return self._known
 
     def _landings(self, holes: list[int]) -> list[set[Landing]]:
-        """For each hole of a canvas that can be filled the landings from which the rest can be filled; sets ``known_from``.
-
-        Low stacks come first: they are soon the same at every border of an open canvas, and mostly enough to tell that a landing is possible.  What they leave open is
-        asked of all stacks, back to the first hole that they leave anything open of.
-        """
+        """For each hole of a canvas that can be filled the landings from which the rest can be filled; sets ``known_from``."""
+        alive, known = self._backward(low=False, first=min(holes) + 1)
+        found = [self._met(i, alive[i + 1], low=False) if i + 1 >= known else set() for i in holes]
+        if min(holes) + 1 >= known:
+            return found
         sure, _ = self._backward(low=True)
-        found = [self._met(i, sure[i + 1], low=True) for i in holes]
-        left = [
-            {one for place in self._slots[i].places for _, one in place.landings if one is not None} - landings
-            for i, landings in zip(holes, found, strict=True)
-        ]
-        open_holes = [i for i, landings in zip(holes, left, strict=True) if landings]
-        if open_holes:
-            alive, known = self._backward(low=False, first=open_holes[0] + 1)
-            for i, landings, rest in zip(holes, found, left, strict=True):
-                landings |= self._met(i, alive[i + 1], low=False) if i + 1 >= known else rest
-            self.known_from = max((i + 1 for i in open_holes if i + 1 < known), default=0)
+        self._to_follow = MOST_FOLLOWED
+        for i, landings in zip(holes, found, strict=True):
+            if i + 1 >= known:
+                break
+            landings |= self._met(i, sure[i + 1], low=True)
+            left = self._left(i, landings)
+            for (local, stacks), some in left.items():
+                if some <= landings:
+                    continue
+                if len(left) <= FEW and self._to_follow >= 0 and self._leads(i + 1, local, stacks, sure):
+                    landings |= some
+                elif len(left) > FEW or self._to_follow < 0:
+                    self.known_from = i + 1
+                    landings |= some
         return found
+
+    def _left(self, i: int, known: set[Landing]) -> dict[tuple[int, int], set[Landing]]:
+        """The landings of a slot that are not known to be possible, by the scanner's state and the stacks that they lead to."""
+        left: dict[tuple[int, int], set[Landing]] = {}
+        for place in self._slots[i].places:
+            for local, one in place.landings:
+                if one is not None and one not in known:
+                    left.setdefault((local, place.stacks), set()).add(one)
+        return left
+
+    def _leads(self, i: int, local: int, stacks: int, sure: list[Sets]) -> bool:
+        """Whether the slots from border i on can be filled with some stacks there; ``sure`` are stacks of each border of which that is known."""
+        sets, tail, n = self._sets, self._tail(), len(self.steps)
+        before = {local: stacks}
+        for j in range(i, n + 1):
+            may_end = j == n or (tail[j + 1] and self._may_hold(j, self._ends))
+            for here, some in before.items():
+                if sets.meet(some, sure[j].get(here, EMPTY)) or (may_end and self._ending(here, some)):
+                    return True
+            if j == n or not before:
+                return False
+            self._to_follow -= 1
+            if self._to_follow < 0:  # the caller takes it to be so, and says that it is not known
+                return False
+            _, before = self._over(before, self.steps[j])
+        return False
 
     def _met(self, i: int, after: Sets, *, low: bool) -> set[Landing]:
         """The landings of a slot on stacks from which the rest can be filled."""
@@ -252,14 +289,18 @@ class ParsedEngine:
             self._reached.append(
                 {lexemes.first: self._sets.push(lexemes.lalr.start, BARE)} if lexemes.first >= 0 else {}
             )
-        for i in range(len(self._slots), len(self.steps)):
-            step = self.steps[i]
-            slot, landed = (self._open if step.token is None else self._fixed)(self._reached[i], step)
-            if step.skippable:
-                for local, stacks in self._reached[i].items():
-                    landed.setdefault(local, set()).add(stacks)
+        for step in self.steps[len(self._slots) :]:
+            slot, after = self._over(self._reached[-1], step)
             self._slots.append(slot)
-            self._reached.append({local: self._sets.union(sets) for local, sets in landed.items()})
+            self._reached.append(after)
+
+    def _over(self, before: Sets, step: Step) -> tuple[_Slot, Sets]:
+        """Take sets over a slot."""
+        slot, landed = (self._open if step.token is None else self._fixed)(before, step)
+        if step.skippable:
+            for local, stacks in before.items():
+                landed.setdefault(local, set()).add(stacks)
+        return slot, {local: self._sets.union(sets) for local, sets in landed.items()}
 
     def _open(self, before: Sets, step: Step) -> tuple[_Slot, dict[int, set[int]]]:
         """Take sets over an open slot."""
