@@ -132,7 +132,7 @@ def test_what_is_no_grammar(grammar: Any) -> None:
 
 
 def test_an_indenter_needs_tables() -> None:
-    """A grammar that is not LALR(1) is refused with an indenter, and what helps without one is not advised."""
+    """A grammar that is not LALR(1) is refused with an indenter, and that it is the indenter's matter is said."""
     error = refused(sg.Lark("start: a | b\na: NAME\nb: NAME\nNAME: /x/\n", postlex=PythonIndenter()))
     assert "not LALR(1)" in error.message
     assert "indenter" in (error.hint or "")

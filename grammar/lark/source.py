@@ -98,7 +98,7 @@ class Lark(Source):
                 raise NotLalrError(
                     error.message,
                     where=error.where,
-                    hint="an indenter needs an LALR(1) grammar, where one rule can end at a place",
+                    hint="an indenter needs an LALR(1) grammar; without one, lexer='scannerless' takes every context-free grammar",
                     excerpt=error.excerpt,
                 ) from error
             return self._product(error.message)
