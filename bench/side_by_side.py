@@ -317,12 +317,12 @@ COLUMNS = ("grammar", "checks", "us", "check_us", "spread", "bias", "distance")
 def table_of(results: list[dict[str, Any]]) -> str:
     """Means over the tasks of a kind; what depends on the language is left out where theirs is another one."""
     lines = [
-        "| | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |",
-        "|---|" + "---|" * 9,
+        "| | runs | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |",
+        "|---|" + "---|" * 10,
     ]
     for kind in dict.fromkeys(result["kind"] for result in results):
         own = [result for result in results if result["kind"] == kind]
-        lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 9)
+        lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 10)
         for engine in dict.fromkeys(result["engine"] for result in own):
             rows = [result for result in own if result["engine"] == engine]
             mean = {name: float(np.mean([row[name] for row in rows])) for name in COLUMNS}
@@ -330,7 +330,7 @@ def table_of(results: list[dict[str, Any]]) -> str:
             checks = np.mean([row["drawn"] * row["checks"] for row in rows])
             other = kind == "JSON" and engine.startswith("genlm-control,") and "our" not in engine
             law = ["" if other or math.isnan(mean[name]) else f"{mean[name]:.2f}" for name in COLUMNS[4:]]
-            cells = [f"{mean[name]:.3g}" for name in COLUMNS[:4]]
+            cells = [f"{sum(row['runs'] for row in rows):.0f}", *(f"{mean[name]:.3g}" for name in COLUMNS[:4])]
             lines.append(f"| {engine} | {' | '.join([*cells, *law])} | {ms:.3g} | {checks:.3g} |")
     return "\n".join(lines)
 
