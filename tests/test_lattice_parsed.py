@@ -241,7 +241,7 @@ def real(name: str) -> tuple[lark.Lark, Constraint]:
     [
         ("calc", 4),
         ("json", 8),
-        ("c", 8),
+        pytest.param("c", 8, marks=pytest.mark.slow),
         pytest.param("sql", 12, marks=pytest.mark.slow),
         pytest.param("java", 12, marks=pytest.mark.slow),
     ],
