@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..constraint import Constraint
     from .slots import Step
 
-MOST_MADE: Final = 1 << 18
+MOST_MADE: Final = 1 << 19
 """Sets that one backward pass makes before it stops; some ten microseconds each."""
 
 LOW_HEIGHT: Final = 12
@@ -44,7 +44,7 @@ LOW_HEIGHT: Final = 12
 FEW: Final = 512
 """Scanner's states and sets of stacks behind a slot that are followed one by one."""
 
-MOST_FOLLOWED: Final = 1 << 14
+MOST_FOLLOWED: Final = 1 << 12
 """Slots that all of them are followed over; a millisecond each, or less."""
 
 MOST_KEPT: Final = 1 << 21
