@@ -42,6 +42,9 @@ INDENT_STEP: Final = 4
 READ_WORTH: Final = 30 * BYTE
 """What a way may cost more than another which has read a fixed text less, and is looked at first all the same."""
 
+BLOCK_WORTH: Final = 8 * BYTE
+"""What a way may cost more than another in which one more block is to be opened."""
+
 DEEPER_COST: Final = 4 * BYTE
 """What it costs for a block to begin at another column than the nearest, for each in between."""
 
@@ -155,7 +158,9 @@ class ParserSystem:
         tab = tables.reader.tab
         indents = [_indents(text, tab) for text in self.texts]
         self._indents = [sorted(set().union(*indents[i:])) for i in range(len(indents))]
+        self._closed = [_closed(text, tab) if tables.layout is not None else frozenset() for text in self.texts]
         self._leads = [_columns_of(text, tab) for text in self.texts]
+        self._progress: dict[Any, int] = {}
         self._moves: dict[Any, list[Move]] = {}
         self._ends: dict[Any, tuple[list[_Lexeme], tuple[int, int] | None]] = {}
         self._options: dict[Any, list[_Option]] = {}
@@ -176,15 +181,18 @@ class ParserSystem:
             found = self._moves[key] = list(getattr(self, f"_{control[0]}")(symbol, *control[1:]))
         return found
 
-    def progress(self, control: Any) -> int:  # noqa: ANN401 - of this system
-        """What has been read of the texts, a little for each byte, up to a limit for each text."""
-        kind, index = control[0], control[1]
-        if kind == "text":
-            return READ_WORTH * index + min(control[2], READ_WORTH)
-        if kind == "pop":
-            places = [option.where for option in self._groups[control[3]]]
-            return max(READ_WORTH * len(self.texts) if place is None else self.progress(place) for place in places)
-        return READ_WORTH * int(index)
+    def progress(self, control: Any, symbol: Any) -> int:  # noqa: ANN401 - of this system
+        """What has been read of the texts, a little for each byte up to a limit for each text; less where blocks are not open that the next text seems to close."""
+        if control[0] not in {"text", "pop"}:
+            gap = control[1]
+            return READ_WORTH * int(gap) - BLOCK_WORTH * len(self._closed[gap].difference(symbol.context.columns))
+        found = self._progress.get(control)
+        if found is None:
+            places = [control[1:3]]
+            if control[0] == "pop":
+                places = [x.where[1:3] if x.where is not None else (len(self.texts), 0) for x in self._groups[control[3]]]
+            found = self._progress[control] = max(READ_WORTH * i + min(at, READ_WORTH) for i, at in places)
+        return found
 
     # --- gaps -----------------------------------------------------------------------------------------------------
 
@@ -492,3 +500,15 @@ def _columns_of(line: bytes, tab: int) -> int:
     """The columns of the blanks that a text begins with."""
     blanks = line[: len(line) - len(line.lstrip(b" \t"))]
     return blanks.count(b" ") + tab * blanks.count(b"\t")
+
+
+def _closed(text: bytes, tab: int) -> frozenset[int]:
+    """The columns to which the lines of a text step back, as if all were statements: each less than all before."""
+    least, found = 1 << 30, set()
+    for line in text.split(b"\n")[1:]:
+        if line.strip() and (column := _columns_of(line, tab)) < least:
+            least = column
+            found.add(column)
+            if not column:
+                break
+    return frozenset(found - {0})

@@ -51,7 +51,7 @@ class Pushdown(Protocol):
         """What can be done in a control with a symbol on top."""
         ...
 
-    def progress(self, control: Control) -> int:
+    def progress(self, control: Control, symbol: Symbol) -> int:
         """How much of the way to an end has been made, as a cost: by so much a configuration is looked at the sooner."""
         ...
 
@@ -89,7 +89,6 @@ class _Search:
         self.down: dict[Node, Any] = {}  # the edge of that way
         self.edges: dict[Node, list[Any]] = {}
         self.exits: dict[Node, list[tuple[Control, int, Any, object]]] = {}  # moves that popped down to a node
-        self.progress: dict[Control, int] = {}
         self.heap: list[tuple[int, int, Any, Move | None]] = []
         self.n = 0
         self.done: set[Any] = set()
@@ -162,9 +161,7 @@ class _Search:
             self.cost[transition] = cost
             self.reason[transition] = reason
             self.n += 1
-            if control not in self.progress:
-                self.progress[control] = self.system.progress(control)
-            at = self.best[node] + cost - self.progress[control]
+            at = self.best[node] + cost - self.system.progress(control, symbol)
             heapq.heappush(self.heap, (at, self.n, transition, None))
 
     def _labels(self, transition: Any, last: object) -> list[object]:  # noqa: ANN401
