@@ -180,6 +180,24 @@ def test_python_with_holes() -> None:
         assert parses(built, found), (parts, found)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["x", "b c\nd e", "\n"],  # only a string of several lines, begun behind an equals sign, holds what is between the gaps
+        ["if x:\n    y\nz", "not code at all!\n  neither\n", "\n    w\n"],
+        ["", "\n\t\ty\n\tz\nw\n"],  # blocks at the columns of tabs
+        ["", "x\n", "          y\n     z\nw\n"],  # columns that a later text alone has
+        ["for x in y:\n    # note", "         z\n         x\n       y\n     else:\n       z\nw\n"],
+    ],
+)
+def test_python_lexemes_and_blocks_across_gaps(parts: list[str]) -> None:
+    """A lexeme may begin in one gap and end in another, and blocks open at whatever columns the texts behind go on."""
+    built, _ = compiled("python")
+    found = filled("python", parts)
+    assert found is not None
+    assert parses(built, found), found
+
+
 @pytest.mark.slow
 def test_library_files_with_holes() -> None:
     """Forty files of the standard library with one to three holes each are filled so that Lark accepts them."""

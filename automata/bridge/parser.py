@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
 from .pushdown import END, Move
-from .reader import BYTE
 from .readable import ANY, Readable
+from .reader import BYTE
 from .symbols import UNSPELLABLE
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ class ParserSystem:
         if found is None:
             places = [control[1:3]]
             if control[0] == "pop":
-                places = [x.where[1:3] if x.where is not None else (len(self.texts), 0) for x in self._groups[control[3]]]
+                places = [
+                    x.where[1:3] if x.where is not None else (len(self.texts), 0) for x in self._groups[control[3]]
+                ]
             found = self._progress[control] = max(READ_WORTH * i + min(at, READ_WORTH) for i, at in places)
         return found
 
@@ -374,7 +376,9 @@ class ParserSystem:
                 return None
             feeds = settled
         tops = self._tops(context, feeds, where)
-        return _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
+        return (
+            _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
+        )
 
     def _tops(self, context: Context, feeds: Feeds, where: tuple[Any, ...]) -> tuple[int, ...]:
         """``_Option.tops``."""
