@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 from ...grammar.errors import InvalidSource, StaleState, Unsupported
 from .. import layout as lay
 from ..heap import n_links, state_offset
-from .parser import Context, ParserSystem, Top
+from .labels import Context, Top
+from .parser import ParserSystem
 from .pushdown import ways
 from .spelling import spell
 from .symbols import Symbols
