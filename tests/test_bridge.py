@@ -14,6 +14,7 @@ from lark.indenter import PythonIndenter
 
 import syntagma as sg
 from syntagma.automata.bridge import Bridge
+from syntagma.automata.bridge.readable import Readable
 from syntagma.automata.constraint import Constraint
 from syntagma.integrations.languages import language
 
@@ -142,6 +143,28 @@ def test_every_text_with_pieces_cut_out_is_filled_again() -> None:
         assert parses(built, found), (parts, found)
 
 
+@pytest.mark.parametrize("which", ["sums", "python"])
+def test_what_is_read_ahead_hides_nothing(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that are found or not found with what their right-hand sides look like ahead are found or not found without; some are not found at all."""
+    draw = random.Random(3)
+    texts = ["x = a + [b, (12)] * c;\ny = 2;", "x=(1.5);"] if which == "sums" else ["if x:\n    y = [a,\n  b]\nz(c)\n"]
+    outcomes = set()
+    for _ in range(30 if which == "sums" else 3):
+        text = draw.choice(texts)
+        parts = cut(draw, text, draw.randrange(1, 3))
+        if which == "sums" and draw.random() < 0.5:
+            at = draw.randrange(len(parts[-1]) + 1)
+            parts[-1] = parts[-1][:at] + draw.choice(["=", ")", "+", "(", " a "]) + parts[-1][at:]
+        ahead = filled(which, parts)
+        with monkeypatch.context() as patched:
+            patched.setattr(Readable, "tops", lambda self, *_: self.all)
+            blind = filled(which, parts)
+        assert (ahead is None) == (blind is None), parts
+        outcomes.add(ahead is None)
+    assert False in outcomes
+    assert which == "python" or True in outcomes
+
+
 PYTHON = '''
 def area(radius, units="m"):
     """The area of a circle."""
@@ -178,6 +201,28 @@ def test_python_with_holes() -> None:
         found = filled("python", parts)
         assert found is not None, parts
         assert parses(built, found), (parts, found)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [
+            "x",
+            "b c\nd e",
+            "\n",
+        ],  # only a string of several lines, begun behind an equals sign, holds what is between the gaps
+        ["if x:\n    y\nz", "not code at all!\n  neither\n", "\n    w\n"],
+        ["", "\n\t\ty\n\tz\nw\n"],  # blocks at the columns of tabs
+        ["", "x\n", "          y\n     z\nw\n"],  # columns that a later text alone has
+        ["for x in y:\n    # note", "         z\n         x\n       y\n     else:\n       z\nw\n"],
+    ],
+)
+def test_python_lexemes_and_blocks_across_gaps(parts: list[str]) -> None:
+    """A lexeme may begin in one gap and end in another, and blocks open at whatever columns the texts behind go on."""
+    built, _ = compiled("python")
+    found = filled("python", parts)
+    assert found is not None
+    assert parses(built, found), found
 
 
 @pytest.mark.slow

@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 from ...grammar.errors import InvalidSource, StaleState, Unsupported
 from .. import layout as lay
 from ..heap import n_links, state_offset
-from .parser import Context, ParserSystem, Top
-from .pushdown import cheapest
+from .labels import Context, Top
+from .parser import ParserSystem
+from .pushdown import ways
 from .spelling import spell
 from .symbols import Symbols
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_LOOKED_AT: Final = 200_000
 """Transitions that one search looks at, some microseconds each."""
+
+MAX_WAYS: Final = 32
+"""Ways of one search that are spelled."""
 
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
@@ -93,13 +97,11 @@ class Bridge:
         with self.constraint.store.lock:
             starts = list(self._configurations(state))
         for control, stack in starts:
-            labels = cheapest(self._system, [(control, stack)], self.max_looked_at)
-            if labels is None:
-                continue
-            texts = spell(self._system, stack[::-1], control[2], labels)
-            for fills in islice(product(*texts), MAX_SPELLINGS) if texts is not None else ():
-                if self.leads_through(state, fills):
-                    return list(fills)
+            for labels in islice(ways(self._system, [(control, stack)], self.max_looked_at), MAX_WAYS):
+                texts = spell(self._system, stack[::-1], control[2], labels)
+                for fills in islice(product(*texts), MAX_SPELLINGS) if texts is not None else ():
+                    if self.leads_through(state, fills):
+                        return list(fills)
         return None
 
     def leads_through(self, state: int, fills: Sequence[bytes]) -> bool:

@@ -24,6 +24,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
+from .blocks import Blocks
+from .labels import Context, Feeds, Filled, Read, Skipped, Top
 from .pushdown import END, Move
 from .readable import ANY, Readable
 from .reader import BYTE
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 
 BLANK: Final = 1
 """The cost of a blank at the beginning of a line."""
-
-INDENT_STEP: Final = 4
-"""Columns by which a block is indented that the text on the right says nothing about."""
-
 
 READ_WORTH: Final = 30 * BYTE
 """What a way may cost more than another which has read a fixed text less, and is looked at first all the same."""
@@ -50,74 +48,6 @@ SWALLOWED_COST: Final = 4 * BYTE
 
 SWALLOWED_AT_MOST: Final = 8 * BYTE
 """The most that it costs: a text may begin within what was a long string."""
-
-
-class Context(NamedTuple):
-    """What is open above the bottom of a stack.
-
-    Attributes:
-        columns: of the open blocks, innermost last.
-        brackets: how many are open; 2 for more as well, since only a rule with three nested ones could tell.
-
-    """
-
-    columns: tuple[int, ...] = ()
-    brackets: int = 0
-
-    @property
-    def innermost(self) -> int:
-        """The column at which a statement stands."""
-        return self.columns[-1] if self.columns else 0
-
-    def opened(self) -> Context:
-        """Within one more bracket."""
-        return Context(self.columns, min(self.brackets + 1, 2))
-
-    def closed(self) -> Context:
-        """Behind a bracket."""
-        return Context(self.columns, max(self.brackets - 1, 0))
-
-
-class Top(NamedTuple):
-    """A symbol of the stack: a state of the parse table, and what is open with it."""
-
-    state: int
-    context: Context
-
-
-Feeds = tuple[tuple[int, int], ...]
-"""Terminals to feed, each with the column that it opens or -1."""
-
-
-class Read(NamedTuple):
-    """A label: a lexeme was read.
-
-    Attributes:
-        gap: the gap that it began in, -1 if in none.
-        text: what the gap holds of it.
-        feeds: what was fed to the parser.
-        part: what it left for the next one.
-
-    """
-
-    gap: int
-    text: bytes
-    feeds: Feeds
-    part: int
-
-
-class Skipped(NamedTuple):
-    """A label: a lexeme goes on over a whole fixed text into the next gap; ``text`` is what the gap before holds of it."""
-
-    gap: int
-    text: bytes
-
-
-class Filled(NamedTuple):
-    """A label: a gap holds a text of some symbols; an indent as the pair (column of the table, column that it opens)."""
-
-    gap: int
-    symbols: tuple[int | tuple[int, int], ...]
 
 
 class _Lexeme(NamedTuple):
@@ -152,10 +82,8 @@ class ParserSystem:
         self.texts = list(texts)
         self.newline = tables.reader.newline
         self._readable = Readable(self)
-        tab = tables.reader.tab
-        indents = [_indents(text, tab) for text in self.texts]
-        self._indents = [sorted(set().union(*indents[i:])) for i in range(len(indents))]
-        self._leads = [_columns_of(text, tab) for text in self.texts]
+        self._blocks = Blocks(self.texts, tables.reader.tab if tables.layout is not None else 0)
+        self._progress: dict[Any, int] = {}
         self._moves: dict[Any, list[Move]] = {}
         self._ends: dict[Any, tuple[list[_Lexeme], tuple[int, int] | None]] = {}
         self._options: dict[Any, list[_Option]] = {}
@@ -176,15 +104,20 @@ class ParserSystem:
             found = self._moves[key] = list(getattr(self, f"_{control[0]}")(symbol, *control[1:]))
         return found
 
-    def progress(self, control: Any) -> int:  # noqa: ANN401 - of this system
-        """What has been read of the texts, a little for each byte, up to a limit for each text."""
-        kind, index = control[0], control[1]
-        if kind == "text":
-            return READ_WORTH * index + min(control[2], READ_WORTH)
-        if kind == "pop":
-            places = [option.where for option in self._groups[control[3]]]
-            return max(READ_WORTH * len(self.texts) if place is None else self.progress(place) for place in places)
-        return READ_WORTH * int(index)
+    def progress(self, control: Any, symbol: Any) -> int:  # noqa: ANN401 - of this system
+        """What has been read of the texts, a little for each byte up to a limit for each text; less where blocks are not open that the next text seems to close."""
+        if control[0] not in {"text", "pop"}:
+            gap = control[1]
+            return READ_WORTH * int(gap) - self._blocks.missing(symbol.context, gap)
+        found = self._progress.get(control)
+        if found is None:
+            places = [control[1:3]]
+            if control[0] == "pop":
+                places = [
+                    x.where[1:3] if x.where is not None else (len(self.texts), 0) for x in self._groups[control[3]]
+                ]
+            found = self._progress[control] = max(READ_WORTH * i + min(at, READ_WORTH) for i, at in places)
+        return found
 
     # --- gaps -----------------------------------------------------------------------------------------------------
 
@@ -228,7 +161,7 @@ class ParserSystem:
                 continue
             control = ("filled", gap, after)
             if layout is not None and symbol in {layout.indent, layout.dedent}:
-                for rank, column in enumerate(self._blocks(top.context, gap) if symbol == layout.indent else ()):
+                for rank, column in enumerate(self._blocks.begins(top.context, gap) if symbol == layout.indent else ()):
                     opened = Top(state, self.context_above(top.context, symbol, column))
                     yield Move(control, (opened, top), cost + rank * DEEPER_COST, Filled(gap, ((symbol, column),)))
             else:
@@ -258,7 +191,7 @@ class ParserSystem:
         reader = self.tables.reader
         best: dict[tuple[_Lexeme, tuple[Any, ...]], tuple[int, bytes]] = {}
         for spelled in reader.spelled(local, column):
-            for wanted in self._columns(context, gap, spelled.column):
+            for wanted in self._blocks.columns(context, gap, spelled.column):
                 more = wanted - spelled.column
                 state = reader.blanks(spelled.local, more)
                 if state < 0:
@@ -297,21 +230,6 @@ class ParserSystem:
             ]
         for control, cost, label in moves:
             yield Move(control, (top,), cost, label)
-
-    def _blocks(self, context: Context, gap: int) -> list[int]:
-        """Columns at which a block may begin in a gap: those that the texts behind it have, else a deeper one."""
-        deeper = context.innermost + INDENT_STEP
-        found = sorted({x for x in self._indents[gap] if x > context.innermost})
-        return found if deeper in found else [*found[:1], deeper, *found[1:]]
-
-    def _columns(self, context: Context, gap: int, least: int) -> list[int]:
-        """Columns that are worth a newline's blanks in a gap: those open, those that the text on the right has, and a deeper one."""
-        if least < 0 or context.brackets:
-            return [least]
-        columns = {0, context.innermost + INDENT_STEP, *context.columns}
-        columns.update(x for x in self._indents[gap] if x > context.innermost)
-        lead = self._leads[gap]  # blanks that the text itself adds
-        return sorted({least} | {x for column in columns for x in (column, column - lead) if x >= least})
 
     # --- fixed text -----------------------------------------------------------------------------------------------
 
@@ -380,7 +298,8 @@ class ParserSystem:
             if self.layout.closing.intersection(kinds):
                 return (0,)
             inside = len(self.layout.opening.intersection(kinds))
-        return self._readable.before(kinds, self._readable.tops(*where[1:], inside))
+        _, index, at, part = where
+        return self._readable.before(kinds, self._readable.tops(index, at, part, inside))
 
     def _settle(self, context: Context, column: int) -> Feeds | None:
         """What an indenter feeds for a newline; None where it rejects the text."""
@@ -483,14 +402,3 @@ class ParserSystem:
 def _keep_least(best: dict[Any, tuple[int, bytes]], key: Any, cost: int, text: bytes) -> None:  # noqa: ANN401 - any key
     if key not in best or cost < best[key][0]:
         best[key] = (cost, text)
-
-
-def _indents(text: bytes, tab: int) -> set[int]:
-    """The columns at which the lines of a text begin, the first one's left out."""
-    return {_columns_of(line, tab) for line in text.split(b"\n")[1:] if line.strip()}
-
-
-def _columns_of(line: bytes, tab: int) -> int:
-    """The columns of the blanks that a text begins with."""
-    blanks = line[: len(line) - len(line.lstrip(b" \t"))]
-    return blanks.count(b" ") + tab * blanks.count(b"\t")

@@ -13,7 +13,7 @@ there.  A node's own cost is that of its cheapest edge, so that the order is one
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 Control = Hashable
@@ -51,7 +51,7 @@ class Pushdown(Protocol):
         """What can be done in a control with a symbol on top."""
         ...
 
-    def progress(self, control: Control) -> int:
+    def progress(self, control: Control, symbol: Symbol) -> int:
         """How much of the way to an end has been made, as a cost: by so much a configuration is looked at the sooner."""
         ...
 
@@ -64,8 +64,8 @@ class _Reason(NamedTuple):
     label: object
 
 
-def cheapest(system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...]]], limit: int) -> list[object] | None:
-    """Labels of the moves of a cheapest way from one of some configurations to ``END``.
+def ways(system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...]]], limit: int) -> Iterator[list[object]]:
+    """Labels of the moves of ways from some configurations to ``END``, one for each last move, the cheapest first where ``progress`` is always 0.
 
     Args:
         system: its moves.
@@ -73,7 +73,7 @@ def cheapest(system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...
         limit: the most transitions that are looked at.
 
     Returns:
-        The labels in order, those that are None left out; None if no way was found.
+        Of each way the labels in order, those that are None left out.
 
     """
     return _Search(system, limit).run(starts)
@@ -89,12 +89,11 @@ class _Search:
         self.down: dict[Node, Any] = {}  # the edge of that way
         self.edges: dict[Node, list[Any]] = {}
         self.exits: dict[Node, list[tuple[Control, int, Any, object]]] = {}  # moves that popped down to a node
-        self.progress: dict[Control, int] = {}
         self.heap: list[tuple[int, int, Any, Move | None]] = []
         self.n = 0
         self.done: set[Any] = set()
 
-    def run(self, starts: Iterable[tuple[Control, tuple[Symbol, ...]]]) -> list[object] | None:
+    def run(self, starts: Iterable[tuple[Control, tuple[Symbol, ...]]]) -> Iterator[list[object]]:
         for control, stack in starts:
             node: Node = BOTTOM
             for depth in range(len(stack) - 1, 0, -1):
@@ -114,13 +113,12 @@ class _Search:
             done.add(transition)
             for move in self.system.moves(control, symbol):
                 if move.control == END:
-                    return self._labels(transition, move.label)
-                if move.cost:  # it is made when its turn comes, so that what it makes is made by the cheapest move
+                    yield self._labels(transition, move.label)
+                elif move.cost:  # it is made when its turn comes, so that what it makes is made by the cheapest move
                     self.n += 1
                     heapq.heappush(self.heap, (at + move.cost, self.n, transition, move))
                 else:
                     self._apply(transition, node, self.cost[transition], move)
-        return None
 
     def _apply(self, transition: Any, node: Node, cost: int, move: Move) -> None:  # noqa: ANN401 - a key
         reason = _Reason(None, transition, move.label)
@@ -162,9 +160,7 @@ class _Search:
             self.cost[transition] = cost
             self.reason[transition] = reason
             self.n += 1
-            if control not in self.progress:
-                self.progress[control] = self.system.progress(control)
-            at = self.best[node] + cost - self.progress[control]
+            at = self.best[node] + cost - self.system.progress(control, symbol)
             heapq.heappush(self.heap, (at, self.n, transition, None))
 
     def _labels(self, transition: Any, last: object) -> list[object]:  # noqa: ANN401

@@ -98,7 +98,7 @@ class Readable:
         self._feeding = system.tables.feeding
         self.all = self._feeding.all
         self._found: dict[_Key, int] = {}
-        self._readers_of: dict[int, dict[int, int]] = {}
+        self._readers_of: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._by_lexer: dict[int, int] = {}
         for state, lexer in enumerate(self._tables.lexer):
             if lexer >= 0:
@@ -137,7 +137,8 @@ class Readable:
         index, at, part, brackets, stop = key
         layout = self._layout
         found: list[tuple[int, int, _Key]] = []
-        for local, states in self._readers(part).items():
+        text = self._system.texts[index]
+        for local, states in self._readers(part, text[at]) if at < len(text) else ():
             for lexeme in self._system.ends_of(index, at, local, -1)[0]:
                 inside = brackets
                 if layout is not None and brackets != ANY:
@@ -147,22 +148,29 @@ class Readable:
                 found.append((states, lexeme.kind, (index, lexeme.at, lexeme.part, inside, stop)))
         return found
 
-    def _readers(self, part: int) -> dict[int, int]:
-        """Of the scanner's states that the next lexeme may begin in: the parser's states that read it there."""
-        found = self._readers_of.get(part)
+    def _readers(self, part: int, byte: int) -> list[tuple[int, int]]:
+        """The scanner's states that the next lexeme may begin in with a byte (-1: at the end of a text), and the parser's states that read it there.
+
+        Of those that the byte leads to the same state one stands for all.
+        """
+        found = self._readers_of.get((part, byte))
         if found is None:
-            found = self._readers_of[part] = {}
+            by_target: dict[int, tuple[int, int]] = {}
             for lexer, states in self._by_lexer.items():
                 local = self._tables.begin[part][lexer]
-                if local >= 0:
-                    found[local] = found.get(local, 0) | states
+                target = self._tables.reader.row(local)[byte] if local >= 0 <= byte else local
+                if target >= 0:
+                    first, others = by_target.get(target, (local, 0))
+                    by_target[target] = (first, others | states)
+            found = self._readers_of[part, byte] = list(by_target.values())
         return found
 
     def _settled(self, key: _Key, ways: list[tuple[int, int, _Key]]) -> int:
         index, at, part, brackets, _ = key
         texts = self._system.texts
         tops = 0
-        for local, states in self._readers(part).items():
+        byte = texts[index][at] if at < len(texts[index]) else -1
+        for local, states in self._readers(part, byte):
             if index + 1 < len(texts):
                 if self._system.ends_of(index, at, local, -1)[1] is not None:
                     tops |= states

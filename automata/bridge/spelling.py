@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .parser import Feeds, Filled, Read, Skipped, Top
+from .labels import Feeds, Filled, Read, Skipped, Top
 
 if TYPE_CHECKING:
     from .parser import ParserSystem
