@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
-from time import monotonic
+from time import thread_time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -152,7 +152,7 @@ def _compile_kernels(store: Store) -> None:
 def _load_rules(
     store: Store, grammar: Grammar, order: _Order, max_dfa_states: int, deadline: float | None
 ) -> tuple[int, dict[int, int]]:
-    ends = None if deadline is None else monotonic() + deadline
+    ends = None if deadline is None else thread_time() + deadline
     a = store.arena.a
     start_of: dict[int, int] = {}
     fresh: list[int] = []
@@ -198,7 +198,7 @@ def _load_rules(
                 known[key] = start
     for rule in todo:
         body = grammar.rules[rule].body
-        if ends is not None and monotonic() > ends:
+        if ends is not None and thread_time() > ends:
             raise _too_slow(deadline, grammar.rules[rule].origin)
         if body is None:  # _Order has refused it already
             continue
@@ -234,7 +234,7 @@ def _load_rules(
 
 def _too_slow(deadline: float | None, where: str | None) -> LimitExceeded:
     return LimitExceeded(
-        f"loading the rules took longer than {deadline} s",
+        f"loading the rules took longer than {deadline} s of processor time",
         limit="deadline",
         value=deadline or 0.0,  # without one nothing is cut off
         where=where,
@@ -317,7 +317,7 @@ def _load(a: npt.NDArray[np.int64], arguments: tuple[object, ...], ends: float |
     a[lay.H_ERROR] = 0
     for counter, used in zip(_LOADED_TABLES, before, strict=True):
         a[counter] = used
-    watch = threading.Timer(max(ends - monotonic(), 0.0), a.__setitem__, (lay.H_STOP, 1))
+    watch = threading.Timer(max(ends - thread_time(), 0.0), a.__setitem__, (lay.H_STOP, 1))
     watch.daemon = True
     watch.start()
     try:

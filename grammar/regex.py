@@ -11,7 +11,7 @@ import re
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from time import monotonic
+from time import thread_time
 from typing import Final, Literal
 
 from .counted import COUNTED_FROM, counted_grammar
@@ -62,12 +62,12 @@ class _Clock:
     def __init__(self, seconds: float) -> None:
         warm_up()
         self.seconds = seconds
-        self.ends = monotonic() + seconds
+        self.ends = thread_time() + seconds
 
     def __call__(self) -> None:
-        if monotonic() > self.ends:
+        if thread_time() > self.ends:
             raise LimitExceeded(
-                f"compiling the expression took longer than {self.seconds} s",
+                f"compiling the expression took longer than {self.seconds} s of processor time",
                 limit="deadline", value=self.seconds, hint="simplify it, or raise Regex(deadline=...)",
             )  # fmt: skip
 
@@ -187,7 +187,7 @@ class Regex(RegularSource):
         flags: letters of flags that hold from the beginning, as in ``(?im)``: ``aimsux`` in the python dialect (or a
             ``re.RegexFlag``), ``imsuv`` in ecma, ``imsuxU`` in rust.
         max_dfa_states: states that an automaton of it may have.
-        deadline: seconds for reading it, for compiling it to rules, and for loading them.
+        deadline: seconds of processor time for reading it, for compiling it to rules, and for loading them.
         parsed: what was read.
 
     Raises ``InvalidSource`` or ``Unsupported`` with line, column and a caret, ``LimitExceeded`` where the pattern is too large.
