@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark_seeds import SEEDS, build, lark_accepts, segmented
+from lark_seeds import SEEDS, build, segmented
+from lark_verdict import lark_accepts
 from lattice_oracle import Truth, tokens_of
 from lattice_worlds import COMPETING, PARSED, canvas, world
 from sizes import size

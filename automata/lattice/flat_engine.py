@@ -44,6 +44,7 @@ class FlatEngine(CanvasEngine):
         """Another engine that goes on from here on its own, with what is known so far."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
+        other._step_class, other._skippable = self._step_class.copy(), self._skippable.copy()
         other._ahead, other._alive, other._masks = self._ahead.copy(), self._alive.copy(), self._masks.copy()
         other._changed = None if self._changed is None else list(self._changed)
         return other
