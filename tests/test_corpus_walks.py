@@ -103,7 +103,7 @@ KEYS_IN_A_LARGE_GRAMMAR = {
         (HAND["pattern anywhere"], "holed", {"escapes": "all", "property_order": "any"}),
         (HAND["named keys"], "tiny holed", {}),
         (ONE_OF_TWO_ROWS, "small", {}),
-        (LONG_KEYS, "small", {"whitespace": "compact"}),
+        pytest.param(LONG_KEYS, "small", {"whitespace": "compact"}, marks=pytest.mark.slow),
         (KEYS_IN_A_LARGE_GRAMMAR, "holed", {}),
     ],
     ids=[
