@@ -11,16 +11,20 @@ import argparse
 import ast
 import random
 import signal
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import lark
 import numpy as np
 from lark.indenter import PythonIndenter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from holes import cut
 
 import syntagma as sg
 from syntagma.automata.bridge import Bridge
@@ -29,24 +33,6 @@ from syntagma.integrations import smollm2
 from syntagma.integrations.languages import language
 
 LENGTHS = (1, 5, 20, 80, 300)
-
-
-def cut(draw: random.Random, text: str, holes: int) -> list[str]:
-    """The text with random pieces cut out."""
-    while True:
-        cuts = []
-        for _ in range(holes):
-            length = draw.choice(LENGTHS)
-            begin = draw.randrange(max(1, len(text) - length))
-            cuts.append((begin, min(len(text), begin + length)))
-        cuts.sort()
-        if all(a[1] < b[0] for a, b in pairwise(cuts)):
-            break
-    parts, at = [], 0
-    for begin, end in cuts:
-        parts.append(text[at:begin])
-        at = end
-    return [*parts, text[at:]]
 
 
 def shortest(constraint: sg.Constraint, parts: list[str]) -> str:
@@ -95,7 +81,7 @@ def chosen(given: argparse.Namespace, constraint: sg.Constraint) -> Iterator[tup
         text = path.read_text(encoding="utf-8", errors="replace")
         if not text or not constraint.accepts(text):
             continue
-        parts = cut(draw, text, 1 + n % 3)
+        parts = cut(draw, text, 1 + n % 3, LENGTHS)
         if not given.only or path.name in given.only:
             yield path, text, parts
         n += 1

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from .errors import InvalidSource
 from .ir import START, Automaton, ByteAutomaton
+from .outline import outline
 
 Words = npt.NDArray[np.int64]
 
@@ -66,14 +67,7 @@ class PackedDfa:
 
     def body(self) -> Automaton:
         """A rule body of this language."""
-        body = Automaton()
-        end = body.state()
-        body.byte_range(START, 0, 255, end)
-        body.accept(end)
-        if self.accepts_empty:
-            body.accept(START)
-        body.outline_of = self
-        return body
+        return outline(self)
 
     def spelled_out(self) -> Automaton:
         """The same language as an ordinary rule body: for small automata."""

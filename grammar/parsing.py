@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .ir import START, Automaton
+from .ir import Automaton
+from .outline import outline
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -222,12 +223,5 @@ class Parser:
         return replace(self, scanner=scanner, first=old.n_locals)
 
     def body(self) -> Automaton:
-        """A rule body of this language; its edges are an outline, one byte that stands for every text but the empty one."""
-        body = Automaton()
-        end = body.state()
-        body.byte_range(START, 0, 255, end)
-        body.accept(end)
-        if self.accepts_empty:
-            body.accept(START)
-        body.outline_of = self
-        return body
+        """A rule body of this language."""
+        return outline(self)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lark
 import pytest
+from holes import cut
 from lark.indenter import PythonIndenter
 
 import syntagma as sg
@@ -108,24 +109,6 @@ def test_fills_are_shortest(parts: list[str]) -> None:
     if found is not None:
         assert parses(built, found)
         assert len(found) == len("".join(parts)) + (least or 0)
-
-
-def cut(draw: random.Random, text: str, holes: int) -> list[str]:
-    """The text with random pieces cut out."""
-    while True:
-        cuts = []
-        for _ in range(holes):
-            length = draw.choice([1, 3, 8, 20])
-            begin = draw.randrange(max(1, len(text) - length))
-            cuts.append((begin, min(len(text), begin + length)))
-        cuts.sort()
-        if all(a[1] < b[0] for a, b in itertools.pairwise(cuts)):
-            break
-    parts, at = [], 0
-    for begin, end in cuts:
-        parts.append(text[at:begin])
-        at = end
-    return [*parts, text[at:]]
 
 
 def test_every_text_with_pieces_cut_out_is_filled_again() -> None:

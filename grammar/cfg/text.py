@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from ..errors import InvalidSource, LimitExceeded, Unsupported
+from ..files import read_grammar
 
 MAX_EXCERPT: Final = 100
 """Characters of a line that an excerpt shows; generated grammars have lines of many thousands."""
@@ -49,18 +50,7 @@ class GrammarText:
                 f"a grammar is text or a path, not {type(source).__name__}", hint="bytes: decode them as UTF-8 first"
             )
         path = Path(source)
-        try:
-            return cls(path.read_bytes().decode("utf-8-sig"), str(path))
-        except UnicodeDecodeError as error:
-            raise InvalidSource(
-                f"the file is not UTF-8: {error.reason} at byte {error.start}", where=str(path)
-            ) from None
-        except (OSError, ValueError) as error:
-            raise InvalidSource(
-                f"the grammar cannot be read: {getattr(error, 'strerror', error)}",
-                where=str(path),
-                hint="a text that looks like a file's name needs a line break at its end",
-            ) from None
+        return cls(read_grammar(path, newline=""), str(path))
 
     def line(self, at: int) -> int:
         """The line of a character, from 1."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..cfg.text import GrammarText
 from ..errors import InvalidSource
+from ..files import read_grammar
 
 
 class NotLalrError(InvalidSource):
@@ -92,15 +93,4 @@ def text_of(grammar: str | Path) -> tuple[str, str | None]:
     grammar = as_path(grammar)
     if isinstance(grammar, str):
         return grammar.removeprefix("\ufeff"), None
-    try:
-        return grammar.read_text(encoding="utf-8-sig"), str(grammar)
-    except UnicodeDecodeError as error:
-        raise InvalidSource(
-            f"the file is not UTF-8: {error.reason} at byte {error.start}", where=str(grammar)
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InvalidSource(
-            f"the grammar cannot be read: {getattr(error, 'strerror', None) or error}",
-            where=str(grammar),
-            hint="a text that looks like a file's name needs a line break at its end",
-        ) from error
+    return read_grammar(grammar), str(grammar)
