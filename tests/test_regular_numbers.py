@@ -107,6 +107,18 @@ def test_a_literal_spells_its_value(value: Decimal | int) -> None:
     assert Decimal(text) == value
 
 
+@pytest.mark.parametrize("spelling", ["-0", "-0.0", "-0e5"])
+def test_a_bound_of_minus_zero_is_one_of_zero(spelling: str) -> None:
+    """The sign of a zero, which JSON can spell and a decimal keeps, changes no bound."""
+    numbers._numbers.cache_clear()  # which takes the two zeros for one key  # noqa: SLF001
+    zero = Decimal(spelling)
+    below, above, beyond = numbers.number(None, zero), numbers.number(zero), numbers.number(zero, exclusive_low=True)
+    for text, value in (("-1", -1), ("-0.5", -0.5), ("-0", 0), ("0", 0), ("0.00", 0), ("0.5", 1), ("1", 1)):
+        assert accepts(below, text) == (value <= 0)
+        assert accepts(above, text) == (value >= 0)
+        assert accepts(beyond, text) == (value > 0)
+
+
 def test_digits_beyond_a_double_still_count() -> None:
     """Bounds are compared exactly, far beyond 53 bits."""
     bound = Decimal("9007199254740993.00000000000000000001")

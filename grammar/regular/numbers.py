@@ -185,7 +185,7 @@ def _numbers(
 
 
 def _exact(value: Decimal | int | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
+    return None if value is None else Decimal(value) or Decimal(0)  # -0.0 is 0, and has no sign to spell
 
 
 def integer(
