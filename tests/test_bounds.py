@@ -338,6 +338,26 @@ def test_bounds_of_schemas(schema: Any, without: bytes, whitespace: Any) -> None
                 check_potential(session, state, len(tokens))
 
 
+@pytest.mark.parametrize("escapes", ["canonical", "ascii", "all"])
+@pytest.mark.parametrize(
+    ("schema", "shortest"),
+    [
+        ({"type": "object", "minProperties": 3}, '{"":0,"a":0,"b":0}'),
+        ({"type": "object", "minProperties": 2, "required": ["d"]}, '{"d":0,"":0}'),
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True, "minItems": 3}, '["","a","b"]'),
+    ],
+)
+def test_keys_and_items_that_must_differ_are_told_apart_by_a_letter(schema: Any, shortest: str, escapes: Any) -> None:
+    """The bound of keys and items still to come is near the least, however many states the spellings of a string have."""
+    tokens = [t for t in SCHEMA_TOKENS if len(t) == 1]
+    constraint = sg.compile(sg.JsonSchema(schema, escapes=escapes, whitespace="compact"), vocabulary(tokens))
+    rng = random.Random(repr((schema, escapes)))
+    with constraint.session() as session:
+        assert len(shortest) <= session.finish_bound(session.start) <= 2 * len(shortest)
+        for state in walk(session, rng, len(tokens), size(10, plain=2)):
+            check_potential(session, state, len(tokens))
+
+
 def test_deep_stacks_do_not_recurse() -> None:
     """A stack of thousands of frames has a bound: the closing tokens that its depth asks for."""
     tokens = [b"[", b"]", b",", b"1", b"]]"]

@@ -81,11 +81,13 @@ class _Waiting:
 class _Exit:
     """A way out of a key: the state where it is read, the bytes before it, the fewest and the most, and where it leads.
 
-    ``symbol`` is that of the call where the rest of the key is read by another rule, else -1.
+    ``symbol`` is that of the call where the rest of the key is read by another rule, else -1.  ``drawn`` is the fewest bytes on a way
+    through a state that one byte leads back to: there are texts of that length and of each greater one.
     """
 
     shortest: int
     longest: int
+    drawn: int
     op: int
     target: int
     symbol: int
@@ -107,9 +109,9 @@ class ByteBounds:
 
     Keys are told apart by a register that no node sees.  An open key is completed by the cheapest text that is not among those seen, found by
     search.  A key that is still to be opened costs, whatever was seen by then: where something is needed, the dearest of the needed ones, since
-    one of them is missing; else the dearest of finitely many; else, among infinitely many, the shortest, and ``KEY`` on top, once or more, for
-    each of which the number of keys seen is added when a configuration is priced, because among that many spellings plus one at least one
-    is new.
+    one of them is missing; else the dearest of finitely many; else, among infinitely many, the shortest that a letter draws out, and ``KEY``
+    on top (where only longer cycles do, the shortest of all, and ``KEY`` for each state); for each ``KEY`` the number of keys seen is added
+    when a configuration is priced, because among that many spellings plus one at least one is new.
 
     With ``freely``, keys and items need not differ from any others: a lower bound.
     """
@@ -334,22 +336,25 @@ class ByteBounds:
                 target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
                 op = (word0 >> 16) & OPERATION
                 if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
-                    exits.append((q, _Exit(shortest[q] + 1, 0, op, target, symbol)))
+                    exits.append((q, _Exit(shortest[q] + 1, 0, UNREACHABLE, op, target, symbol)))
                     continue
                 inside[q].append(target)
                 if target not in shortest:
                     shortest[target] = shortest[q] + 1
                     todo.append(target)
         longest = _longest(inside, opened)
+        drawn = _drawn(inside, shortest)
         ways: dict[
             tuple[int, int, int, bool], _Exit
         ] = {}  # as many as states have one, and nearly all of them are alike
         for q, leaving in exits:
             leaving.longest = min(UNREACHABLE, longest[q] + 1)
+            leaving.drawn = min(UNREACHABLE, drawn.get(q, UNREACHABLE) + 1)
             kind = leaving.op, leaving.target, leaving.symbol, leaving.longest >= UNREACHABLE
             like = ways.setdefault(kind, leaving)
             like.shortest = min(like.shortest, leaving.shortest)
             like.longest = max(like.longest, leaving.longest)
+            like.drawn = min(like.drawn, leaving.drawn)
         result = self._exits[opened] = (list(ways.values()), len(inside))
         return result
 
@@ -377,8 +382,10 @@ class ByteBounds:
                 edges.append(_Edge(1 + e.shortest, (behind,), 0))
             elif e.symbol >= 0:
                 edges.append(_Edge(1 + e.shortest + KEY * (not self._freely), ((e.target, 0, UNBOUNDED), behind), 1))
+            elif e.drawn < UNREACHABLE:
+                edges.append(_Edge(1 + e.drawn + KEY, (behind,), 0))
             elif e.longest >= UNREACHABLE:
-                edges.append(_Edge(1 + e.shortest + KEY * states, (behind,), 0))
+                edges.append(_Edge(1 + e.shortest + KEY * states, (behind,), 0))  # a cycle has no more states
         if not edges and closing:
             edges.append(_dearest(closing, need, room))
         return edges
@@ -503,6 +510,22 @@ def _dearest(exits: list[_Exit], need: int, room: int) -> _Edge:
         node = (e.target, need, room)
         before[node] = max(before.get(node, 0), 1 + e.longest)
     return _Edge(0, tuple(before), worst=tuple(before.values()))
+
+
+def _drawn(edges: dict[int, list[int]], shortest: dict[int, int]) -> dict[int, int]:
+    """The fewest edges from the start, ``shortest`` to each node, to the nodes behind one that has an edge to itself."""
+    drawn: dict[int, int] = {}
+    heap = [(shortest[q], q) for q, targets in edges.items() if q in targets]
+    heapq.heapify(heap)
+    while heap:
+        length, q = heapq.heappop(heap)
+        if q in drawn:
+            continue
+        drawn[q] = length
+        for target in edges[q]:
+            if target not in drawn:
+                heapq.heappush(heap, (length + 1, target))
+    return drawn
 
 
 def _longest(edges: dict[int, list[int]], start: int) -> dict[int, int]:
