@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from . import __version__
 from .grammar.errors import InvalidSource, SyntagmaError
@@ -79,10 +79,28 @@ def _load_model(name: str) -> LanguageModel:
         return LanguageModel.from_folder(name)
 
 
+def _request(prompt: str | None) -> str:
+    """The prompt, or standard input where there is none; bytes that are no text are refused."""
+    where = "--prompt" if prompt is not None else "standard input"
+    try:
+        text = sys.stdin.read() if prompt is None else prompt
+        text.encode()  # arguments keep such bytes as lone surrogates
+    except UnicodeError:
+        raise InvalidSource("the prompt is not UTF-8 text", where=where) from None
+    return text
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
     )
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InvalidSource(f"the file cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _print_version(asked: bool) -> None:
@@ -162,7 +180,7 @@ def generate(
     from .engine.generate import generate as generate_whole
     from .engine.generate import stream
 
-    text = sys.stdin.read() if prompt is None else prompt
+    text = _request(prompt)
     source = wanted.source(reading, looks)
     how = read_method(method, particles, check)
     language_model = _load_model(model)
@@ -234,12 +252,14 @@ def extract(
     from .integrations.batch import Output, extract_rows, read_documents, read_examples
 
     source = looks.schema(schema, "compact")  # a row is one line
+    if output.exists() and any(output.samefile(path) for path in documents):
+        raise InvalidSource("the file is one of the documents", where=str(output), hint="choose another output file")
     rows = read_documents(documents)
     worked = () if examples is None else read_examples(examples)
     target = Output(output, retry_errors=retry_errors)
     todo = [row for row in rows if row.id not in target.done]
     if len(todo) < len(rows):
-        err.print(f"{len(rows) - len(todo)} of {len(rows)} rows are in {escape(str(output))} already")
+        err.print(Text(f"{len(rows) - len(todo)} of {len(rows)} rows are in {output} already"))
     failed = 0
     try:
         if todo:
@@ -259,7 +279,7 @@ def extract(
                     progress.advance(bar)
     finally:
         target.close()
-    err.print(f"{len(todo) - failed} rows written to {escape(str(output))}" + (f", {failed} failed" if failed else ""))
+    err.print(Text(f"{len(todo) - failed} rows written to {output}" + (f", {failed} failed" if failed else "")))
     if failed:
         raise typer.Exit(1)
 
@@ -300,7 +320,9 @@ def infill(
     from .integrations.languages import language
     from .integrations.options import read_text
 
-    parts = split_holes(read_text(file), hole)
+    if output is not None and not output.parent.is_dir():
+        raise InvalidSource("there is no such folder", where=str(output.parent))
+    parts = split_holes(read_text(file, newline=""), hole)  # its line ends are kept
     source = language(grammar, start=start)
     language_model = _load_model(model)
     with err.status("compiling the grammar"):
@@ -310,7 +332,7 @@ def infill(
     if output is None:
         sys.stdout.write(done.text)
     else:
-        output.write_text(done.text, encoding="utf-8")
+        _write_text(output, done.text)
     err.print(
         f"{len(done.fills)} holes, {sum(map(len, done.tokens))} tokens, {done.n_forward} calls of the model in "
         f"{done.model_seconds:.1f} s; constraint {done.constraint_seconds:.1f} s, {done.n_searches} searches"
@@ -416,16 +438,19 @@ def explain(
             raise typer.Exit(1)
         return
     reader, first = over_bytes(source)
-    whole = text.encode() + (following or "").encode()
-    if not explain_prefix(out, reader, whole, len(text.encode()), first):
+    before = text.encode("utf-8", "surrogateescape")  # as arguments keep bytes that are no text
+    whole = before + (following or "").encode("utf-8", "surrogateescape")
+    if not explain_prefix(out, reader, whole, len(before), first):
         raise typer.Exit(1)
     if token is None:
         explain_situation(out, reader, whole, first)
         return
     constraint = compile_source(source, Vocabulary.from_tokenizer(tokenizer))
     with constraint.session() as session:
-        verdict = session.explain(session.advance_bytes(session.start, whole), token, text)
-    out.print(escape(str(verdict)))
+        verdict = session.explain(
+            session.advance_bytes(session.start, whole), token, before.decode("utf-8", "backslashreplace")
+        )
+    out.print(Text(str(verdict)))
     if not verdict.allowed:
         raise typer.Exit(1)
 
@@ -450,9 +475,9 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
     if model and smollm2.is_available():
         began = perf_counter()
         _ = _load_model("smollm2").vocab.trie
-        out.print(f"model: {perf_counter() - began:.1f} s, in {escape(str(smollm2.converted_path()))}")
+        out.print(Text(f"model: {perf_counter() - began:.1f} s, in {smollm2.converted_path()}"))
     elif model:
-        out.print(f"model: not installed ({escape(smollm2.INSTALL)})")
+        out.print(Text(f"model: not installed ({smollm2.INSTALL})"))
 
 
 @app.command()
@@ -496,5 +521,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=None if arguments is None else list(arguments), prog_name="syntagma")
     except SyntagmaError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        err.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
     sys.exit(2)  # a run without such an error has left by an exit of its own

@@ -46,16 +46,22 @@ class LanguageModel(NamedTuple):
         """Load what ``save_pretrained`` of a model and its tokenizer wrote; nothing is looked up on a network.
 
         Raises:
-            InvalidSource: transformers or torch is not installed.
+            InvalidSource: transformers or torch is not installed, or the folder holds no model that they can load.
 
         """
         try:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
             raise InvalidSource("models need transformers and torch", hint="pip install 'syntagma[hf]'") from error
-        with quiet_loading():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        try:
+            with quiet_loading():
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        except (OSError, ValueError) as error:
+            why = str(error).strip().partition("\n")[0]
+            raise InvalidSource(
+                f"no model and tokenizer of transformers can be loaded: {why}", where=str(folder)
+            ) from error
         return cls(model.eval(), tokenizer)
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..grammar.errors import InvalidSource, SyntagmaError
+from .options import read_text
 
 if TYPE_CHECKING:
     from ..engine.extract import Example, Extractor
@@ -47,11 +48,7 @@ def read_documents(paths: Iterable[Path]) -> list[Document]:
     documents: list[Document] = []
     seen: set[str] = set()
     for path in paths:
-        try:
-            content = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSource(f"cannot be read: {error}", where=str(path)) from error
-        for name, text, problem in _rows(path, content):
+        for name, text, problem in _rows(path, read_text(path)):
             if name in seen:
                 raise InvalidSource(
                     f"two documents have the id {name!r}", where=str(path), hint="give each its own, or leave ids out"
@@ -105,6 +102,19 @@ class Row:
         return f'{{"id": {name}, "data": {self.text.replace(chr(13), " ").replace(chr(10), " ")}}}'
 
 
+_BEGINNING = b'{"id": "'
+"""What every row begins with: a last line without an end that does not is no row that an interruption cut short."""
+
+
+def _finished(line: bytes) -> dict[str, object] | None:
+    """A row of an output; ``None`` if the line is none."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and "id" in row and ("data" in row or "error" in row) else None
+
+
 class Output:
     """A file of JSON lines that grows row by row; what it holds already is not made again."""
 
@@ -116,31 +126,33 @@ class Output:
             retry_errors: do rows that failed again; their old lines are removed.
 
         Raises:
-            InvalidSource: the file holds lines that are no rows of such an output.
+            InvalidSource: the file holds lines that are no rows of such an output, or cannot be written.
 
         """
         self.done: set[str] = set()
         kept: list[bytes] = []
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(keepends=True), 1):
-            try:
-                row = json.loads(line)
-                failed, name = "error" in row, str(row["id"])
-            except (ValueError, TypeError, KeyError) as error:
-                raise InvalidSource(
-                    "is no row of an extraction",
-                    where=f"{path}, line {number}",
-                    hint="choose another output file; this one is left as it is",
-                ) from error
-            if not (failed and retry_errors):
-                self.done.add(name)
-                kept.append(line)
-        if b"".join(kept) != content:
-            part = path.with_name(path.name + ".part")
-            part.write_bytes(b"".join(kept))
-            part.replace(path)
-        self._file: IO[str] = path.open("a", encoding="utf-8")
+        try:
+            content = path.read_bytes() if path.exists() else b""
+            *whole, rest = content.split(b"\n")
+            for number, line in enumerate([*whole, rest], 1):
+                cut_short = number > len(whole) and line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
+                row = None if cut_short else _finished(line)
+                if row is not None and not ("error" in row and retry_errors):
+                    self.done.add(str(row["id"]))
+                    kept.append(line + b"\n")
+                elif row is None and not cut_short:
+                    raise InvalidSource(
+                        "is no row of an extraction",
+                        where=f"{path}, line {number}",
+                        hint="choose another output file; this one is left as it is",
+                    )
+            if b"".join(kept) != content:
+                part = path.with_name(path.name + ".part")
+                part.write_bytes(b"".join(kept))
+                part.replace(path)
+            self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise InvalidSource(f"the file cannot be written: {error.strerror}", where=str(path)) from error
 
     def write(self, row: Row) -> None:
         """Append a row, and hand it to the operating system at once."""
@@ -216,7 +228,7 @@ def read_examples(path: Path) -> list[Example]:
     from ..engine.extract import Example
 
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from .demo import FIELDS, total_seconds
 
@@ -36,7 +36,7 @@ def print_outcomes(out: Console, kept: Sequence[Outcome], free: Sequence[Outcome
         spent, of_it = total_seconds([a])
         record = f"{a.record['title']}, {a.record['company']['name']}" if a.valid else a.generation.text
         judged = (_tick(a.valid), str(a.right), _tick(b.parses), _tick(b.valid), str(b.right))
-        table.add_row(str(i), escape(record), f"{spent:.2f}", f"{of_it / spent:.2%}", *judged)
+        table.add_row(str(i), Text(record), f"{spent:.2f}", f"{of_it / spent:.2%}", *judged)
     table.add_section()
     table.add_row(
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
+from rich.text import Text
 
 from ..automata.constraint import Constraint
 from ..automata.symbols import names_of
@@ -49,12 +49,12 @@ def explain_tokens(out: Console, constraint: Constraint, tokens: Sequence[int], 
             after = session.advance(state, read)
             if not after:
                 out.print(f"[red]not allowed[/] at token {i}")
-                out.print(escape(str(session.explain(state, read))))
+                out.print(Text(str(session.explain(state, read))))
                 return False
             state = after
         if token is not None:
             verdict = session.explain(state, token)
-            out.print(escape(str(verdict)))
+            out.print(Text(str(verdict)))
             return verdict.allowed
         out.print("[green]allowed[/]")
         if session.is_accepting(state):
@@ -63,9 +63,9 @@ def explain_tokens(out: Console, constraint: Constraint, tokens: Sequence[int], 
             needed = session.finish_bound(state)
             out.print(f"the text is not complete: {needed} more token{'' if needed == 1 else 's'} are enough")
         verdict = session.explain(state, constraint.vocab.eos_ids[0])
-        out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
+        out.print("what may come next:", Text(", ".join(verdict.expected)))
         if verdict.where:
-            out.print(f"in force: {escape(', '.join(verdict.where))}")
+            out.print("in force:", Text(", ".join(verdict.where)))
     return True
 
 
@@ -82,7 +82,7 @@ def explain_prefix(out: Console, constraint: Constraint, data: bytes, given: int
                 verdict = session.explain(state, first + byte, data[:i].decode("utf-8", "backslashreplace"))
                 place = f"byte {i} of the text" if i < given else f"byte {i - given} of what is to come next"
                 out.print(f"[red]not allowed[/] at {place}")
-                out.print(escape(str(verdict)))
+                out.print(Text(str(verdict)))
                 return False
             state = after
     return True
@@ -99,9 +99,9 @@ def explain_situation(out: Console, constraint: Constraint, data: bytes, first: 
             needed = session.finish_bound(state)
             out.print(f"the text is not complete: {needed} more byte{'' if needed == 1 else 's'} are enough")
         if forced := session.forced_bytes(state):
-            out.print(f"what must come next: {escape(repr(forced.decode('utf-8', 'backslashreplace')))}")
+            out.print("what must come next:", Text(repr(forced.decode("utf-8", "backslashreplace"))))
         # 0xff begins no UTF-8 text, so asking for it lists what could come instead.
         verdict = session.explain(state, first + 0xFF, data.decode("utf-8", "backslashreplace"))
-        out.print(f"what may come next: {escape(', '.join(verdict.expected))}")
+        out.print("what may come next:", Text(", ".join(verdict.expected)))
         if verdict.where:
-            out.print(f"in force: {escape(', '.join(verdict.where))}")
+            out.print("in force:", Text(", ".join(verdict.where)))

@@ -251,6 +251,8 @@ class Wanted:
 def _lines(path: Path) -> list[str]:
     text = read_text(path)
     if path.suffix.lower() != ".json":
+        if not text:
+            raise InvalidSource("the file holds no choice", where=str(path), hint="write one a line")
         return text.removesuffix("\n").split("\n")
     try:
         found = json.loads(text)
@@ -261,17 +263,20 @@ def _lines(path: Path) -> list[str]:
     return found
 
 
-def read_text(path: Path) -> str:
-    """The text of a file.
+def read_text(path: Path, *, newline: str | None = None) -> str:
+    """The text of a file, without the mark that some editors put before UTF-8; ``newline`` as in ``open``.
 
     Raises:
-        InvalidSource: it is not UTF-8.
+        InvalidSource: it is not UTF-8, or cannot be read.
 
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            return file.read()
     except UnicodeDecodeError as error:
         raise InvalidSource("the file is not UTF-8 text", where=str(path)) from error
+    except OSError as error:
+        raise InvalidSource(f"the file cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def refuse_set(group: Any, what: str) -> None:  # noqa: ANN401 - any of the groups

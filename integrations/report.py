@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,14 +57,14 @@ def print_report(out: Console, report: Report, counts: Counter[Status], *, every
         table = Table("where", "keyword", "status", "why, and what it means", box=SIMPLE_HEAD, pad_edge=False)
         for entry in shown:
             words = "; ".join(part for part in (entry.reason, entry.consequence) if part)
-            status = f"[{_STYLE[entry.status]}]{entry.status}[/]"
-            table.add_row(escape(entry.pointer), escape(entry.keyword), status, escape(words))
+            status = Text(entry.status, _STYLE[entry.status])
+            table.add_row(Text(entry.pointer), Text(entry.keyword), status, Text(words))
         out.print(table)
         out.print()
     for pointer in report.unsatisfiable:
-        out.print(f"[yellow]no value satisfies[/] {escape(pointer)}")
+        out.print(Text("no value satisfies", "yellow"), Text(pointer))
     summary = ", ".join(f"{counts[status]} {status}" for status in _STYLE if counts[status])
-    out.print(f"{summary or 'nothing to say'} ({escape(report.dialect)})")
+    out.print(Text(f"{summary or 'nothing to say'} ({report.dialect})"))
     facts = [
         ("sound", report.sound, "every output is valid", "an output may be invalid"),
         ("complete", report.complete, "every valid value can come out", "some valid values cannot come out"),

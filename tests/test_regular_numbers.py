@@ -110,7 +110,7 @@ def test_a_literal_spells_its_value(value: Decimal | int) -> None:
 @pytest.mark.parametrize("spelling", ["-0", "-0.0", "-0e5"])
 def test_a_bound_of_minus_zero_is_one_of_zero(spelling: str) -> None:
     """The sign of a zero, which JSON can spell and a decimal keeps, changes no bound."""
-    numbers._numbers.cache_clear()  # which takes the two zeros for one key  # noqa: SLF001
+    numbers._numbers.cache_clear()  # which takes the two zeros for one key
     zero = Decimal(spelling)
     below, above, beyond = numbers.number(None, zero), numbers.number(zero), numbers.number(zero, exclusive_low=True)
     for text, value in (("-1", -1), ("-0.5", -0.5), ("-0", 0), ("0", 0), ("0.00", 0), ("0.5", 1), ("1", 1)):

@@ -13,7 +13,8 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 *Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
 
 *A search.*  Where none of them is found: it hangs on the keys and values seen what may follow, or items must still come that differ from others.
-The least number of single-byte tokens to a state that has one of the costs above, and that cost; in vocabularies that lack single bytes, of
+The least number of single-byte tokens to a state that has one of the costs above, and that cost (of the first few hundred states, if any
+of them leads to one); in vocabularies that lack single bytes, of
 tokens of any kind.  What a completion costs whose keys and items need not differ leads the search.
 
 What a search finds is no least number, and hangs on the bounds that were found before.  So it is handed on: a state that differs from one on
@@ -51,6 +52,9 @@ __all__ = ["UNREACHABLE", "Bounds"]
 
 TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
+ENOUGH_SEARCHED: Final = (
+    256  # then the cheapest completion so far is taken: the least may lie behind all spellings of a key
+)
 MOST_SEARCHED: Final = 20_000
 MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
 MOST_SYMBOLS: Final = 2048  # symbols that a search tries beside single-byte tokens
@@ -264,13 +268,17 @@ class Bounds:
     ) -> int | None:
         """The least number of tokens to a state with a bound, and that bound (A*); None if that takes more than ``most`` states.
 
-        ``following`` gives the tokens to try in a state, ``at_least`` what leads the search.
+        After ``ENOUGH_SEARCHED`` states it is the least of those that were found so far, if any was.  ``following`` gives the tokens to try in
+        a state, ``at_least`` what leads the search.
         """
         cost = {state: 0}
         before: dict[int, tuple[int, int]] = {}
         heap = [(at_least(state), 0, state)]
         closed: set[int] = set()
+        found = UNREACHABLE, 0, 0
         while heap and heap[0][0] < UNREACHABLE:
+            if len(closed) >= ENOUGH_SEARCHED and found[0] < UNREACHABLE:
+                heap = [found]
             estimate, _, here = heapq.heappop(heap)
             if here < 0:
                 here = ~here
@@ -297,7 +305,10 @@ class Bounds:
                 if rest is None:
                     rest, entry = at_least(after), after
                 if rest < UNREACHABLE:
-                    heapq.heappush(heap, (cost[after] + rest, -cost[after], entry))
+                    way_on = cost[after] + rest, -cost[after], entry
+                    heapq.heappush(heap, way_on)
+                    if entry < 0:
+                        found = min(found, way_on)
         return UNREACHABLE
 
     def _keep(self, state: int, bound: int, way: tuple[int, ...]) -> None:
