@@ -81,12 +81,14 @@ def _load_model(name: str) -> LanguageModel:
 
 def _request(prompt: str | None) -> str:
     """The prompt, or standard input where there is none; bytes that are no text are refused."""
-    where = "--prompt" if prompt is not None else "standard input"
+    from .engine.model import is_encodable
+
     try:
         text = sys.stdin.read() if prompt is None else prompt
-        text.encode()  # arguments keep such bytes as lone surrogates
-    except UnicodeError:
-        raise InvalidSource("the prompt is not UTF-8 text", where=where) from None
+    except UnicodeDecodeError:
+        raise InvalidSource("the prompt is not UTF-8 text", where="standard input") from None
+    if not is_encodable(text):  # such bytes of an argument are lone surrogates here
+        raise InvalidSource("the prompt is not UTF-8 text", where="standard input" if prompt is None else "--prompt")
     return text
 
 

@@ -122,14 +122,26 @@ def check_width(model: Model, vocab: Vocab) -> None:
         )
 
 
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can hold a text: Python's strings may hold lone surrogates, tokenizers and files may not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
     """Token ids of a prompt: a text as it is, a chat through the tokenizer's template.
 
     Raises:
-        InvalidSource: the prompt is empty, or is text and there is no tokenizer for it.
+        InvalidSource: the prompt is empty, holds half of a surrogate pair, or is text and there is no tokenizer for it.
 
     """
     if isinstance(prompt, str) or (len(prompt) and isinstance(prompt[0], Mapping)):
+        for text in (prompt,) if isinstance(prompt, str) else (message.get("content") for message in prompt):
+            if isinstance(text, str) and not is_encodable(text):
+                raise InvalidSource("the prompt holds half of a surrogate pair, which is no text", where="prompts")
         if not callable(tokenizer):
             raise InvalidSource(
                 "a text prompt needs the model's tokenizer",

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ..engine.model import is_encodable
 from ..grammar.errors import InvalidSource, SyntagmaError
 from .options import read_text
 
@@ -74,7 +75,11 @@ def _rows(path: Path, content: str) -> Iterator[tuple[str, str | None, str | Non
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             yield name, None, 'the line is no object with a string under "text"'
             continue
-        yield str(row.get("id", name)), row["text"], None
+        own = str(row.get("id", name))
+        if not (is_encodable(own) and is_encodable(row["text"])):
+            yield name, None, "the line holds half of a surrogate pair, which is no text"
+            continue
+        yield own, row["text"], None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +107,6 @@ class Row:
         return f'{{"id": {name}, "data": {self.text.replace(chr(13), " ").replace(chr(10), " ")}}}'
 
 
-_BEGINNING = b'{"id": "'
-"""What every row begins with: a last line without an end that does not is no row that an interruption cut short."""
-
-
 def _finished(line: bytes) -> dict[str, object] | None:
     """A row of an output; ``None`` if the line is none."""
     try:
@@ -113,6 +114,18 @@ def _finished(line: bytes) -> dict[str, object] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) and "id" in row and ("data" in row or "error" in row) else None
+
+
+def _is_cut_short(line: bytes) -> bool:
+    """Whether a line begins like a row and is no whole line of JSON, so that a row may have been cut."""
+    begins = b'{"id": "'
+    if line[: len(begins)] != begins[: len(line)]:
+        return False
+    try:
+        json.loads(line)
+    except ValueError:
+        return True
+    return False
 
 
 class Output:
@@ -134,18 +147,17 @@ class Output:
         try:
             content = path.read_bytes() if path.exists() else b""
             *whole, rest = content.split(b"\n")
-            for number, line in enumerate([*whole, rest], 1):
-                cut_short = number > len(whole) and line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
-                row = None if cut_short else _finished(line)
-                if row is not None and not ("error" in row and retry_errors):
-                    self.done.add(str(row["id"]))
-                    kept.append(line + b"\n")
-                elif row is None and not cut_short:
+            for number, line in enumerate([*whole, rest] if rest else whole, 1):
+                row = _finished(line)
+                if row is None and not (number > len(whole) and _is_cut_short(line)):
                     raise InvalidSource(
                         "is no row of an extraction",
                         where=f"{path}, line {number}",
                         hint="choose another output file; this one is left as it is",
                     )
+                if row is not None and not ("error" in row and retry_errors):
+                    self.done.add(str(row["id"]))
+                    kept.append(line + b"\n")
             if b"".join(kept) != content:
                 part = path.with_name(path.name + ".part")
                 part.write_bytes(b"".join(kept))

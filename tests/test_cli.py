@@ -665,3 +665,101 @@ def test_explain_a_grammar_over_tokens(run: Any, tmp_path: Path, model: Path) ->
     assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "x")[0] == 2
     assert run("explain", "-g", grammar, "--tokens", "65")[0] == 2
     assert run("explain", "-g", grammar, "--tokenizer", model, "--tokens", "65", "-t", "a")[0] == 2
+
+
+def test_explain_bytes_that_are_no_text(run: Any, schema: Path) -> None:
+    """Bytes of an argument that are not UTF-8 are bytes that cannot come, and no crash."""
+    status, printed, _ = run("explain", "--schema", schema, "--text", '{"\udcff')
+    assert status == 1
+    assert "not allowed at byte 2 of the text" in printed
+
+
+def test_hints_keep_their_backslashes(run: Any) -> None:
+    """What is printed is the message as it is, though brackets and backslashes mean something to the terminal's library."""
+    status, _, error = run("explain", "--regex", "[")
+    assert status == 2
+    assert r"write \[ for the character" in error
+
+
+@pytest.mark.parametrize("command", [["check"], ["explain", "--schema"]])
+def test_a_mark_before_utf8_is_no_part_of_the_file(run: Any, tmp_path: Path, command: list[str]) -> None:
+    """A schema that an editor saved with a byte order mark is read like any other."""
+    path = tmp_path / "schema.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(SCHEMA).encode())
+    assert run(*command, path)[0] == 0
+
+
+def test_an_empty_file_of_choices(run: Any, tmp_path: Path) -> None:
+    """A file without a line holds no choice, not the empty one."""
+    path = tmp_path / "choices.txt"
+    path.write_text("", encoding="utf-8")
+    status, _, error = run("explain", "--choices", path)
+    assert status == 2
+    assert "the file holds no choice" in error
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "notes without an end of line",
+        '{"id": "1", "text": "a document"}\n',
+        '{"id": "1", "text": "a document"}',
+        "[1]\n",
+    ],
+)
+def test_extract_leaves_the_files_of_others_alone(
+    run: Any, schema: Path, model: Path, tmp_path: Path, content: str
+) -> None:
+    """An output that is no output of an extraction is refused, and not cut to its last line."""
+    output, documents = tmp_path / "rows.jsonl", tmp_path / "a.txt"
+    output.write_text(content, encoding="utf-8")
+    documents.write_text("A text.", encoding="utf-8")
+    status, _, error = run("extract", "-s", schema, documents, "-o", output, "--model", model, "--max-tokens", 40)
+    assert status == 2
+    assert "is no row of an extraction" in error
+    assert output.read_text(encoding="utf-8") == content
+
+
+def test_extract_into_its_own_documents(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """The documents are never the output."""
+    documents = tmp_path / "rows.jsonl"
+    documents.write_text('{"text": "a"}\n', encoding="utf-8")
+    status, _, error = run("extract", "-s", schema, documents, "-o", documents, "--model", model)
+    assert status == 2
+    assert "the file is one of the documents" in error
+
+
+def test_extract_where_nothing_can_be_written(run: Any, schema: Path, tmp_path: Path) -> None:
+    """A folder that does not exist is said before the model is loaded."""
+    documents = tmp_path / "a.txt"
+    documents.write_text("A text.", encoding="utf-8")
+    status, _, error = run("extract", "-s", schema, documents, "-o", tmp_path / "no" / "rows.jsonl", "--model", "none")
+    assert status == 2
+    assert "the file cannot be written" in error
+
+
+def test_extract_from_half_of_a_surrogate_pair(run: Any, schema: Path, model: Path, tmp_path: Path) -> None:
+    """A line whose text or id no file can hold is an error row of its own, and the others go on."""
+    documents, output = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    documents.write_text(
+        '{"text": "a\\ud800b"}\n{"id": "\\udfff", "text": "b"}\n{"text": "\\ud83d\\ude00"}\n', encoding="utf-8"
+    )
+    status, _, _ = run("extract", "-s", schema, documents, "-o", output, "--model", model, "--max-tokens", 40)
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert status == 1
+    assert ["error" in row for row in rows] == [True, True, False]
+
+
+def test_prompts_that_are_no_text(run: Any, schema: Path, model: Path) -> None:
+    """A prompt that is not UTF-8 is refused by name."""
+    status, _, error = run("generate", "-s", schema, "-p", "a\udcffb", "--model", model)
+    assert status == 2
+    assert "the prompt is not UTF-8 text" in error
+
+
+def test_a_folder_without_a_model(run: Any, schema: Path, tmp_path: Path) -> None:
+    """A folder that holds no model is named in one message."""
+    status, _, error = run("generate", "-s", schema, "-p", "a", "--model", tmp_path)
+    assert status == 2
+    assert "no model and tokenizer" in error
+    assert "Traceback" not in error
