@@ -463,16 +463,12 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
 
     Both lie in caches on disk afterwards. Run it when an image is built, or before a measurement.
     """
-    from .engine.generate import warm_up
-    from .grammar.jsonschema import JsonSchema
     from .integrations import smollm2
-    from .integrations.explaining import over_bytes
+    from .integrations.warming import compile_kernels
 
     began = perf_counter()
-    with err.status("compiling kernels (a minute the first time)"):
-        schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-        constraint, _ = over_bytes(JsonSchema(schema))
-        warm_up(constraint, list(b'{"a": "b", "c": [1.5, true, null]}'))
+    with err.status("compiling kernels (two minutes the first time)"):
+        compile_kernels()
     out.print(f"kernels: {perf_counter() - began:.1f} s")
     if model and smollm2.is_available():
         began = perf_counter()
@@ -498,21 +494,25 @@ def demo(
     """
     from .integrations.demo import DOCUMENTS, Demo
     from .integrations.demo_table import print_outcomes
+    from .integrations.warming import compile_languages, compiling_automata
 
-    language_model = _load_model(model)
-    with err.status("compiling kernels (a minute the first time)"):
-        demonstration = Demo(language_model, documents or DOCUMENTS)
-        demonstration.warm_up()
-    runs: list[list[Outcome]] = []
-    with _progress() as progress:
-        for constrained in (True, False):
-            name = "with the constraint" if constrained else "without"
-            bar = progress.add_task(name, total=len(demonstration.texts))
-            runs.append([])
+    def decoded(*, constrained: bool) -> list[Outcome]:
+        with _progress() as progress:
+            bar = progress.add_task("with the constraint" if constrained else "without", total=len(demonstration.texts))
+            outcomes = []
             for outcome in demonstration.run(constrained=constrained, batch_size=batch_size):
-                runs[-1].append(outcome)
+                outcomes.append(outcome)
                 progress.advance(bar)
-    kept, free = runs
+        return outcomes
+
+    with compiling_automata() as automata_compiled:  # on the other core, while what needs no kernels is done here
+        demonstration = Demo(_load_model(model), documents or DOCUMENTS)
+        free = decoded(constrained=False)
+        with err.status("compiling kernels (a minute the first time)"):
+            compile_languages()
+            automata_compiled()
+            demonstration.warm_up()
+    kept = decoded(constrained=True)
     print_outcomes(out, kept, free, batch_size)
     if not all(a.valid for a in kept):
         raise typer.Exit(1)

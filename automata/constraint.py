@@ -221,7 +221,7 @@ class _States:
                 if byte < 0 or (byte == MARK and self.store.symbols is not None):
                     break
                 forced.append(byte)
-                state = int(advance_bytes(self._a, state, np.array([byte], np.uint8)))
+                state = int(advance_bytes(self._a, state, np.frombuffer(bytes((byte,)), np.uint8)))
                 if state < 0:
                     self.store.failed(state)
         return bytes(forced)

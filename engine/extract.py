@@ -16,7 +16,6 @@ from .model import Chat, LanguageModel, Model, Tokenizer
 from .summary import summarise
 
 if TYPE_CHECKING:
-    from ..automata.constraint import Constraint
     from .contract import Constraint as AnyConstraint
 
 T = TypeVar("T")
@@ -82,7 +81,7 @@ class Extractor:
 
     Attributes:
         schema: the JSON Schema that the output satisfies.
-        constraint: the same, compiled.
+        constraint: the same, compiled, unless another one was given.
         fields: the schema in words, as the prompt shows it.
 
     """
@@ -95,6 +94,7 @@ class Extractor:
         instructions: str | None = None,
         examples: Iterable[Example] = (),
         whitespace: str = "compact",
+        constraint: AnyConstraint | None = None,
     ) -> None:
         """Compile the schema and lay out the prompt.
 
@@ -105,6 +105,7 @@ class Extractor:
             instructions: what to do, in words; the fields are listed after them.
             examples: worked examples, shown as earlier turns of the chat.
             whitespace: see ``JsonSchema``; without any, the same data take fewer tokens.
+            constraint: stands in for the schema's own, which is not compiled then: for a comparison over the same prompts.
 
         Raises:
             InvalidSource: not a type or schema, or the schema is wrong.
@@ -112,9 +113,13 @@ class Extractor:
 
         """
         self.schema, self._load = _schema_and_loader(kind)
-        source = kind if isinstance(kind, JsonSchema) else JsonSchema(self.schema, whitespace=cast("Any", whitespace))
         self.model = model
-        self.constraint: Constraint = compile_source(source, model.vocab)
+        if constraint is None:
+            source = (
+                kind if isinstance(kind, JsonSchema) else JsonSchema(self.schema, whitespace=cast("Any", whitespace))
+            )
+            constraint = compile_source(source, model.vocab)
+        self.constraint = constraint
         self.fields = summarise(self.schema)
         self._instructions = DEFAULT_INSTRUCTIONS if instructions is None else instructions
         self._examples = tuple(examples)
@@ -155,16 +160,12 @@ class Extractor:
         seed: int = 0,
         batch_size: int = 8,
         streams: Iterable[int] | None = None,
-        constraint: AnyConstraint | None = None,
     ) -> Iterator[Generation]:
-        """Generate the output of each text, in order; arguments and errors are those of ``generate_many``.
-
-        ``constraint`` stands in for the schema's own, for a comparison over the same prompts.
-        """
+        """Generate the output of each text, in order; arguments and errors are those of ``generate_many``."""
         return generate_many(
             self.model,
             map(self.prompt, texts),
-            self.constraint if constraint is None else constraint,
+            self.constraint,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             seed=seed,

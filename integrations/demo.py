@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..engine.compile import compile as compile_source
 from ..engine.extract import Example, Extractor
 from ..engine.generate import warm_up
 from ..engine.unconstrained import Unconstrained
 from ..grammar.errors import InvalidSource
+from ..grammar.jsonschema import JsonSchema
 
 if TYPE_CHECKING:
+    from ..automata.constraint import Constraint
     from ..engine.generation import Generation
     from ..engine.model import LanguageModel
 
@@ -111,12 +115,11 @@ class Demo:
 
     Attributes:
         texts: the documents, in order.
-        extractor: the schema, compiled, with the prompt of both runs.
 
     """
 
     def __init__(self, model: LanguageModel, folder: Path = DOCUMENTS) -> None:
-        """Read the documents and compile the schema.
+        """Read the documents and the schema.
 
         Raises:
             InvalidSource: the folder holds no demo, or ``jsonschema`` (the independent judge) is not installed.
@@ -142,19 +145,24 @@ class Demo:
         self._validator = jsonschema.Draft202012Validator(
             schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
         )
-        self.extractor = Extractor(model, schema, examples=EXAMPLES)
+        self._model = model
+        self._schema = schema
+
+    @cached_property
+    def constraint(self) -> Constraint:
+        """The schema, compiled at the first use."""
+        return compile_source(JsonSchema(self._schema, whitespace="compact"), self._model.vocab)
 
     def warm_up(self) -> None:
         """Compile the kernels, by walking along the first answer, so that the times are those of decoding."""
         text = json.dumps(self._key[0], ensure_ascii=False, separators=(",", ":"))
-        warm_up(self.extractor.constraint, self.extractor.model.vocab.encode(text))
+        warm_up(self.constraint, self._model.vocab.encode(text))
 
     def run(self, *, constrained: bool, batch_size: int) -> Iterator[Outcome]:
         """Decode every document greedily and judge it; the two runs differ in the constraint and in nothing else."""
-        constraint = None if constrained else Unconstrained(self.extractor.model.vocab)
-        done = self.extractor.run(
-            self.texts, max_new_tokens=MAX_NEW_TOKENS, batch_size=batch_size, constraint=constraint
-        )
+        constraint = self.constraint if constrained else Unconstrained(self._model.vocab)
+        extractor = Extractor(self._model, self._schema, examples=EXAMPLES, constraint=constraint)
+        done = extractor.run(self.texts, max_new_tokens=MAX_NEW_TOKENS, batch_size=batch_size)
         for generation, answer in zip(done, self._key, strict=True):
             yield self._judge(generation, answer)
 

@@ -137,7 +137,7 @@ def test_the_prompt() -> None:
 
 def test_a_comparison_without_the_constraint() -> None:
     """The same prompts can be decoded under another constraint."""
-    done = next(Extractor(MODEL, SCHEMA).run(["text"], max_new_tokens=7, constraint=Unconstrained(MODEL.vocab)))
+    done = next(Extractor(MODEL, SCHEMA, constraint=Unconstrained(MODEL.vocab)).run(["text"], max_new_tokens=7))
     assert len(done.tokens) == 7 or done.finish_reason == "eos"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ CROSSING = [
 ]  # fmt: skip
 VOCAB = sg.Vocabulary([*PRINTABLE, *CROSSING, None], eos_ids=[len(PRINTABLE) + len(CROSSING)])
 
+KEYS = {"S": "$schema", "I": "$id"}
 ONE = {"const": 1}
 TWO = {"enum": [1, 2]}
 OBJECTS: dict[str, dict[str, Any]] = {
@@ -29,6 +31,13 @@ OBJECTS: dict[str, dict[str, Any]] = {
         "properties": {"a": ONE, "b": ONE, "ab": ONE}, "required": ["a", "ab"], "additionalProperties": False,
     },
     "open, one required": {"properties": {"a": ONE, "b": {"type": "integer"}}, "required": ["b"]},
+    "few other names, one of which names the schema": {
+        "properties": {"a": ONE, "b": ONE}, "required": ["b"],
+        "patternProperties": {"^[$](schema|s|id)$": TWO}, "additionalProperties": False,
+    },
+    "names of the document that are counted": {
+        "properties": {"a": ONE, "b": ONE}, "required": ["b"], "additionalProperties": ONE, "maxProperties": 2,
+    },
     "nested": {
         "properties": {
             "alpha": ONE,
@@ -155,6 +164,35 @@ def test_the_order_of_the_schema_is_kept_by_default() -> None:
     assert counted.accepts('{"b":1,"a":1,"c":2}')
     assert not counted.accepts('{"b":1,"c":2,"a":1,"d":2}')
     assert not counted.accepts('{"c":2,"b":1}')
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, None), (3, None), (0, 3), (2, 3)])
+def test_a_document_may_begin_with_what_names_it(low: int, high: int | None) -> None:
+    """By default undeclared ``$schema`` and ``$id`` may stand first, too: of all sequences of keys, exactly those of the rule."""
+    schema = {"type": "object", "properties": {"a": ONE, "b": ONE}, "required": ["a"], "minProperties": low}
+    if high is not None:
+        schema["maxProperties"] = high
+    constraint = compiled(schema, whitespace="compact")
+    rule = re.compile("[SI]*a[SIc]*b?[SIc]*")
+    for length in range(size(6, plain=4)):
+        for keys in itertools.product("SIabc", repeat=length):
+            fits = low <= length and (high is None or length <= high) and len(set(keys)) == length
+            text = "{" + ",".join(f'"{KEYS.get(k, k)}":1' for k in keys) + "}"
+            assert constraint.accepts(text) == (fits and rule.fullmatch("".join(keys)) is not None), text
+
+
+def test_what_names_a_document_is_where_its_schema_wants_it() -> None:
+    """``$schema`` comes first only in the outermost object, where it may be there at all, and in its place where it is declared."""
+    inner = {"type": "object", "properties": {"a": ONE}, "required": ["a"]}
+    outer = compiled({"type": "object", "properties": {"o": inner}, "required": ["o"]}, whitespace="compact")
+    assert outer.accepts('{"$schema":1,"o":{"a":1}}')
+    assert not outer.accepts('{"o":{"$schema":1,"a":1}}')
+    assert not compiled({**inner, "additionalProperties": False}, whitespace="compact").accepts('{"$schema":1,"a":1}')
+    assert not compiled({**inner, "additionalProperties": TWO}, whitespace="compact").accepts('{"$schema":3,"a":1}')
+    declared = compiled({**inner, "properties": {"a": ONE, "$schema": TWO}}, whitespace="compact")
+    assert declared.accepts('{"a":1,"$schema":1}')
+    assert not declared.accepts('{"$schema":1,"a":1}')
+    assert declared.accepts('{"$id":"x","a":1,"$schema":1}')
 
 
 def test_a_bound_on_members_beside_required_ones_keeps_the_order_and_says_so() -> None:

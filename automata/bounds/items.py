@@ -29,6 +29,13 @@ class Item(NamedTuple):
     rest: int
 
 
+class Derivation(NamedTuple):
+    """What a cheapest text of a nonterminal costs, and the rule that it begins with."""
+
+    cost: int
+    rule: int
+
+
 def kernels(parser: Parser) -> list[set[tuple[int, int]]]:
     """The kernel items (rule, symbols seen) of every state of the table (LR(0): Knuth 1965), from the table's own transitions."""
     lalr = parser.lalr
@@ -78,7 +85,7 @@ def items(parser: Parser, kernels: list[set[tuple[int, int]]], costs: list[int])
     """The kernel items with the cost of what they still need; of the start state, the whole text's."""
     lalr = parser.lalr
     lhs_of = lalr.rule_lhs.tolist()
-    least = _least(lalr.expansions, lhs_of, costs)
+    least = {lhs: d.cost for lhs, d in derivations(lalr.expansions, lhs_of, costs).items()}
 
     def cost_of(symbols: tuple[int, ...]) -> int:
         return min(FAR, sum(costs[x] if x >= 0 else least.get(-1 - x, FAR) for x in symbols))
@@ -91,8 +98,15 @@ def items(parser: Parser, kernels: list[set[tuple[int, int]]], costs: list[int])
     return found
 
 
-def _least(expansions: tuple[tuple[int, ...], ...], lhs_of: list[int], costs: list[int]) -> dict[int, int]:
-    """The least cost of each nonterminal that has a text (Knuth 1977)."""
+def derivations(expansions: tuple[tuple[int, ...], ...], lhs_of: list[int], costs: list[int]) -> dict[int, Derivation]:
+    """The cheapest derivation of each nonterminal that has a text (Knuth 1977), the least rule's among equals.
+
+    Args:
+        expansions: of each rule its symbols: terminals, and -1 - n for nonterminals.
+        lhs_of: of each rule its nonterminal.
+        costs: of each terminal; ``FAR`` if it has no text.
+
+    """
     waiting: dict[int, list[int]] = {}
     open_: list[int] = []  # of each rule: its nonterminals without a cost
     total: list[int] = []
@@ -104,17 +118,18 @@ def _least(expansions: tuple[tuple[int, ...], ...], lhs_of: list[int], costs: li
         open_.append(len(inner))
         total.append(sum(costs[x] for x in symbols if x >= 0))
         if not inner:
-            heap.append((total[rule], lhs_of[rule]))
+            heap.append((total[rule], rule))
     heapq.heapify(heap)
-    least: dict[int, int] = {}
+    found: dict[int, Derivation] = {}
     while heap:
-        cost, lhs = heapq.heappop(heap)
-        if lhs in least or cost >= FAR:
+        cost, cheapest = heapq.heappop(heap)
+        lhs = lhs_of[cheapest]
+        if lhs in found or cost >= FAR:
             continue
-        least[lhs] = cost
+        found[lhs] = Derivation(cost, cheapest)
         for rule in waiting.get(lhs, ()):
             open_[rule] -= 1
             total[rule] += cost
             if not open_[rule]:
-                heapq.heappush(heap, (total[rule], lhs_of[rule]))
-    return least
+                heapq.heappush(heap, (total[rule], rule))
+    return found

@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
-from ..bounds.items import FAR, kernels
+from ..bounds.items import FAR, derivations, kernels
 from .readable import Feeding
 from .reader import BYTE, Reader, byte_cost, spelling
 
@@ -68,7 +68,7 @@ class Symbols:
         self._left: dict[tuple[int, int], int] = {}
         self._ignored: dict[int, list[Ignored]] = {}
         self.costs, self._part_of = self._terminals()
-        self._rule_of, self._least = self._derivations()
+        self._cheapest = derivations(lalr.expansions, self.lhs, self.costs)
         self.completions = [self._completions(kernel) for kernel in kernels(parser)]
         self._pushes: dict[int, list[tuple[int, int, int]]] = {}
         self._derived: dict[int, tuple[int, ...]] = {}
@@ -148,13 +148,16 @@ class Symbols:
         found = self._pushes.get(state)
         if found is None:
             found = [(t, act - 1, self.costs[t]) for t, act in enumerate(self.action[state]) if act > 0]
-            found += [(-1 - n, to, self._least[n]) for n, to in enumerate(self.goto[state]) if to >= 0]
+            found += [(-1 - n, to, self.cost_of((-1 - n,))) for n, to in enumerate(self.goto[state]) if to >= 0]
             found = self._pushes[state] = sorted((x for x in found if x[2] < FAR), key=lambda x: x[2])
         return found
 
     def cost_of(self, symbols: tuple[int, ...]) -> int:
         """What a shortest text of some symbols costs."""
-        return min(FAR, sum(self.costs[x] if x >= 0 else self._least[-1 - x] for x in symbols))
+        cheapest = self._cheapest
+        if any(x < 0 and -1 - x not in cheapest for x in symbols):
+            return FAR
+        return min(FAR, sum(self.costs[x] if x >= 0 else cheapest[-1 - x].cost for x in symbols))
 
     def derived(self, symbol: int) -> tuple[int, ...]:
         """The terminals of a shortest text of a symbol."""
@@ -168,7 +171,7 @@ class Symbols:
                 if x >= 0:
                     terminals.append(x)
                 else:
-                    work += reversed(self.lalr.expansions[self._rule_of[-1 - x]])
+                    work += reversed(self.lalr.expansions[self._cheapest[-1 - x].rule])
             found = self._derived[symbol] = tuple(terminals)
         return found
 
@@ -194,21 +197,6 @@ class Symbols:
             costs[self.layout.indent], costs[self.layout.dedent] = BLOCK_COST, BYTE
             parts[self.layout.indent] = parts[self.layout.dedent] = parts[self.layout.newline]
         return costs, parts
-
-    def _derivations(self) -> tuple[list[int], list[int]]:
-        """Of each nonterminal: the rule of a shortest text, and its cost (Knuth 1977, by rounds)."""
-        n = self.lalr.goto.shape[1]
-        least, rule_of = [FAR] * n, [-1] * n
-        changed = True
-        while changed:
-            changed = False
-            for rule, symbols in enumerate(self.lalr.expansions):
-                cost = sum(self.costs[x] if x >= 0 else least[-1 - x] for x in symbols)
-                lhs = self.lhs[rule]
-                if cost < least[lhs]:
-                    least[lhs], rule_of[lhs] = cost, rule
-                    changed = True
-        return rule_of, least
 
     def _completions(self, kernel: set[tuple[int, int]]) -> list[Completion]:
         """How the rules go on that a state has seen the beginning of.

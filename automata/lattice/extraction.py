@@ -12,7 +12,7 @@ Counters are concrete here (need and room of an activation are part of a control
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +23,7 @@ from .. import layout as lay
 from ..arena import check
 from ..effects.nodes import child, root
 from .flatten import flatten
+from .growing import GrowingSets
 from .machine import BOTTOM, CONTROL, POP, PUSH, CanvasMachine
 from .partition import Runs, partition
 
@@ -73,16 +74,6 @@ class _Node:
 
 
 @dataclass(slots=True)
-class _Set:
-    """Symbols that can occur at one place, and whom a new one concerns."""
-
-    symbols: set[int] = field(default_factory=set)
-    done: list[int] = field(default_factory=list)  # those that everybody concerned knows of
-    within: set[int] = field(default_factory=set)  # sets that include this one
-    watchers: list[_Deep] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Deep:
     """Tokens of a control in the middle of their pops; ``node`` -1 if the text ends here."""
 
@@ -110,9 +101,8 @@ class Extraction:
         self._symbols: dict[Activation, int] = {}
         self._symbol_list: list[Activation] = []
         self._below: list[int] = []
-        self._sets: list[_Set] = []
+        self._sets: GrowingSets[_Deep] = GrowingSets(self._pop)
         self._fresh: deque[tuple[Activation, int]] = deque()
-        self._added: deque[tuple[int, int]] = deque()
         self._chains: dict[tuple[int, int, int], int] = {}
         self._edges: dict[tuple[int, int], dict[tuple[int, int, int], None]] = {}  # control, node -> runs
         self._ends: set[tuple[int, int]] = set()
@@ -133,45 +123,16 @@ class Extraction:
             ended, closed = self._control(ENDED), self._control(CLOSED)
             self._fresh.clear()  # they have no effects
             start = self._control(self._start)
-            self._add(self._control_sets[start], bottom)
-            while self._fresh or self._added:
+            self._sets.add(self._control_sets[start], bottom)
+            while self._fresh or self._sets:
                 if self._fresh:
                     self._expand(*self._fresh.popleft())
-                    continue
-                to, symbol = self._added.popleft()
-                one = self._sets[to]
-                one.done.append(symbol)
-                for deep in tuple(one.watchers):
-                    self._pop(deep, symbol)
-                for other in one.within:
-                    self._add(other, symbol)
+                else:
+                    self._sets.spread()
             self._ends |= {(ended, closed), (closed, closed)}
             return self._laid_out(start, closed)
 
     # --- what there is ------------------------------------------------------------------------------------------------
-
-    def _new_set(self) -> int:
-        self._sets.append(_Set())
-        return len(self._sets) - 1
-
-    def _add(self, to: int, symbol: int) -> None:
-        one = self._sets[to]
-        if symbol not in one.symbols:
-            one.symbols.add(symbol)
-            self._added.append((to, symbol))
-
-    def _include(self, smaller: int, larger: int) -> None:
-        one = self._sets[smaller]
-        if smaller != larger and larger not in one.within:
-            one.within.add(larger)
-            for symbol in tuple(one.symbols):
-                self._add(larger, symbol)
-
-    def _watch(self, place: int, deep: _Deep) -> None:
-        one = self._sets[place]
-        one.watchers.append(deep)
-        for symbol in tuple(one.done):
-            self._pop(deep, symbol)
 
     def _control(self, activation: Activation) -> int:
         number = self._controls.get(activation)
@@ -179,7 +140,7 @@ class Extraction:
             if len(self._controls) >= self._most_controls:
                 raise Beyond(f"more than {self._most_controls} controls are possible")
             number = self._controls[activation] = len(self._controls)
-            self._control_sets.append(self._new_set())
+            self._control_sets.append(self._sets.new())
             self._fresh.append((activation, number))
         return number
 
@@ -188,7 +149,7 @@ class Extraction:
         if number is None:
             number = self._symbols[activation] = len(self._symbol_list)
             self._symbol_list.append(activation)
-            self._below.append(self._new_set())
+            self._below.append(self._sets.new())
             self.registers |= activation[0] > 0 and bool(activation[0] & 1)
         return number
 
@@ -210,9 +171,9 @@ class Extraction:
         node = self._node(number)
         self._land(control, (), tops, node, need, room, (), -1)
         if node.pops:
-            self._watch(tops, _Deep(control, (), number, ((need, room),), -1))
+            self._sets.watch(tops, _Deep(control, (), number, ((need, room),), -1))
         if self._accepts(q, need):
-            self._watch(tops, _Deep(control, (), -1, (), -1))
+            self._sets.watch(tops, _Deep(control, (), -1, (), -1))
         if node.delta >= 0:
             body, symbol = int(a[p + lay.L_SHADOW]) - 1, int(a[p + lay.L_SHADOW_SYM])
             self._shadow(control, self._root(body), (symbol, need, room), node.delta)
@@ -221,7 +182,7 @@ class Extraction:
         """A state imitates a string body called under a link: what that does, but for the tokens of ``delta``."""
         symbol = self._symbol(link)
         tops = self._control_sets[control]
-        self._include(tops, self._below[symbol])
+        self._sets.include(tops, self._below[symbol])
         node = self._node(body)
         self._land(control, (), tops, node, 0, lay.UNBOUNDED, (), delta, under=link)
         if node.pops:
@@ -230,7 +191,7 @@ class Extraction:
             levels = ((0, lay.UNBOUNDED),)
             self._land(control, (), tops, below, link[1], link[2], levels, delta)
             if below.pops:
-                self._watch(tops, _Deep(control, (), number, ((link[1], link[2]), *levels), delta))
+                self._sets.watch(tops, _Deep(control, (), number, ((link[1], link[2]), *levels), delta))
 
     def _pop(self, deep: _Deep, symbol: int) -> None:
         """Go on with tokens where they find a symbol."""
@@ -245,14 +206,14 @@ class Extraction:
             if symbol == BOTTOM:
                 self._ends.add((deep.control, self._popped(path, self._controls[CLOSED])))
             elif self._accepts(state >> 1, need):
-                self._watch(self._below[symbol], _Deep(deep.control, path, -1, (), -1))
+                self._sets.watch(self._below[symbol], _Deep(deep.control, path, -1, (), -1))
             return
         number = self._child(deep.node, state)
         node = self._node(number)
         self._land(deep.control, path, self._below[symbol], node, need, room, deep.levels, deep.delta)
         if node.pops and symbol != BOTTOM:
             deeper = _Deep(deep.control, path, number, ((need, room), *deep.levels), deep.delta)
-            self._watch(self._below[symbol], deeper)
+            self._sets.watch(self._below[symbol], deeper)
 
     def _popped(self, path: tuple[int, ...], node: int) -> int:
         for symbol in reversed(path):
@@ -297,10 +258,10 @@ class Extraction:
             inner = target
             place = self._control_sets[target]
             for symbol in pushed:
-                self._add(place, symbol)
+                self._sets.add(place, symbol)
                 place = self._below[symbol]
                 inner = self._chain(PUSH, symbol, inner)
-            self._include(below, place)
+            self._sets.include(below, place)
             edge = self._edges.setdefault((control, self._popped(path, inner)), {})
             edge[tokens, n_tokens, delta] = None
         if len(self._edges) > MOST_EDGES:
@@ -425,7 +386,7 @@ class Extraction:
             deterministic=False,
             exact=not self.registers,
         )
-        machine = flatten(machine, [self._sets[place].symbols for place in self._below])
+        machine = flatten(machine, [self._sets.symbols(place) for place in self._below])
         return replace(machine, deterministic=is_deterministic(machine))
 
 

@@ -8,11 +8,12 @@ below it.  A machine without recursion comes out without a stack: a finite autom
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from .growing import GrowingSets
 from .machine import BOTTOM, CONTROL, POP, PUSH, CanvasMachine
 
 if TYPE_CHECKING:
@@ -25,14 +26,8 @@ Segment = tuple[int, ...]
 """Symbols that are part of a control, topmost first."""
 
 
-@dataclass(slots=True)
-class _Set:
-    """The symbols that can lie at one place, and what is to be gone on with for each."""
-
-    done: list[int] = field(default_factory=list)
-    symbols: set[int] = field(default_factory=set)
-    within: set[int] = field(default_factory=set)
-    watchers: list[tuple[int, int, tuple[int, ...], int]] = field(default_factory=list)  # control, edge, path, node
+Waiting = tuple[int, int, tuple[int, ...], int]
+"""A control, an edge of it, the symbols that the edge popped so far, and the node that pops the next one."""
 
 
 class _TooMany(Exception):
@@ -73,7 +68,7 @@ def recursive(below: list[set[int]]) -> set[int]:
 
 
 class _Flattening:
-    """One run of the worklist; see ``extraction`` for how the sets grow."""
+    """One run of the worklist; see ``extraction`` for what grows."""
 
     def __init__(self, machine: CanvasMachine, opaque: set[int]) -> None:
         self._old = machine
@@ -88,9 +83,8 @@ class _Flattening:
         self._symbols: dict[tuple[int, Segment], int] = {}
         self._base: list[tuple[int, Segment]] = []
         self._below: list[int] = []
-        self._sets: list[_Set] = []
+        self._sets: GrowingSets[Waiting] = GrowingSets(self._pop)
         self._fresh: deque[tuple[int, int, Segment]] = deque()
-        self._added: deque[tuple[int, int]] = deque()
         self._chains: dict[tuple[int, int, int], int] = {}
         self._edges: dict[tuple[int, int], list[int]] = {}
 
@@ -103,19 +97,13 @@ class _Flattening:
         chain = start
         for symbol in pushed:
             chain = self._chains.setdefault((PUSH, symbol, chain), -1 - len(self._chains))
-        while self._fresh or self._added:
+        while self._fresh or self._sets:
             if self._fresh:
                 number, q, segment = self._fresh.popleft()
                 for edge in range(self._starts[q], self._starts[q + 1]):
                     self._follow(number, edge, (), self._nodes[edge], segment)
-                continue
-            to, symbol = self._added.popleft()
-            one = self._sets[to]
-            one.done.append(symbol)
-            for control, edge, path, node in tuple(one.watchers):
-                self._pop(control, edge, path, node, symbol)
-            for other in one.within:
-                self._add(other, symbol)
+            else:
+                self._sets.spread()
         return self._laid_out(chain)
 
     def _run(self, node: int, segment: Segment) -> tuple[int, Segment, list[int]]:
@@ -139,10 +127,7 @@ class _Flattening:
             node, segment = self._inner[node], segment[1:]
         place = self._below[path[-1]] if path else self._tops[control]
         if self._kind[node] == POP:
-            one = self._sets[place]
-            one.watchers.append((control, edge, path, node))
-            for symbol in tuple(one.done):
-                self._pop(control, edge, path, node, symbol)
+            self._sets.watch(place, (control, edge, path, node))
             return
         node, segment, pushed = self._run(node, segment)
         target = self._control(node, segment)
@@ -156,7 +141,8 @@ class _Flattening:
         if len(self._edges) > MOST_EDGES:
             raise _TooMany
 
-    def _pop(self, control: int, edge: int, path: tuple[int, ...], node: int, symbol: int) -> None:
+    def _pop(self, waiting: Waiting, symbol: int) -> None:
+        control, edge, path, node = waiting
         base, segment = self._base[symbol]
         if base == self._symbol[node]:
             self._follow(control, edge, (*path, symbol), self._inner[node], segment)
@@ -164,18 +150,10 @@ class _Flattening:
     def _link(self, pushed: list[int], place: int, under: int | None) -> None:
         """Symbols were pushed below a control; ``under`` is the set of those that lie below them."""
         for symbol in pushed:
-            self._add(place, symbol)
+            self._sets.add(place, symbol)
             place = self._below[symbol]
-        if under is not None and under != place and place not in self._sets[under].within:
-            self._sets[under].within.add(place)
-            for symbol in tuple(self._sets[under].symbols):
-                self._add(place, symbol)
-
-    def _add(self, to: int, symbol: int) -> None:
-        one = self._sets[to]
-        if symbol not in one.symbols:
-            one.symbols.add(symbol)
-            self._added.append((to, symbol))
+        if under is not None:
+            self._sets.include(under, place)
 
     def _control(self, q: int, segment: Segment) -> int:
         number = self._controls.get((q, segment))
@@ -183,8 +161,7 @@ class _Flattening:
             if len(self._controls) >= MOST_CONTROLS:
                 raise _TooMany
             number = self._controls[q, segment] = len(self._controls)
-            self._sets.append(_Set())
-            self._tops.append(len(self._sets) - 1)
+            self._tops.append(self._sets.new())
             self._fresh.append((number, q, segment))
         return number
 
@@ -193,8 +170,7 @@ class _Flattening:
         if number is None:
             number = self._symbols[symbol, segment] = len(self._base)
             self._base.append((symbol, segment))
-            self._sets.append(_Set())
-            self._below.append(len(self._sets) - 1)
+            self._below.append(self._sets.new())
         return number
 
     def _laid_out(self, start: int) -> CanvasMachine:

@@ -130,7 +130,7 @@ COVERAGE: Final = (
     ),
     Coverage("properties", 'members come in this order, unless `property_order="any"`'),
     Coverage("patternProperties", 'a pattern that is no regular language is an error, even under `on_unsupported="widen"`'),
-    Coverage("additionalProperties", "other keys come behind the declared ones, none twice"),
+    Coverage("additionalProperties", "other keys come where `property_order` says, none twice"),
     Coverage("propertyNames", "where few names are possible, no comma where all are used"),
     Coverage("required"),
     Coverage("minProperties"),

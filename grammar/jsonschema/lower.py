@@ -112,6 +112,7 @@ class Lowering:
         if max_digits is not None:
             self._surface_key += (max_digits,)
         self._dicts: dict[tuple[int, int | None], RuleId] = {}
+        self._documents: set[int] = set()
 
     def lower(self, goal: Goal) -> Grammar:
         """Write the rules of a goal and of all that it needs; the goal must be inhabited, within ``max_depth``."""
@@ -128,6 +129,7 @@ class Lowering:
         return self.grammar
 
     def _start(self, goal: Goal) -> None:
+        self._documents = {id(p) for p in self._pieces.of(goal)}
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()
@@ -470,7 +472,9 @@ class Lowering:
             return
         classes = [c for c in self._pieces.keys.of(piece) if inhabited(c.goal)]
         members: list[tuple[str, Goal | None, bool]] = [m for m in piece.members if m[2] or inhabited(m[1])]
-        self._members(a, [n for n, _, _ in piece.members], members, classes, (piece.low, piece.high), goal)
+        document = id(piece) in self._documents
+        names = [n for n, _, _ in piece.members]
+        self._members(a, names, members, classes, (piece.low, piece.high), goal, document=document)
 
     def _members(
         self,
@@ -480,6 +484,8 @@ class Lowering:
         classes: list[KeyClass],
         bounds: tuple[int, int | None],
         goal: Goal,
+        *,
+        document: bool = False,
     ) -> None:
         needed = sum(1 for m in members if m[2])
         low, high = bounds
@@ -487,7 +493,7 @@ class Lowering:
         if high is not None and not classes and high >= len(members):
             high = None
         self._may_run_out(goal, classes, max(low, high or 0) if low > 1 or high is not None else 0)
-        writer = ObjectWriter(self, a, names, members, classes)
+        writer = ObjectWriter(self, a, names, members, classes, document=document)
         if self._any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
                 writer.write_any(low, high)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _QUOTE = 0x22
 _COMMA = 0x2C
 
+NAMING_KEYS = ("$schema", "$id")
+"""The keys by which a document names its schema and itself: by custom the first ones, though few schemas declare them."""
+
 
 def _none_needed_from(members: list[tuple[str, Goal | None, bool]]) -> int:
     """The first place in the order of the members from which on none is required."""
@@ -49,6 +52,8 @@ class ObjectWriter:
     them at the end only: each would need the names of all members once more.  C_r has edges of its own for the keys of the
     members behind it instead of going on to C_(r+1), as two ways to read one key would keep the strings of keys from being
     shared by all schemas (``automata/loading/subsets.py``).
+
+    A whole document may begin with ``NAMING_KEYS``, too, where members are required that they would else have to stand behind.
     """
 
     def __init__(
@@ -59,14 +64,20 @@ class ObjectWriter:
         members: list[tuple[str, Goal | None, bool]],
         classes: list[KeyClass],
         values: dict[str, Json] | None = None,
+        *,
+        document: bool = False,
     ) -> None:
-        """Take the names that no other key may have, the members with their goals (or values), and the other keys."""
+        """Take the names that no other key may have, the members with their goals (or values), and the other keys.
+
+        ``document`` tells whether the object is a whole text.
+        """
         self._l = lowering
         self._a = a
         self._members = members
         self._classes = classes
         self._names = names
         self._values = values
+        self._naming = self._naming_keys() if document and _none_needed_from(members) > 0 else {}
         self._opens = OP_TEXT_OPEN if lowering.spells_freely else OP_KEY_OPEN
         self._end = a.state()
         a.accept(self._end)
@@ -84,12 +95,9 @@ class ObjectWriter:
             surface.opened(a, opened, a.state(), b"}", self._end, more=False)
             return
         starts = [a.state() for _ in range(n + 1)]
-        if empty:
-            inside = a.state()
-            surface.opened(a, opened, inside, b"}", self._end)
-            a.epsilon(inside, starts[0])
-        else:
-            surface.opened(a, opened, starts[0], b"}", None)
+        inside = a.state()
+        surface.opened(a, opened, inside, b"}", self._end if empty else None)
+        self._begin(inside, lambda _: starts[0])
         for i, (name, goal, needed) in enumerate(members):
             behind = a.state()
             named = self._member(starts[i], name, goal, behind)
@@ -155,8 +163,7 @@ class ObjectWriter:
         a.literal(START, b"{", opened)
         more = may_begin(0, 0)
         surface.opened(a, opened, inside, b"}", self._end if low == 0 and not needed[0] else None, more=more)
-        if more:
-            a.epsilon(inside, start(0, 0))
+        self._begin(inside, lambda c: start(0, min(c, most)) if may_begin(0, min(c, most)) else None)
         while todo:
             i, c = todo.pop()
             here = starts[i, c]
@@ -220,8 +227,47 @@ class ObjectWriter:
             self._remembered(opened, name, named[group])
         self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
 
+    def _naming_keys(self) -> dict[str, KeyClass]:
+        """Return those of ``NAMING_KEYS`` that are not declared and may be there, with their classes."""
+        found: dict[str, KeyClass] = {}
+        for key in NAMING_KEYS:
+            for c in self._classes if key not in self._names else ():
+                if c.keys is None or c.keys.accepts(key):
+                    found[key] = c
+        return found
+
+    def _begin(self, source: StateIndex, first: Callable[[int], StateIndex | None]) -> None:
+        """Read the members that name a document, in any order or not at all, and go on to the first of all others.
+
+        ``first`` gives the state where that begins behind so many members, ``None`` where no further one may come.
+        """
+        starts = [s for s in map(first, range(len(self._naming) + 1)) if s is not None]
+        for i, start in enumerate(starts):
+            self._a.epsilon(source, start)
+            if i + 1 < len(starts):
+                source = self._naming_member(source)
+
+    def _naming_member(self, source: StateIndex) -> StateIndex:
+        """Read a member that names a document, and a comma; return the state behind it.
+
+        Any of the keys may stand at each place, as far as the register lets it: how many are left of finitely many keys is
+        known by how many were read, so that all places must have the same ones.
+        """
+        a, l = self._a, self._l
+        l.registers = True
+        opened, behind, following = a.state(), a.state(), a.state()
+        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
+        for key, c in self._naming.items():
+            named, value = a.state(), a.state()
+            self._remembered(opened, key, named)
+            l.surface.colon(a, named, value)
+            a.call(value, l.value(c.goal), behind)
+        l.surface.after(a, behind)
+        self._comma(behind, following)
+        return following
+
     def _remembered(self, opened: StateIndex, name: str, named: StateIndex) -> None:
-        """Read a declared name behind its opening quote, for the register of keys."""
+        """Read a given name behind its opening quote, for the register of keys."""
         a, l = self._a, self._l
         text, closing = l.declared_text(name)[:-1], opened
         if text:

@@ -87,7 +87,7 @@ class JsonSchema(Source):
         max_digits: digits that a number may have before and behind its point, one number for both or a pair (``None``: any
             number); an exponent then has at most 3.  Values that the schema lists are written as they are.
         property_order: ``schema``: members in the order of ``properties``; other keys behind the required ones, before the
-            optional rest or after it; ``any``: in any order.
+            optional rest or after it, and ``$schema`` and ``$id`` of the document also first; ``any``: in any order.
         escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all`` (every spelling of a character, and zeros
             behind the point of a number).
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to

@@ -153,7 +153,8 @@ class CharDfa:
             return cls(1, np.zeros(2, np.int64), empty, empty, empty, accepting[:1].copy())
         cuts = np.unique(np.concatenate((low, high + 1)))
         table, classes = minimal.to_dense(len(accepting), first, low, high, target, cuts)
-        return cls(*minimal.canonical(table, accepting, cuts[:-1], cuts[1:] - 1, classes))
+        final = accepting.copy()  # never read-only, for which the kernel would be compiled once more
+        return cls(*minimal.canonical(table, final, cuts[:-1], cuts[1:] - 1, classes))
 
     @classmethod
     def from_edges(cls, n: int, edges: Iterable[tuple[int, int, int, int]], accepting: Iterable[int]) -> CharDfa:
