@@ -268,7 +268,7 @@ class Lattice:
             refuted = at_once is not None and not fits(at_once)
             if at_once is not None and not refuted:
                 return self._keep(listed, self._proposals(at_once))
-        found, best = in_turn(left, fits, refuted=refuted)
+        found, best = in_turn(left, fits, lambda rest: possible(engine, rest), refuted=refuted)
         if not best:
             engine.fix(base)
             exact = self._best_subset(left)
