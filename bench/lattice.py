@@ -30,6 +30,7 @@ from syntagma.automata.lattice.engines import engine_of
 from syntagma.automata.lattice.extraction import Extraction
 from syntagma.automata.lattice.machine import POP
 from syntagma.automata.lattice.pushdown import PushdownEngine
+from syntagma.automata.lattice.shelf import SHELF
 from syntagma.automata.lattice.slots import HOLE, Slot, Step, unroll
 
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ def report_warm(layout: Layout, vocab: sg.Vocabulary, n: int) -> None:
     expected: dict[str, npt.NDArray[np.uint64]] = {}
     cold: dict[str, float] = {}
     for name, canvas in steps.items():
-        layout.shelf.clear()
+        SHELF.forget(layout.number)
         expected[name] = computed(layout, canvas)
-        cold[name] = least(lambda canvas=canvas: computed(layout, canvas), layout.shelf.clear)
-    layout.shelf.clear()
+        cold[name] = least(lambda canvas=canvas: computed(layout, canvas), lambda: SHELF.forget(layout.number))
+    SHELF.forget(layout.number)
     computed(layout, steps[f"{n} open"])
     times: dict[str, list[float]] = {name: [] for name in canvases}
     draw = random.Random(SEED)
@@ -129,7 +130,7 @@ def report(name: str, layout: Layout, vocab: sg.Vocabulary, slots: list[Slot]) -
     steps = unroll(slots, vocab.size)
 
     computed(layout, steps)
-    times = [least(lambda: computed(layout, steps), layout.shelf.clear)]
+    times = [least(lambda: computed(layout, steps), lambda: SHELF.forget(layout.number))]
     engine = engine_of(layout, steps)
     draw = random.Random(SEED)
     commits = []

@@ -161,7 +161,7 @@ def test_threads_share_a_shelf() -> None:
 
 def kept_by(layout: Layout) -> list[Kept]:
     """The tables on a machine's shelf."""
-    return layout.shelf._kept
+    return shelf.SHELF.kept_of(layout.number)
 
 
 def computed(layout: Layout, slots: Sequence[Slot]) -> None:
@@ -181,12 +181,27 @@ def test_a_shelf_holds_few_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     last = [int(kept.step_class[-1]) for kept in kept_by(layout)]
     class_of = layout.machine.class_of
     assert last == [int(class_of[token]) for token in range(3, shelf.MOST_KEPT + 3)]
-    monkeypatch.setattr(shelf, "MOST_KEPT_BYTES", sum(kept.nbytes for kept in kept_by(layout)) - 1)
+    other = Layout(layout.machine)
+    computed(other, [HOLE] * 5)
+    everything = kept_by(layout) + kept_by(other)
+    monkeypatch.setattr(shelf, "SHELF", shelf.Shelf())
+    monkeypatch.setattr(shelf, "MOST_KEPT_BYTES", sum(kept.nbytes for kept in everything) - 1)
+    for kept in everything:
+        shelf.SHELF.give(kept)
+    assert kept_by(layout) + kept_by(other) == everything[1:]
+    monkeypatch.setattr(shelf, "MOST_KEPT_BYTES", 0)
+    shelf.SHELF.give(everything[0])
+    assert kept_by(layout) + kept_by(other) == []
+
+
+def test_what_is_kept_of_a_constraint_goes_with_it() -> None:
+    """A machine that nobody has any more leaves no tables behind."""
+    layout = Layout(layout_of(constrained("sums")[0]).machine)
+    number = layout.number
     computed(layout, [HOLE] * 5)
-    assert 1 <= len(kept_by(layout)) < shelf.MOST_KEPT
-    monkeypatch.setattr(shelf, "MOST_KEPT_BYTES", 1)
-    computed(layout, [HOLE] * 5)
-    assert kept_by(layout) == []
+    assert len(shelf.SHELF.kept_of(number)) == 1
+    del layout
+    assert shelf.SHELF.kept_of(number) == []
 
 
 def test_an_open_end_is_computed_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from .exit_rows import RowLayout, row_layout
 from .flat import Direction, directions
 from .reach import ANY, FIRST_SET
 from .runs import Nodes
-from .shelf import Shelf
+from .shelf import SHELF
 from .units import pushdown
 
 if TYPE_CHECKING:
@@ -24,13 +26,16 @@ if TYPE_CHECKING:
     from .slots import Step
 
 
+_NUMBERS = itertools.count()
+
+
 class Layout:
     """What a canvas machine is to the kernels, whatever the canvas: its exits, how rows of them are laid out, the class of the end.
 
     Attributes:
         machine: the machine.
         end_class: the class that the end of a canvas reads.
-        shelf: tables of canvases that are closed.
+        number: what tables of its canvases are kept under.
 
     """
 
@@ -38,7 +43,8 @@ class Layout:
         """Take a machine."""
         self.machine = machine
         self.end_class = machine.end_class
-        self.shelf = Shelf()
+        self.number = next(_NUMBERS)
+        weakref.finalize(self, SHELF.forget, self.number).atexit = False
 
     @cached_property
     def pushdown(self) -> Pushdown:

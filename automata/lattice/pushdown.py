@@ -22,7 +22,7 @@ from .machine import CONTROL, POP
 from .pool import POOL
 from .reach import ANY, RUN, Canvas, reach
 from .runs import Composer, Nodes
-from .shelf import Kept
+from .shelf import SHELF, Kept
 from .units import pushdown
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class PushdownEngine(CanvasEngine):
             self._rows = row_layout(self._pushdown)
         self._reached = list(self.steps)
         self._known = self._set_up(extended=extended)
-        self._give_back = weakref.finalize(self, self.layout.shelf.give, self._known)
+        self._give_back = weakref.finalize(self, SHELF.give, self._known)
         return self._known
 
     def _edges_of(self, runs: list[Run]) -> None:
@@ -266,12 +266,14 @@ class PushdownEngine(CanvasEngine):
         reading = np.flatnonzero(self._pushdown.type_of >= 0)
         canvas = self._unit_class, self._unit_skippable, self._allowed
         table = _nothing(rows, n_layers, n_nodes)
-        known = Kept(table, *canvas, self._origin, last, extended)
+        known = Kept(self.layout.number, table, *canvas, self._origin, last, extended)
         n_units = last - self._origin
         found = None
         if not extended:
-            found = self.layout.shelf.take(
-                lambda kept: min(kept.layers_for(known, live, reading, n_own), n_units), max(1, n_units // LEAST_SHARE)
+            found = SHELF.take(
+                self.layout.number,
+                lambda kept: min(kept.layers_for(known, live, reading, n_own), n_units),
+                max(1, n_units // LEAST_SHARE),
             )
         n_kept = 0 if found is None else found[1]
         ahead = np.arange(self._origin, n_layers - n_kept)

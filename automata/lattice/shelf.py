@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_KEPT: Final = 4
-"""Tables on a shelf: as many kinds of canvases may take turns."""
+"""Tables of one machine: as many kinds of canvases may take turns."""
 
 MOST_KEPT_BYTES: Final = 512 << 20
-"""What they take together: four of 1,024 open slots of JSON."""
+"""What the tables of all machines take together: four of 1,024 open slots of JSON, or fifty of 256."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Kept:
     """A table, and what canvas it belongs to.
 
     Attributes:
+        machine: the number of the machine.
         table: the table.
         step_class: int32[S], see ``reach.Canvas``, and likewise ``skippable`` and ``allowed``.
         skippable: bool[S].
@@ -46,6 +47,7 @@ class Kept:
 
     """
 
+    machine: int
     table: Table
     step_class: npt.NDArray[np.int32]
     skippable: npt.NDArray[np.bool_]
@@ -114,20 +116,31 @@ class Kept:
 
 
 class Shelf:
-    """The tables of a machine that no canvas has at present, the one put back last at the end."""
+    """The tables that no canvas has at present, of all machines, the one put back last at the end."""
 
     def __init__(self) -> None:
         """Hold nothing."""
         self._kept: list[Kept] = []
         self._lock = threading.RLock()  # a collection within may put a table back
 
-    def take(self, layers: Callable[[Kept], int], least: int) -> tuple[Kept, int] | None:
-        """The table that has most layers for a canvas, and how many: ``least`` of them, or None."""
+    def kept_of(self, machine: int) -> list[Kept]:
+        """The tables of one machine."""
         with self._lock:
-            found = max(((layers(kept), i) for i, kept in enumerate(self._kept)), default=(0, 0))
-            if found[0] < least:
+            return [kept for kept in self._kept if kept.machine == machine]
+
+    def take(self, machine: int, layers: Callable[[Kept], int], least: int) -> tuple[Kept, int] | None:
+        """The table that has most layers for a canvas of this machine, and how many: ``least`` of them, or None."""
+        with self._lock:
+            own = self.kept_of(machine)
+            known = [layers(kept) for kept in own]
+            most = max(known, default=0)
+            if most < least:
                 return None
-            return self._kept.pop(found[1]), found[0]
+            found = own[known.index(most)]
+            if found not in self._kept:  # a collection has put another one back meanwhile, which needed its room
+                return None
+            self._kept.remove(found)
+            return found, most
 
     def give(self, kept: Kept) -> None:
         """Put a table back that nobody uses any more; those that were not used for longest make room."""
@@ -136,15 +149,26 @@ class Shelf:
             return
         with self._lock:
             self._kept.append(kept)
-            dropped = []
-            while len(self._kept) > MOST_KEPT or sum(one.nbytes for one in self._kept) > MOST_KEPT_BYTES:
-                dropped.append(self._kept.pop(0))
-        for one in dropped:
-            POOL.give(one.table.cells)
+            dropped = self.kept_of(kept.machine)[:-MOST_KEPT]
+            size = sum(one.nbytes for one in self._kept if one not in dropped)
+            for one in self._kept:
+                if size <= MOST_KEPT_BYTES:
+                    break
+                if one not in dropped:
+                    dropped.append(one)
+                    size -= one.nbytes
+            self._drop(dropped)
 
-    def clear(self) -> None:
-        """Forget all tables; their memory is used again."""
+    def forget(self, machine: int) -> None:
+        """Drop the tables of a machine."""
         with self._lock:
-            dropped, self._kept = self._kept, []
-        for one in dropped:
-            POOL.give(one.table.cells)
+            self._drop(self.kept_of(machine))
+
+    def _drop(self, dropped: list[Kept]) -> None:
+        for kept in dropped:
+            if kept in self._kept:  # else a collection meanwhile has dropped it
+                self._kept.remove(kept)
+                POOL.give(kept.table.cells)
+
+
+SHELF: Final = Shelf()
