@@ -106,7 +106,7 @@ def test_a_canvas_says_the_same_whatever_was_computed_before(
     rng = random.Random(name)
     living: list[tuple[CanvasEngine, list[Step]]] = []
     feasible = 0
-    for _ in range(size(120, plain=9)):
+    for _ in range(size(250, plain=9)):
         if len(living) == 3 or (living and rng.random() < 0.4):
             living.pop(rng.randrange(len(living)))[0].close()
         steps = drawn(name, rng)
@@ -126,7 +126,7 @@ def test_a_canvas_says_the_same_whatever_was_computed_before(
                     assert the_same(said(engine), cold(layout, steps)), steps
     for engine, _ in living:
         engine.close()
-    assert feasible > size(50, plain=5)
+    assert feasible > size(100, plain=5)
     assert len(taken) >= size(40, plain=0)
 
 

@@ -282,7 +282,9 @@ class PushdownEngine(CanvasEngine):
         height = self._width - (ahead >> 6)
         unions = rows.size[self._pushdown.type_of[rows.landings]]
         needed = (there @ sizes + unions.sum()) * height + rows.n_extra * (there.sum(axis=1) + len(unions))
-        n_rows = int(there.sum()) + n_nodes
+        n_rows = (
+            int(live[:, reading].sum()) + n_nodes
+        )  # enough whatever steps are fixed: rows that are shared now need not be then
         if found is not None:
             n_rows += int(found[0].table.n_rows[-n_kept - 1])
         table = table._replace(base=np.empty(n_rows, np.int64), kind=np.empty(n_rows, np.int32))
