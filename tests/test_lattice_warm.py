@@ -222,6 +222,22 @@ def test_an_open_end_is_computed_once() -> None:
         assert len(kept_by(layout)) == 1
 
 
+def test_a_short_canvas_leaves_the_table_of_a_long_one() -> None:
+    """Canvases of very different lengths that take turns each have their own table, and begin with all of it."""
+    constraint, _ = constrained("arrays")
+    layout = Layout(layout_of(constraint).machine)
+    for turn in range(3):
+        for n in (8, 40):
+            steps = unroll([HOLE] * n, constraint.vocab.size)
+            engine = engine_of(layout, steps)
+            assert isinstance(engine, pushdown.PushdownEngine)
+            known = engine._laid_out()
+            assert known.n_known == (n if turn else 0)
+            assert the_same(said(engine), cold(layout, steps))
+            engine.close()
+    assert sorted(kept.n_known for kept in kept_by(layout)) == [9, 41]
+
+
 def test_a_table_that_is_forgotten_comes_back() -> None:
     """An engine that nobody closes gives its table back when it is collected, and a change that begins anew does."""
     constraint, text = constrained("sums")

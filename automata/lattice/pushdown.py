@@ -42,7 +42,7 @@ SHARING: Final = 3
 """Nodes of a layer to a row, where memory is set aside for rows; if they share less, more is taken."""
 
 LEAST_SHARE: Final = 2
-"""One layer in so many must be known for a table to be taken over: it is lost to the canvases that it knows more of."""
+"""One layer in so many must be known for a table to be taken over, else a new one is made and both are kept."""
 
 FIRST_SETS: Final = 512
 MOST_SETS: Final = 1 << 18
@@ -175,9 +175,7 @@ class PushdownEngine(CanvasEngine):
                 within[begin + 1 : end] = True
         self._firsts = np.flatnonzero(~within)
         self._width = -(-len(self._firsts) // 64)
-        self._origin = 64 * self._width - len(
-            self._firsts
-        )  # units are numbered so that the last layer is a multiple of 64
+        self._origin = 64 * self._width - len(self._firsts)  # so that the last layer is a multiple of 64
         self._unit_of = np.cumsum(~within) - 1 + self._origin
         self._is_run = np.diff(np.append(self._firsts, len(self.steps))) > 1
         self._unit_run = self._padded(np.where(self._is_run, np.cumsum(self._is_run) - 1, -1).astype(np.int32), -1)
@@ -282,9 +280,8 @@ class PushdownEngine(CanvasEngine):
         height = self._width - (ahead >> 6)
         unions = rows.size[self._pushdown.type_of[rows.landings]]
         needed = (there @ sizes + unions.sum()) * height + rows.n_extra * (there.sum(axis=1) + len(unions))
-        n_rows = (
-            int(live[:, reading].sum()) + n_nodes
-        )  # enough whatever steps are fixed: rows that are shared now need not be then
+        # enough whatever steps are fixed later: rows that are shared now need not be then
+        n_rows = int(live[:, reading].sum()) + n_nodes
         if found is not None:
             n_rows += int(found[0].table.n_rows[-n_kept - 1])
         table = table._replace(base=np.empty(n_rows, np.int64), kind=np.empty(n_rows, np.int32))

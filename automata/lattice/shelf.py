@@ -57,6 +57,11 @@ class Kept:
     extended: bool
 
     @property
+    def n_known(self) -> int:
+        """How many layers are up to date."""
+        return len(self.step_class) - max(self.stale, self.origin - 1)
+
+    @property
     def nbytes(self) -> int:
         """What the rows take, with the room behind them."""
         cells = self.table.cells
@@ -84,7 +89,7 @@ class Kept:
             n_nodes: nodes of the machine; those behind them are of runs, and others in each canvas.
 
         """
-        n = min(self.steps_alike(other) + 1, len(self.step_class) - self.stale)
+        n = min(self.steps_alike(other) + 1, self.n_known)
         if not n:
             return 0
         missing = live[-n:, reading]
@@ -129,14 +134,26 @@ class Shelf:
             return [kept for kept in self._kept if kept.machine == machine]
 
     def take(self, machine: int, layers: Callable[[Kept], int], least: int) -> tuple[Kept, int] | None:
-        """The table that has most layers for a canvas of this machine, and how many: ``least`` of them, or None."""
+        """The table that has most layers for a canvas of this machine, and how many; None if none has enough.
+
+        Args:
+            machine: the number of the machine.
+            layers: how many layers a table has for the canvas; the others are lost.
+            least: how many it must have; nor is a table taken that would lose more than it gives.
+
+        """
         with self._lock:
             own = self.kept_of(machine)
             known = [layers(kept) for kept in own]
-            most = max(known, default=0)
-            if most < least:
+            worth = [
+                (n, -kept.n_known, i)
+                for i, (n, kept) in enumerate(zip(known, own, strict=True))
+                if n >= least and 2 * n >= kept.n_known
+            ]
+            if not worth:
                 return None
-            found = own[known.index(most)]
+            most, _, i = max(worth)
+            found = own[i]
             if found not in self._kept:  # a collection has put another one back meanwhile, which needed its room
                 return None
             self._kept.remove(found)
