@@ -103,7 +103,7 @@ def spread(direction, step_class, skippable, allowed, first, last, sets):
     edge_start, edge_node, edge_classes = direction.edge_start, direction.edge_node, direction.edge_classes
     farthest = direction.farthest
     n_steps, n_words = len(step_class), sets.shape[1]
-    one = np.uint64(1)
+    one, six, last_bit = np.uint64(1), np.uint64(6), np.uint64(63)
     following = np.zeros(n_words, np.uint64)
     for j in range(first, n_steps):
         c = step_class[j]
@@ -113,13 +113,19 @@ def spread(direction, step_class, skippable, allowed, first, last, sets):
             bits = sets[j, w]
             if skippable[j]:
                 following[w] |= bits
+            q = np.uint64(
+                64 * w
+            )  # unsigned indices are not checked for being negative, which would be most of the work
             while bits:
-                q = 64 * w + lowest_bit(bits)
-                bits &= bits - one
-                for e in range(edge_start[q], edge_start[q + 1]):
-                    m = edge_node[e]
-                    if farthest[m] <= left and (anything or usable(edge_classes, e, c, allowed)):
-                        following[m >> 6] |= one << np.uint64(m & 63)
+                if bits & one:
+                    e, end = np.uint64(edge_start[q]), np.uint64(edge_start[q + one])
+                    while e < end:
+                        m = np.uint64(edge_node[e])
+                        if farthest[m] <= left and (anything or usable(edge_classes, e, c, allowed)):
+                            following[m >> six] |= one << (m & last_bit)
+                        e += one
+                bits >>= one
+                q += one
         same = True
         for w in range(n_words):
             same &= sets[j + 1, w] == following[w]
