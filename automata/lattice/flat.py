@@ -113,9 +113,8 @@ def spread(direction, step_class, skippable, allowed, first, last, sets):
             bits = sets[j, w]
             if skippable[j]:
                 following[w] |= bits
-            q = np.uint64(
-                64 * w
-            )  # unsigned indices are not checked for being negative, which would be most of the work
+            # unsigned indices are not checked for being negative, which would be most of the work
+            q = np.uint64(64 * w)
             while bits:
                 if bits & one:
                     e, end = np.uint64(edge_start[q]), np.uint64(edge_start[q + one])
