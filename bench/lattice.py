@@ -2,7 +2,8 @@
 
 Full recursive JSON (compact, duplicate keys not kept apart: the canvas machine's relaxation, which is what answers on canvases this large) and a
 record of many fields, over a tokenizer's vocabulary.  *Cold* is everything from the slots to the set of token classes of each hole, the machine of the
-constraint and a buffer of the size being there; *commit* is one more fixed token and the sets again; *rows* is the sets as packed rows.
+constraint and a buffer of the size being there, but no table of another canvas; *commit* is one more fixed token and the sets again; *rows* is the sets as packed rows.
+*Warm* is a new canvas of another length and with another beginning, after one that is open to its end like it, and was closed; several take turns.
 Times are the least of several runs in processor time of one thread, after a first run that compiles.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -28,20 +30,22 @@ from syntagma.automata.lattice.engines import engine_of
 from syntagma.automata.lattice.extraction import Extraction
 from syntagma.automata.lattice.machine import POP
 from syntagma.automata.lattice.pushdown import PushdownEngine
+from syntagma.automata.lattice.shelf import SHELF
 from syntagma.automata.lattice.slots import HOLE, Slot, Step, unroll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RUNS = 7
 COMMITS = 8
 SEED = 11
 
 
-def least(question: Callable[[], Any]) -> float:
-    """The least processor time of some runs, in milliseconds."""
+def least(question: Callable[[], Any], before: Callable[[], Any] = lambda: None) -> float:
+    """The least processor time of some runs, in milliseconds, without what is done before each."""
     times = []
     for _ in range(RUNS):
+        before()
         began = time.thread_time()
         question()
         times.append(time.thread_time() - began)
@@ -79,17 +83,54 @@ def opened(ids: list[int], holes: list[int]) -> list[Slot]:
     return slots
 
 
+def computed(layout: Layout, steps: Sequence[Step]) -> npt.NDArray[np.uint64]:
+    """The classes of a canvas that is opened and closed."""
+    engine = engine_of(layout, steps)
+    masks = engine.class_masks()
+    engine.close()
+    return masks
+
+
+def report_warm(layout: Layout, vocab: sg.Vocabulary, n: int) -> None:
+    """Lines of canvases that take turns after one of n open slots."""
+    text = vocab.encode('{"name":[1,2,{"a":"bcd and some more of a text that goes on","c":[true,false,{"dd":[12,13')
+    canvases = {
+        f"{n} open": [HOLE] * n,
+        f"10 fixed, {n - 16} open": [*text[:10], *[HOLE] * (n - 16)],
+        f"3 fixed, {n - 3} open": [*text[:3], *[HOLE] * (n - 3)],
+        f"{len(text)} fixed, {n * 4 // 5} open": [*text, *[HOLE] * (n * 4 // 5)],
+        f"7 fixed, {n * 5 // 4} open": [*text[:7], *[HOLE] * (n * 5 // 4)],
+    }
+    steps = {name: unroll(slots, vocab.size) for name, slots in canvases.items()}
+    expected: dict[str, npt.NDArray[np.uint64]] = {}
+    cold: dict[str, float] = {}
+    for name, canvas in steps.items():
+        SHELF.forget(layout.number)
+        expected[name] = computed(layout, canvas)
+        cold[name] = least(lambda canvas=canvas: computed(layout, canvas), lambda: SHELF.forget(layout.number))
+    SHELF.forget(layout.number)
+    computed(layout, steps[f"{n} open"])
+    times: dict[str, list[float]] = {name: [] for name in canvases}
+    draw = random.Random(SEED)
+    last = ""
+    for name in draw.choices(sorted(canvases), k=40 * len(canvases)):
+        began = time.thread_time()
+        masks = computed(layout, steps[name])
+        if name != last:
+            times[name].append((time.thread_time() - began) * 1e3)
+        last = name
+        if not np.array_equal(masks, expected[name]):
+            raise AssertionError("a canvas that goes on with another's table says something else")
+    for name, of in times.items():
+        print(f"| {name} | {cold[name]:.2f} | {min(of):.2f} | {np.median(of):.2f} |", flush=True)
+
+
 def report(name: str, layout: Layout, vocab: sg.Vocabulary, slots: list[Slot]) -> None:
     """One line of the table."""
     steps = unroll(slots, vocab.size)
 
-    def cold() -> None:
-        engine = engine_of(layout, steps)
-        engine.class_masks()
-        engine.close()
-
-    cold()
-    times = [least(cold)]
+    computed(layout, steps)
+    times = [least(lambda: computed(layout, steps), lambda: SHELF.forget(layout.number))]
     engine = engine_of(layout, steps)
     draw = random.Random(SEED)
     commits = []
@@ -155,12 +196,17 @@ def main() -> None:
         report(f"JSON, {n} open", full, vocab, [HOLE] * n)
         report(f"JSON, {n}, half fixed", full, vocab, opened(text_of(vocab, draw, n), draw.sample(range(n), n // 2)))
         n *= 2
+    report("record, 320 open", flat, vocab, [HOLE] * 320)
     report("record, 400 open", flat, vocab, [HOLE] * 400)
     ids = text_of(vocab, draw, 400)
     report("JSON, 32 open in 400", full, vocab, opened(ids, list(range(180, 212))))
     ids = text_of(vocab, draw, 10_000)
     holes = [i + k for i in (1_000, 5_000, 9_000) for k in range(32)]
     report("JSON, 3 x 32 open in 10,000", full, vocab, opened(ids, holes))
+    print(
+        "\nJSON, open to the end, one after another in random order\n\n| canvas | cold, ms | warm, ms | warm, ms (median) |\n|---|---|---|---|"
+    )
+    report_warm(full, vocab, 256)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping
+from itertools import combinations, islice
 from math import fsum, inf
 
 import numpy as np
@@ -14,11 +15,12 @@ from pushdown_toys import TOYS, UNAMBIGUOUS, Toy, toys
 from sizes import size
 
 from syntagma.automata.lattice.class_weights import NO_TOKEN, TokenWeights
+from syntagma.automata.lattice.commits import greedy, in_turn
 from syntagma.automata.lattice.least import FAR, finish, least_tokens
 from syntagma.automata.lattice.runs import Composer
 from syntagma.automata.lattice.slots import Step
 from syntagma.automata.lattice.units import pushdown
-from syntagma.automata.lattice.weighted import WeightedEngine, greedy
+from syntagma.automata.lattice.weighted import WeightedEngine
 from syntagma.grammar.errors import InvalidSource, LimitExceeded, Unsupported
 
 pytestmark = pytest.mark.kernel
@@ -264,7 +266,45 @@ def test_halving_keeps_what_one_at_a_time_keeps(conflicts: set[frozenset[int]], 
     for proposal in order:
         if compatible([*kept, proposal]):
             kept.append(proposal)
-    assert greedy(order, compatible) == kept
+    taken: list[int] = []
+    asked: list[list[int]] = []
+
+    def fits(some: list[int]) -> bool:
+        asked.append(some)
+        if compatible(some):
+            taken[:] = some
+        return compatible(some)
+
+    def still(some: list[int]) -> list[int]:
+        return [i for i in some if compatible([*taken, i])]
+
+    assert greedy(order, fits) == kept
+    assert greedy(order, fits, still) == kept
+    if len(kept) < len(order):
+        asked.clear()
+        assert greedy(order, fits, still, refuted=True) == kept
+        assert order not in asked
+
+
+@given(
+    st.sets(st.frozensets(st.integers(0, 5), min_size=1, max_size=3), max_size=5),
+    st.lists(st.integers(1, 4), min_size=6, max_size=6),
+)
+def test_a_greedy_choice_is_called_best_only_where_it_is(conflicts: set[frozenset[int]], worth: list[int]) -> None:
+    """Where proposals taken in turn are said to be the best, no compatible subset weighs more."""
+
+    def weight(some: frozenset[int]) -> int:
+        return 0 if any(c <= some for c in conflicts) else sum(worth[i] for i in some)
+
+    def fits(chosen: Mapping[int, int]) -> bool:
+        return not any(c <= chosen.keys() for c in conflicts)
+
+    everything = frozenset(range(6))
+    found, best = in_turn({i: {7: float(w)} for i, w in enumerate(worth)}, fits, refuted=bool(conflicts))
+    most = max(weight(frozenset(some)) for n in range(7) for some in combinations(everything, n))
+    assert weight(frozenset(found)) <= most
+    assert not best or weight(frozenset(found)) == most
+    assert best or len(everything) - len(found) > 1 or max(worth) > min(worth)
 
 
 @given(MACHINES)

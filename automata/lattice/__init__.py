@@ -15,16 +15,16 @@ import numpy.typing as npt
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
 from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
+from .commits import in_turn, one_each, possible
 from .engines import engine_of, layout_of
 from .explanation import SlotExplanation, explain
 from .extraction import Beyond
 from .layered import LayeredEngine
 from .parsed import ParsedEngine
 from .slots import HOLE, Gap, Hole, Slot, Step, may_hold, unroll
-from .weighted import greedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from ..constraint import Constraint
@@ -83,6 +83,7 @@ class Lattice:
         self.constraint = constraint
         self.slots = tuple(slots)
         self._steps = unroll(self.slots, constraint.vocab.size)
+        self._step_at = {step.slot: i for i, step in enumerate(self._steps)}
         self._max_layer = max_layer
         self._followed: LayeredEngine | None = None
         self._engine_in_use: LayeredEngine | CanvasEngine | ParsedEngine | None = None
@@ -239,7 +240,7 @@ class Lattice:
         listed: list[tuple[Proposal, float]],
         bonus: dict[int, dict[int, float]],
     ) -> list[Proposal]:
-        """The same on an engine that follows no states: all at once, else the best subset in a window, else halves by weight.
+        """The same on an engine that follows no states: all at once, else one after another, else the best subset, in a window.
 
         Where the machine is not exact, the best subset for which there is a filling that the constraint takes.
         """
@@ -253,27 +254,28 @@ class Lattice:
             engine.fix([Step(step.slot, token=chosen[i]) if i in chosen else step for i, step in enumerate(base)])
             return engine.feasible()
 
-        all_of_them = _one_each(bonus)
-        if (all_of_them is None or not fits(all_of_them)) and isinstance(engine, CanvasEngine):
+        at_once = one_each(bonus)
+        if at_once is not None and fits(at_once):
+            return self._keep(listed, self._proposals(at_once))
+        engine.fix(base)
+        if not isinstance(engine, CanvasEngine):
+            exact = self._best_subset(bonus)
+            return self._keep(listed, self._proposals(in_turn(bonus, fits)[0]) if exact is None else exact)
+        left = possible(engine, bonus)
+        refuted = at_once is not None
+        if left != bonus:
+            at_once = one_each(left)
+            refuted = at_once is not None and not fits(at_once)
+            if at_once is not None and not refuted:
+                return self._keep(listed, self._proposals(at_once))
+        found, best = in_turn(left, fits, lambda rest: possible(engine, rest), refuted=refuted)
+        if not best:
             engine.fix(base)
-            bonus = self._possible(engine, bonus)
-            all_of_them = _one_each(bonus)
-        if all_of_them is None or not fits(all_of_them):
-            engine.fix(base)
-            found = self._best_subset(bonus)
-            return self._keep(listed, self._by_halves(bonus, fits) if found is None else found)
-        return self._keep(listed, {(base[i].slot, token) for i, token in all_of_them.items()})
+            exact = self._best_subset(left)
+        return self._keep(listed, self._proposals(found) if best or exact is None else exact)
 
-    def _possible(self, engine: CanvasEngine, bonus: dict[int, dict[int, float]]) -> dict[int, dict[int, float]]:
-        """The proposals that are possible by themselves; the others are in no subset, and what is left often goes together."""
-        masks, class_of = engine.class_masks(), engine.machine.class_of
-        found: dict[int, dict[int, float]] = {}
-        for i, of in bonus.items():
-            for token, weight in of.items():
-                c = int(class_of[token])
-                if self._steps[i].token == token or int(masks[i, c >> 6]) >> (c & 63) & 1:
-                    found.setdefault(i, {})[token] = weight
-        return found
+    def _proposals(self, chosen: Mapping[int, int]) -> set[Proposal]:
+        return {(self._steps[i].slot, token) for i, token in chosen.items()}
 
     def _keep(self, listed: list[tuple[Proposal, float]], chosen: set[Proposal]) -> list[Proposal]:
         kept = [proposal for proposal, _ in listed if proposal in chosen]
@@ -297,14 +299,6 @@ class Lattice:
                 raise
             return None
         return {(self._steps[i].slot, token) for i, token in (kept or {}).items()}
-
-    def _by_halves(
-        self, bonus: dict[int, dict[int, float]], fits: Callable[[Mapping[int, int]], bool]
-    ) -> set[Proposal]:
-        """Compatible proposals, the heaviest of each step and of those the heaviest first: what does not fit as a whole is tried half by half."""
-        best = {i: max(of, key=of.__getitem__) for i, of in bonus.items()}
-        chosen = greedy(sorted(best, key=lambda i: -bonus[i][best[i]]), lambda part: fits({i: best[i] for i in part}))
-        return {(self._steps[i].slot, best[i]) for i in chosen}
 
     def best_fill(self, log_probs: npt.ArrayLike) -> Fill | None:
         """The accepted filling of greatest summed log probability; None if there is none.
@@ -470,7 +464,7 @@ class Lattice:
         """The one step of a slot that is no gap."""
         if not 0 <= slot < len(self.slots) or isinstance(self.slots[slot], Gap):
             raise InvalidSource("a token can only stand in a slot that is fixed or a hole", where=f"slot {slot}")
-        return next(i for i, step in enumerate(self._steps) if step.slot == slot)
+        return self._step_at[slot]
 
     def _fix(self, kept: Sequence[Proposal]) -> None:
         slots = list(self.slots)
@@ -484,10 +478,3 @@ class Lattice:
             self._engine_in_use.fix(self._steps)
         if self._weighted_in_use is not None:
             self._weighted_in_use.fix(self._steps)
-
-
-def _one_each(bonus: Mapping[int, Mapping[int, float]]) -> dict[int, int] | None:
-    """The proposals as step -> token, None if a step has several."""
-    if any(len(of) > 1 for of in bonus.values()):
-        return None
-    return {i: token for i, of in bonus.items() for token in of}

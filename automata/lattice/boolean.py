@@ -14,6 +14,9 @@ dozen lead to it; a landing adds nothing to a row that holds everything that lat
 that is dominated by an earlier one is jumped over (``NEXT``); context sets are interned, and what a push makes of one is kept; contexts
 reach a landing by being pulled from the pushes before it, newest first, until the union of all earlier ones is there.
 
+Layers are numbered so that the last one has the number 64 * W, whatever the length of the canvas, which begins at its *origin*: then the rows of canvases
+that end alike are the same words, and a table serves the next canvas as far as that ends as the last one did (``shelf``).
+
 A change of a step leaves the rows behind it as they are, so rows lie in memory from the last layer to the first, and those from some layer
 on are dropped and made again.  Nodes behind it that cannot occur any more keep their rows, but are no landings any longer: what they
 have would count as something that later landings add, and the loops over landings would never end early.
@@ -30,9 +33,13 @@ from numba import njit
 from .exit_rows import BECOMES, BUNDLE, LANDING, PLACE, add_apart, add_words, has_apart, has_words
 from .machine import POP, PUSH
 from .reach import ANY, usable
+from .words import lowest_bit
 
 ACCEPTED = 0
 """The extra column of an accepted end; that of pop node x is x + 1."""
+
+SCATTERED = 4
+"""How many tokens are looked up in the time in which one is set by itself."""
 
 REST, ROW, NEXT = range(3)
 """Columns of ``Table.landed``."""
@@ -42,7 +49,7 @@ class Table(NamedTuple):
     """The exits of every row.
 
     Attributes:
-        cells: uint64[], first the unions of landings' rows, then the rows, those of the last layer first.
+        cells: uint64[], layer by layer, the last layer first: the unions of landings' rows, then the rows.
         row_of: int32[S + 1, N], the row of each node that occurs, else -1.
         held: int32[S + 1, N], the same of all that had one when the layer was computed.
         base: int64[], where each row begins in ``cells``.
@@ -118,31 +125,6 @@ def _refreshed(p, rows, t, live, first):
 
 
 @njit(cache=True, nogil=True)
-def _lowest_bit(word):
-    """The number of the lowest bit that is set."""
-    low = word ^ (word & (word - np.uint64(1)))
-    b = 0
-    if low & np.uint64(0xFFFFFFFF00000000):
-        b += 32
-        low >>= np.uint64(32)
-    if low & np.uint64(0xFFFF0000):
-        b += 16
-        low >>= np.uint64(16)
-    if low & np.uint64(0xFF00):
-        b += 8
-        low >>= np.uint64(8)
-    if low & np.uint64(0xF0):
-        b += 4
-        low >>= np.uint64(4)
-    if low & np.uint64(0xC):
-        b += 2
-        low >>= np.uint64(2)
-    if low & np.uint64(0x2):
-        b += 1
-    return b
-
-
-@njit(cache=True, nogil=True)
 def _place_of(cells, at, n):
     """A number made of n words, each turned by another number of bits."""
     start = np.uint64(at)
@@ -215,7 +197,7 @@ def _push(
                 bits = cells[at + w * step]
             if not bits:
                 break
-            layer = 64 * (w + skipped) + _lowest_bit(bits) + 1
+            layer = 64 * (w + skipped) + lowest_bit(bits) + 1
             tall = max(0, width - (layer >> 6))
             rest, row = landed[number, layer, REST], landed[number, layer, ROW]
             other = ways[k, 4]
@@ -354,7 +336,7 @@ def _layer(p, rows, canvas, live, width, j, t, s):
     edge_start, edge_node, edge_classes = p.edge_start, p.edge_node, p.edge_classes
     type_first, type_bundle, accepting = p.type_first, p.type_bundle, p.accepting
     size, offset, bundle_size, exits, n_extra = rows.size, rows.offset, rows.bundle_size, rows.exits, rows.n_extra
-    push_first, ways = rows.push_first, rows.ways
+    push_first, ways, landings = rows.push_first, rows.ways, rows.landings
     allowed, run_start, run_node = canvas.allowed, canvas.run_start, canvas.run_node
     cells, row_of, held, base, kinds, landed = t.cells, t.row_of, t.held, t.base, t.kind, t.landed
     codes, span, marked, alike, pushes, equal = s.codes, s.span, s.marked, s.alike, s.pushes, s.equal
@@ -363,11 +345,15 @@ def _layer(p, rows, canvas, live, width, j, t, s):
     used, n_rows = t.used[j + 1], np.int64(t.n_rows[j + 1])
     low = np.int64(t.n_rows[j + 2]) if j < n_steps else np.int64(0)  # the first row of the next layer
     begin = n_rows
-    most = 0
+    most = used
+    for x in range(len(landings)):
+        landed[x, j, REST] = most
+        most += size[type_of[landings[x]]] * height + n_extra
+    used = most
     for n in range(n_nodes):
         if live[j, n] and node_kind[n] != POP:
             most += size[type_of[n]] * height + n_extra
-    if used + most > len(cells) or n_rows + n_nodes > len(base):
+    if most > len(cells) or n_rows + n_nodes > len(base):
         return False
     last = j == n_steps  # the end is one more step, which lands behind the last layer
     c = canvas.end_class if last else canvas.step_class[j]
@@ -536,7 +522,7 @@ def _layer(p, rows, canvas, live, width, j, t, s):
 
 @njit(cache=True, nogil=True)
 def backward(p, rows, canvas, live, width, first, t):
-    """Compute the rows of layers ``first`` down to 0; returns -1, or the layer at which there was no more room.
+    """Compute the rows of layers ``first`` down to that of the origin; returns -1, or the layer at which there was no more room.
 
     Args:
         p: the machine.
@@ -545,7 +531,7 @@ def backward(p, rows, canvas, live, width, first, t):
         live: bool[S + 1, N], see ``reach``.
         width: how many words have a bit for each layer.
         first: the last layer to compute, but for nodes that came behind it.
-        t: the table; of its ``landed``, where unions begin is given.
+        t: the table, up to date behind ``first``; of the layer behind the last, where unions begin is given.
 
     """
     n_steps = len(canvas.step_class)
@@ -559,7 +545,7 @@ def backward(p, rows, canvas, live, width, first, t):
     for j in range(top, first, -1):
         _landings(p, rows, t, width, j)
     scratch = _scratch(len(p.kind), len(p.edge_node) + len(canvas.run_node), len(p.exit_node), len(p.exit_first) - 1)
-    for j in range(first, -1, -1):
+    for j in range(first, canvas.origin - 1, -1):
         if not _layer(p, rows, canvas, live, width, j, t, scratch):
             return j
         _landings(p, rows, t, width, j)
@@ -567,22 +553,36 @@ def backward(p, rows, canvas, live, width, first, t):
 
 
 @njit(cache=True, nogil=True)
-def expand(class_of, masks, rows):
-    """Packed rows over tokens from sets of classes.
+def expand(class_of, first, members, masks, rows):
+    """Packed rows over tokens from sets of classes: of few tokens one by one, of many by looking up the class of each.
 
     Args:
         class_of: int32[V].
+        first: int64[C + 1], where the tokens of each class begin in ``members``.
+        members: int32[V], the tokens by class.
         masks: uint64[n, W], sets of classes.
-        rows: uint32[n, ceil(V/32)], the result.
+        rows: uint32[n, ceil(V/32)], zeros; the result.
 
     """
     size = len(class_of)
+    n_classes = len(first) - 1
     good = np.zeros(64 * masks.shape[1], np.uint32)
     for i in range(len(masks)):
+        count = 0
         for w in range(masks.shape[1]):
             word = masks[i, w]
             for b in range(64):
                 good[64 * w + b] = np.uint32((word >> np.uint64(b)) & np.uint64(1))
+        for c in range(n_classes):
+            if good[c]:
+                count += first[c + 1] - first[c]
+        if SCATTERED * count < size:
+            for c in range(n_classes):
+                if good[c]:
+                    for k in range(first[c], first[c + 1]):
+                        v = members[k]
+                        rows[i, v >> 5] |= np.uint32(1) << np.uint32(v & 31)
+            continue
         whole = size >> 5
         for w in range(whole):
             bits = np.uint32(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,10 @@ import numpy.typing as npt
 
 from .boolean import expand
 from .exit_rows import RowLayout, row_layout
+from .flat import Direction, directions
 from .reach import ANY, FIRST_SET
 from .runs import Nodes
+from .shelf import SHELF
 from .units import pushdown
 
 if TYPE_CHECKING:
@@ -22,13 +26,25 @@ if TYPE_CHECKING:
     from .slots import Step
 
 
+_NUMBERS = itertools.count()
+
+
 class Layout:
-    """What a canvas machine is to the kernels, whatever the canvas: its exits, how rows of them are laid out, the class of the end."""
+    """What a canvas machine is to the kernels, whatever the canvas: its exits, how rows of them are laid out, the class of the end.
+
+    Attributes:
+        machine: the machine.
+        end_class: the class that the end of a canvas reads.
+        number: what tables of its canvases are kept under.
+
+    """
 
     def __init__(self, machine: CanvasMachine) -> None:
         """Take a machine."""
         self.machine = machine
         self.end_class = machine.end_class
+        self.number = next(_NUMBERS)
+        weakref.finalize(self, SHELF.forget, self.number).atexit = False
 
     @cached_property
     def pushdown(self) -> Pushdown:
@@ -40,6 +56,18 @@ class Layout:
     def rows(self) -> RowLayout:
         """What is where in a row of exits."""
         return row_layout(self.pushdown)
+
+    @cached_property
+    def directions(self) -> tuple[Direction, Direction]:
+        """A machine without a stack from its start, and from the end."""
+        return directions(self.machine)
+
+    @cached_property
+    def members(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """int64[C + 1] and int32[V]: the tokens by class, and where those of each begin."""
+        class_of = self.machine.class_of
+        order = np.argsort(class_of, kind="stable").astype(np.int32)
+        return np.searchsorted(class_of[order], np.arange(self.machine.n_classes + 1)), order
 
 
 class CanvasEngine:
@@ -141,7 +169,7 @@ class CanvasEngine:
             return
         distinct, which = np.unique(self.class_masks()[holes], axis=0, return_inverse=True)
         few = np.zeros((len(distinct), rows.shape[1]), np.uint32)
-        expand(self.machine.class_of, distinct, few)
+        expand(self.machine.class_of, *self.layout.members, distinct, few)
         np.take(few, which.reshape(-1), axis=0, out=rows)
         for row, i in enumerate(holes):
             allowed = self.steps[i].allowed

@@ -113,3 +113,44 @@ def with_exits(
         type_bundle=np.nonzero(has)[1].astype(np.int32),
         n_bundles=has.shape[1],
     )
+
+
+def with_pushes(
+    p: Pushdown, kind: npt.NDArray[np.int8], inner: npt.NDArray[np.int32], symbol: npt.NDArray[np.int32]
+) -> Pushdown:
+    """The same pushdown with more nodes, all of them pushes that runs of its tokens end in: exits and their bundles stay, and types keep their numbers.
+
+    Args:
+        p: the pushdown.
+        kind: int8[N'], its nodes and then the new ones, inner before outer; likewise ``inner`` and ``symbol``.
+        inner: int32[N'].
+        symbol: int32[N'].
+
+    """
+    types = [
+        tuple(p.type_bundle[first:end].tolist())
+        for first, end in zip(p.type_first[:-1].tolist(), p.type_first[1:].tolist(), strict=True)
+    ]
+    number = {bundles: t for t, bundles in enumerate(types)}
+    type_of = p.type_of.tolist()
+    for n in range(len(type_of), len(kind)):
+        above = set(types[type_of[inner[n]]])
+        found: set[int] = set()
+        for x in range(p.exit_first[symbol[n]], p.exit_first[symbol[n] + 1]):
+            if p.bundle_of[x] in above:
+                m = int(p.inner[p.exit_node[x]])
+                found.update([int(p.bundle_of[p.exit_of[m]])] if p.kind[m] == POP else types[type_of[m]])
+        bundles = tuple(sorted(found))
+        if bundles not in number:
+            number[bundles] = len(types)
+            types.append(bundles)
+        type_of.append(number[bundles])
+    return p._replace(
+        kind=kind,
+        inner=inner,
+        symbol=symbol,
+        exit_of=np.append(p.exit_of, np.full(len(kind) - len(p.exit_of), NONE, np.int32)),
+        type_of=np.array(type_of, np.int32),
+        type_first=np.append(0, np.cumsum([len(bundles) for bundles in types])).astype(np.int32),
+        type_bundle=np.array([b for bundles in types for b in bundles], np.int32),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .canvas import CanvasEngine, Layout
-from .flat import flat_backward, flat_forward, flat_masks
+from .flat import flat_masks, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +22,12 @@ class FlatEngine(CanvasEngine):
     def __init__(self, layout: Layout, steps: Sequence[Step]) -> None:
         """Lay out the canvas; nothing is computed before the first question."""
         super().__init__(layout, steps)
-        machine = self.machine
-        shape = (len(self.steps) + 1, machine.n_controls)
-        self._ahead = np.zeros(shape, np.bool_)
-        self._alive = np.zeros(shape, np.bool_)
-        self._ahead[0, machine.start] = True
-        bit = np.uint64(layout.end_class & 63)
-        ends = (machine.edge_classes[:, layout.end_class >> 6] >> bit).astype(np.uint64) & np.uint64(1) != 0
-        origins = np.repeat(np.arange(machine.n_controls), np.diff(machine.edge_start))
-        self._alive[-1, origins[ends & machine.accepting[machine.edge_node]]] = True
-        self._masks = np.zeros((len(self.steps), machine.edge_classes.shape[1]), np.uint64)
+        self._forwards, self._backwards = layout.directions
+        self._ahead, self._alive = (
+            np.zeros((len(self.steps) + 1, len(side.border)), np.uint64) for side in layout.directions
+        )
+        self._ahead[0], self._alive[0] = self._forwards.border, self._backwards.border
+        self._masks = np.zeros((len(self.steps), self.machine.edge_classes.shape[1]), np.uint64)
         self._changed: list[int] | None = None  # steps since the last solution; None before the first
 
     def fix(self, steps: Sequence[Step]) -> None:
@@ -57,7 +53,7 @@ class FlatEngine(CanvasEngine):
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
         self._solve()
-        return bool(self._alive[0, self.machine.start])
+        return bool((self._alive[-1] & self._forwards.border).any())
 
     def class_masks(self) -> npt.NDArray[np.uint64]:
         """uint64[S, W]: the classes that may stand in each step."""
@@ -68,20 +64,13 @@ class FlatEngine(CanvasEngine):
         n_steps = len(self.steps)
         if self._changed == [] or not n_steps:
             return
+        fresh = self._changed is None
         first, last = (0, n_steps - 1) if self._changed is None else (min(self._changed), max(self._changed))
-        machine = self.machine
-        edges = (machine.edge_start, machine.edge_node, machine.edge_classes)
-        canvas = (self._step_class, self._skippable, self._allowed)
-        until = flat_forward(*edges, *canvas, first, last if self._changed is not None else n_steps, self._ahead)
-        back = flat_backward(*edges, *canvas, last, first if self._changed is not None else -1, self._alive)
-        flat_masks(
-            *edges,
-            self._step_class,
-            self._allowed,
-            self._ahead,
-            self._alive,
-            max(back, 0),
-            min(until, n_steps),
-            self._masks,
-        )
+        canvas = self._step_class, self._skippable
+        mirrored = (np.ascontiguousarray(part[::-1]) for part in canvas)
+        until = spread(self._forwards, *canvas, self._allowed, first, n_steps if fresh else last, self._ahead)
+        begun, ended = n_steps - 1 - last, n_steps if fresh else n_steps - 1 - first
+        back = n_steps - spread(self._backwards, *mirrored, self._allowed, begun, ended, self._alive)
+        changed = max(back, 0), min(until, n_steps)
+        flat_masks(self._forwards, self._step_class, self._allowed, self._ahead, self._alive, *changed, self._masks)
         self._changed = []

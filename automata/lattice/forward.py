@@ -138,7 +138,7 @@ def _meets(
 
 
 @njit(cache=True, nogil=True)
-def _below(p, rows, t, width, g, sets, ji, new, hints, met):
+def _below(p, rows, t, width, origin, g, sets, ji, new, hints, met):
     """Make of a context set that of what a push of symbol g runs on top: the exits whose landing meets it."""
     one = np.uint64(1)
     cells, base, kinds, row_of = t.cells, t.base, t.kind, t.row_of
@@ -163,7 +163,7 @@ def _below(p, rows, t, width, g, sets, ji, new, hints, met):
             if (sets[ji, extra + ((m + 1) >> 6)] >> np.uint64((m + 1) & 63)) & one:
                 sets[new, extra + (bit >> 6)] |= one << np.uint64(bit & 63)
             continue
-        for j in range(1, n_steps + 1):
+        for j in range(origin + 1, n_steps + 1):
             row = np.int64(row_of[j, m])
             if row < 0:
                 continue
@@ -218,7 +218,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
         unions: int64[power of two, 3], zeros: unions met lately.
 
     """
-    n_steps = len(canvas.step_class)
+    n_steps, origin = len(canvas.step_class), canvas.origin
     n_nodes = len(p.kind)
     n_controls = len(p.accepting)
     n_symbols = len(p.exit_first) - 1
@@ -251,9 +251,9 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
     recorded = np.full(
         (n_symbols, n_nodes), -1, np.int64
     )  # by symbol and row of a layer, the layer and context of its last record
-    for j in range(n_steps):
+    for j in range(origin, n_steps):
         height, next_height = max(0, width - (j >> 6)), max(0, width - ((j + 1) >> 6))
-        if j > 0:
+        if j > origin:
             word = (j - 1) >> 6
             bit = np.uint64((j - 1) & 63)
             for g in range(n_symbols):
@@ -304,7 +304,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             if found < 0:
                 if n_sets >= len(sets):
                     return np.int64(-1)
-                _below(p, rows, t, width, g, sets, ji, n_sets, hints, met)
+                _below(p, rows, t, width, origin, g, sets, ji, n_sets, hints, met)
                 found, n_sets = intern_row(sets, n_sets, table, n_sets, length)
                 if found < 0:
                     return np.int64(-1)
@@ -341,41 +341,18 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
             ji = np.int64(here[q])
             if ji == 0:
                 continue
-            if canvas.skippable[j]:
-                row = np.int64(row_of[j + 1, q])
-                pair = (row << 32) + ji
-                place = (row * 37 + ji) & (MET - 1)
-                if met[place] >> 1 != pair:
-                    met[place] = 2 * pair + _meets(
-                        cells,
-                        base[row],
-                        kinds[row],
-                        next_height,
-                        sets,
-                        ji,
-                        width,
-                        size,
-                        offset,
-                        type_first,
-                        type_bundle,
-                        bundle_size,
-                        bundle_first,
-                        n_extra,
-                        hints,
-                    )
-                if met[place] & 1:
-                    joined = _known(unions, np.int64(after[q]), ji)
-                    if joined < 0:
-                        joined, n_sets = join(sets, n_sets, table, unions, np.int64(after[q]), ji, length)
-                        if joined < 0:
-                            return np.int64(-1)
-                    after[q] = joined
             low_edge = run_start[run, q] if run >= 0 else edge_start[q]
             end_edge = run_start[run, q + 1] if run >= 0 else edge_start[q + 1]
-            for e in range(low_edge, end_edge):
-                if not anything and not usable(edge_classes, e, c, allowed):
+            leaps = np.int64(
+                canvas.skippable[j]
+            )  # leaving a step out is one more edge, before the others, to the control itself
+            for e in range(low_edge - leaps, end_edge):
+                leaping = e < low_edge
+                if not leaping and not anything and not usable(edge_classes, e, c, allowed):
                     continue
-                m = run_node[e] if run >= 0 else edge_node[e]
+                m = np.int64(q)
+                if not leaping:
+                    m = np.int64(run_node[e]) if run >= 0 else np.int64(edge_node[e])
                 if node_kind[m] == POP:
                     x = exit_of[m]
                     b = exits[x, BUNDLE]
@@ -413,7 +390,7 @@ def forward(p, rows, canvas, width, t, masks, sets, table, kept, unions):
                             if joined < 0:
                                 return np.int64(-1)
                         after[m] = joined
-                if run >= 0:
+                if leaping or run >= 0:
                     continue
                 if c >= 0:
                     masks[j, c >> 6] |= one << np.uint64(c & 63)

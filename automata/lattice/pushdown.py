@@ -16,16 +16,19 @@ from ...grammar.errors import LimitExceeded
 from .boolean import ACCEPTED, REST, Table, backward
 from .canvas import CanvasEngine, Layout
 from .exit_rows import row_layout
+from .exits import with_pushes
 from .forward import forward
-from .machine import CONTROL
+from .machine import CONTROL, POP
 from .pool import POOL
-from .reach import RUN, Canvas, reach
+from .reach import ANY, RUN, Canvas, reach
 from .runs import Composer, Nodes
+from .shelf import SHELF, Kept
 from .units import pushdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .exit_rows import RowLayout
     from .runs import Run
     from .slots import Step
 
@@ -38,6 +41,9 @@ MOST_BYTES: Final = 4 << 30
 SHARING: Final = 3
 """Nodes of a layer to a row, where memory is set aside for rows; if they share less, more is taken."""
 
+LEAST_SHARE: Final = 2
+"""One layer in so many must be known for a table to be taken over, else a new one is made and both are kept."""
+
 FIRST_SETS: Final = 512
 MOST_SETS: Final = 1 << 18
 
@@ -49,17 +55,16 @@ class PushdownEngine(CanvasEngine):
         """Lay out the canvas; nothing is computed before the first question."""
         super().__init__(layout, steps)
         self._give_back: weakref.finalize[..., Any] | None = None
-        self._table: Table | None = None
+        self._known: Kept | None = None
         self._reached: list[Step] = []  # the canvas that runs were composed for
-        self._from = -1  # the last layer whose exits are out of date; -1 if none
         self._masks: npt.NDArray[np.uint64] | None = None
 
     def close(self) -> None:
-        """Give the buffer back."""
+        """Give the table back."""
         if self._give_back is not None:
             self._give_back()
         self._give_back = None
-        self._table = None
+        self._known = None
         self._masks = None
 
     def fix(self, steps: Sequence[Step]) -> None:
@@ -71,23 +76,25 @@ class PushdownEngine(CanvasEngine):
         if not changed:
             return
         self._masks = None
-        if self._table is None or not all(_is_narrower(self._reached[i], steps[i]) for i in changed):
+        known = self._known
+        if known is None or not all(_is_narrower(self._reached[i], steps[i]) for i in changed):
             self.close()
             return
         first, last = int(self._unit_of[changed[0]]), int(self._unit_of[changed[-1]])
         self._set_units()
         self._reach(self._kinds, first, last)
-        self._from = max(self._from, last)
+        known.step_class, known.skippable, known.allowed = self._unit_class, self._unit_skippable, self._allowed
+        known.stale = max(known.stale, last)
 
     @property
     def table_bytes(self) -> int:
         """What the tables of the last solution take."""
-        return 0 if self._table is None else sum(part.nbytes for part in self._table) + self._live.nbytes
+        return 0 if self._known is None else sum(part.nbytes for part in self._known.table) + self._live.nbytes
 
     def feasible(self) -> bool:
         """Whether some filling satisfies the constraint."""
         table = self._solve()
-        row = table.row_of[0, self.machine.start]
+        row = table.row_of[self._origin, self.machine.start]
         at = table.base[row] + int(self._rows.size[table.kind[row]]) * self._width
         return bool((int(table.cells[at]) >> ACCEPTED) & 1)
 
@@ -95,12 +102,12 @@ class PushdownEngine(CanvasEngine):
         """uint64[S, W]: the classes that may stand in each step; those of runs are left out."""
         if self._masks is None:
             fillable = self.feasible()
-            masks = np.zeros((len(self._firsts), self.machine.edge_classes.shape[1]), np.uint64)
+            masks = np.zeros((len(self._unit_class), self.machine.edge_classes.shape[1]), np.uint64)
             if fillable:
                 self._forward(masks)
             self._masks = np.zeros((len(self.steps), masks.shape[1]), np.uint64)
-            single = self._unit_class != RUN
-            self._masks[self._firsts[single]] = masks[single]
+            single = self._unit_class[self._origin :] != RUN
+            self._masks[self._firsts[single]] = masks[self._origin :][single]
         return self._masks
 
     def _forward(self, masks: npt.NDArray[np.uint64]) -> None:
@@ -136,14 +143,14 @@ class PushdownEngine(CanvasEngine):
 
     def _solve(self) -> Table:
         """The exits of every row, up to date."""
-        table = self._laid_out() if self._table is None else self._table
-        while self._from >= 0:
-            self._from = int(
-                backward(self._pushdown, self._rows, self._canvas(), self._live, self._width, self._from, table)
+        known = self._known or self._laid_out()
+        while known.stale >= 0:
+            known.stale = int(
+                backward(self._pushdown, self._rows, self._canvas(), self._live, self._width, known.stale, known.table)
             )
-            if self._from >= 0:
-                table = self._with_room(2 * len(table.cells), table)
-        return table
+            if known.stale >= 0:
+                self._make_room(known, 2 * len(known.table.cells))
+        return known.table
 
     def _canvas(self) -> Canvas:
         """What the kernels take as the steps."""
@@ -155,6 +162,7 @@ class PushdownEngine(CanvasEngine):
             self._run_start,
             self._run_node,
             self.layout.end_class,
+            self._origin,
         )
 
     def _divide(self) -> None:
@@ -166,14 +174,20 @@ class PushdownEngine(CanvasEngine):
             if end - begin >= LEAST_RUN:
                 within[begin + 1 : end] = True
         self._firsts = np.flatnonzero(~within)
-        self._unit_of = np.cumsum(~within) - 1
+        self._width = -(-len(self._firsts) // 64)
+        self._origin = 64 * self._width - len(self._firsts)  # so that the last layer is a multiple of 64
+        self._unit_of = np.cumsum(~within) - 1 + self._origin
         self._is_run = np.diff(np.append(self._firsts, len(self.steps))) > 1
-        self._unit_run = np.where(self._is_run, np.cumsum(self._is_run) - 1, -1).astype(np.int32)
-        self._width = (len(self._firsts) + 63) // 64
+        self._unit_run = self._padded(np.where(self._is_run, np.cumsum(self._is_run) - 1, -1).astype(np.int32), -1)
 
     def _set_units(self) -> None:
-        self._unit_class = np.where(self._is_run, RUN, self._step_class[self._firsts]).astype(np.int32)
-        self._unit_skippable = self._skippable[self._firsts]
+        classes = np.where(self._is_run, RUN, self._step_class[self._firsts]).astype(np.int32)
+        self._unit_class = self._padded(classes, ANY)
+        self._unit_skippable = self._padded(self._skippable[self._firsts], np.False_)
+
+    def _padded(self, units: npt.NDArray[Any], filler: object) -> npt.NDArray[Any]:
+        """Something of each unit, with a filler for the numbers before the first."""
+        return np.concatenate((np.full(self._origin, filler, units.dtype), units))
 
     def _reach(self, nodes: Nodes, first: int, last: int) -> int:
         """Find what can occur behind layer ``first``, up to a run that is not composed yet, whose layer is returned."""
@@ -181,42 +195,48 @@ class PushdownEngine(CanvasEngine):
         edges = machine.edge_start, machine.edge_node, machine.edge_classes
         return int(reach(*nodes, *edges, self._canvas(), first, last, self._live, self._stacked))
 
-    def _laid_out(self) -> Table:
-        """Find what can occur, compose the runs on the way, each from the controls that it may begin in, and make an empty table."""
+    def _laid_out(self) -> Kept:
+        """Find what can occur, compose the runs on the way, each from the controls that it may begin in, and set up a table."""
         machine = self.machine
         self._divide()
         self._set_units()
-        n_units = len(self._firsts)
+        last = 64 * self._width
         nodes = Nodes(machine.kind, machine.inner, machine.symbol)
         composer: Composer | None = None
-        self._live = np.zeros((n_units + 1, len(machine.kind)), np.bool_)
-        self._stacked = np.zeros((n_units + 1, machine.n_symbols), np.bool_)
+        self._live = np.zeros((last + 1, len(machine.kind)), np.bool_)
+        self._stacked = np.zeros((last + 1, machine.n_symbols), np.bool_)
         n = machine.start
-        self._live[0, n] = True
+        self._live[self._origin, n] = True
         while machine.kind[n] != CONTROL:
             n = int(machine.inner[n])
-            self._live[0, n] = True
+            self._live[self._origin, n] = True
         runs: list[Run] = []
         ends = np.append(self._firsts, len(self.steps))
-        layer = 0
+        layer = self._origin
         while True:
             self._edges_of(runs)
-            layer = self._reach(nodes, layer, n_units)
-            if layer > n_units:
+            layer = self._reach(nodes, layer, last)
+            if layer > last:
                 break
             composer = composer or Composer(machine)
             begun = np.flatnonzero(self._live[layer, : machine.n_controls]).astype(np.int32)
-            runs.append(composer.run(self._step_class[ends[layer] : ends[layer + 1]], begun))
+            unit = layer - self._origin
+            runs.append(composer.run(self._step_class[ends[unit] : ends[unit + 1]], begun))
             nodes = composer.nodes
             self._live = np.pad(self._live, ((0, 0), (0, len(nodes.kind) - self._live.shape[1])))
         self._kinds = nodes
         self._pushdown, self._rows = self.layout.pushdown, self.layout.rows
-        if runs:
+        extended = bool((nodes.kind[len(machine.kind) :] == POP).any())
+        if extended:
             self._pushdown = pushdown(machine, nodes, runs)
+        elif runs:
+            self._pushdown = with_pushes(self._pushdown, *nodes)
+        if runs:
             self._rows = row_layout(self._pushdown)
         self._reached = list(self.steps)
-        self._from = n_units
-        return self._empty_table()
+        self._known = self._set_up(extended=extended)
+        self._give_back = weakref.finalize(self, SHELF.give, self._known)
+        return self._known
 
     def _edges_of(self, runs: list[Run]) -> None:
         """Lay out the edges of the runs so far by control."""
@@ -231,35 +251,51 @@ class PushdownEngine(CanvasEngine):
             [np.zeros(0, np.int32), *(run.nodes[order] for run, order in zip(runs, orders, strict=True))]
         )
 
-    def _empty_table(self) -> Table:
-        """A table with nothing in it, and room for what it will have if nodes share rows as they do in JSON."""
-        rows, live = self._rows, self._live
-        n_layers, n_nodes = live.shape
-        height = np.maximum(self._width - (np.arange(n_layers + 1) >> 6), 0)
-        reading = np.flatnonzero(self._pushdown.type_of >= 0)
-        sizes = rows.size[self._pushdown.type_of[reading]]
-        there = live[:, reading]
-        needed = (there @ sizes) * height[:-1] + rows.n_extra * there.sum(axis=1)
-        unions = np.outer(rows.size[self._pushdown.type_of[rows.landings]], height) + rows.n_extra
-        landed = np.full((*unions.shape, 3), -1, np.int64)
-        landed[:, :, REST] = (np.cumsum(unions) - unions.ravel()).reshape(unions.shape)
-        n_rows = int(there.sum()) + n_nodes
-        used = np.zeros(n_layers + 1, np.int64)
-        used[-1] = unions.sum()
-        table = Table(
-            cells=np.zeros(0, np.uint64),
-            row_of=np.full((n_layers, n_nodes), -1, np.int32),
-            held=np.full((n_layers, n_nodes), -1, np.int32),
-            base=np.empty(n_rows, np.int64),
-            kind=np.empty(n_rows, np.int32),
-            used=used,
-            n_rows=np.zeros(n_layers + 1, np.int32),
-            landed=landed,
-        )
-        return self._with_room(int(used[-1] + needed.sum() // SHARING + needed.max()), table)
+    def _set_up(self, *, extended: bool) -> Kept:
+        """A table with what is known from other canvases, and room for the rest if nodes share rows as they do in JSON.
 
-    def _with_room(self, n_cells: int, table: Table) -> Table:
-        """The table with more room for rows."""
+        Args:
+            extended: whether rows are laid out for more exits than the machine has.
+
+        """
+        rows, live, last = self._rows, self._live, 64 * self._width
+        n_layers, n_nodes = live.shape
+        n_own = len(self.machine.kind)
+        reading = np.flatnonzero(self._pushdown.type_of >= 0)
+        canvas = self._unit_class, self._unit_skippable, self._allowed
+        table = _nothing(rows, n_layers, n_nodes)
+        known = Kept(self.layout.number, table, *canvas, self._origin, last, extended)
+        n_units = last - self._origin
+        found = None
+        if not extended:
+            found = SHELF.take(
+                self.layout.number,
+                lambda kept: min(kept.layers_for(known, live, reading, n_own), n_units),
+                max(1, n_units // LEAST_SHARE),
+            )
+        n_kept = 0 if found is None else found[1]
+        ahead = np.arange(self._origin, n_layers - n_kept)
+        sizes = rows.size[self._pushdown.type_of[reading]]
+        there = live[ahead][:, reading]
+        height = self._width - (ahead >> 6)
+        unions = rows.size[self._pushdown.type_of[rows.landings]]
+        needed = (there @ sizes + unions.sum()) * height + rows.n_extra * (there.sum(axis=1) + len(unions))
+        # enough whatever steps are fixed later: rows that are shared now need not be then
+        n_rows = int(live[:, reading].sum()) + n_nodes
+        if found is not None:
+            n_rows += int(found[0].table.n_rows[-n_kept - 1])
+        table = table._replace(base=np.empty(n_rows, np.int64), kind=np.empty(n_rows, np.int32))
+        if found is not None:
+            table = found[0].carry_over(table, n_kept, n_own)
+        known.table = table
+        known.stale = last - n_kept
+        room = int(table.used[-n_kept - 1] + needed.sum() // SHARING + needed.max(initial=0))
+        if room > len(table.cells):
+            self._make_room(known, room)
+        return known
+
+    def _make_room(self, known: Kept, n_cells: int) -> None:
+        """Give the table more room for rows."""
         if 8 * n_cells > MOST_BYTES:
             raise LimitExceeded(
                 f"the tables of the canvas would take {8 * n_cells >> 20} MB",
@@ -267,13 +303,30 @@ class PushdownEngine(CanvasEngine):
                 value=MOST_BYTES,
                 hint="look at it through windows",
             )
+        table = known.table
         cells = POOL.take(n_cells)
         cells[: len(table.cells)] = table.cells
-        if self._give_back is not None:
-            self._give_back()
-        self._give_back = weakref.finalize(self, POOL.give, cells)
-        self._table = table._replace(cells=cells)
-        return self._table
+        known.table = table._replace(cells=cells)
+        if len(table.cells):
+            POOL.give(table.cells)
+
+
+def _nothing(rows: RowLayout, n_layers: int, n_nodes: int) -> Table:
+    """A table in which nothing is known, without memory for rows."""
+    landed = np.full((len(rows.landings), n_layers + 1, 3), -1, np.int64)
+    landed[:, -1, REST] = np.arange(len(rows.landings)) * rows.n_extra
+    used = np.zeros(n_layers + 1, np.int64)
+    used[-1] = len(rows.landings) * rows.n_extra
+    return Table(
+        cells=np.zeros(0, np.uint64),
+        row_of=np.full((n_layers, n_nodes), -1, np.int32),
+        held=np.full((n_layers, n_nodes), -1, np.int32),
+        base=np.zeros(0, np.int64),
+        kind=np.zeros(0, np.int32),
+        used=used,
+        n_rows=np.zeros(n_layers + 1, np.int32),
+        landed=landed,
+    )
 
 
 def _is_narrower(old: Step, new: Step) -> bool:

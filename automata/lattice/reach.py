@@ -26,6 +26,7 @@ class Canvas(NamedTuple):
         run_start: int32[runs, Q + 1], where the edges of each control begin in ``run_node``.
         run_node: int32[], where each leads.
         end_class: the class that the end of the canvas reads.
+        origin: the first step; those before it are none, see ``boolean``.
 
     """
 
@@ -36,6 +37,7 @@ class Canvas(NamedTuple):
     run_start: npt.NDArray[np.int32]
     run_node: npt.NDArray[np.int32]
     end_class: int
+    origin: int
 
 
 @njit(cache=True, nogil=True)

@@ -110,6 +110,7 @@ class Units:
         usable[:, : m.n_classes] = self.unweighted()[0] > -inf
         words = np.packbits(usable, axis=1, bitorder="little").view(np.uint64)
         nodes = composer.nodes
+        known: dict[tuple[bytes, bytes], npt.NDArray[np.int32]] = {}
         here = controls_after(m, nodes, _NOTHING, Run(_NOTHING, np.array([m.start], np.int32)))
         for unit, size in enumerate(sizes.tolist()):
             first = int(self._start[unit])
@@ -119,7 +120,13 @@ class Units:
                     nodes = composer.nodes
                 here = controls_after(m, nodes, here, runs[unit])
             else:
-                following = controls_after(m, nodes, here, words[unit])
+                key = (
+                    here.tobytes(),
+                    words[unit].tobytes(),
+                )  # open steps behind one another soon come to the same controls
+                if key not in known:
+                    known[key] = controls_after(m, nodes, here, words[unit])
+                following = known[key]
                 here = np.union1d(here, following) if self.steps[first].skippable else following
         return runs
 

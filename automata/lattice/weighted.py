@@ -27,7 +27,7 @@ from .slots import may_hold
 from .units import NOTHING_STRUCK, Units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .machine import CanvasMachine
     from .slots import Step
@@ -340,27 +340,3 @@ class WeightedEngine:
             raise
         self._buffer = table.inside.cells
         return table
-
-
-def greedy(order: Sequence[int], compatible: Callable[[list[int]], bool]) -> list[int]:
-    """The proposals that are kept if each is taken in turn unless it spoils what was taken before.
-
-    Halves the list rather than asking for one at a time: what goes together as a whole goes together in parts, so a half that fits
-    needs one question, and k proposals of which a few do not fit need about log(k) questions for each of these.
-
-    Args:
-        order: the proposals, the most wanted first.
-        compatible: whether some filling has all of these.
-
-    """
-    kept: list[int] = []
-    todo = [list(order)]
-    while todo:
-        part = todo.pop()
-        if not part:
-            continue
-        if compatible(kept + part):
-            kept += part
-        elif len(part) > 1:
-            todo += [part[len(part) // 2 :], part[: len(part) // 2]]
-    return kept
