@@ -2,29 +2,33 @@
 
 The constraint alone says what may follow on the left.  What stands on the right cuts its language down, and whether that can still be reached is a question about
 the whole rest of the text (``automata.bridge``).  So a *witness* is held at every step: fills for all holes that are left, with which the text is
-accepted.  A token that the witness begins with keeps it; for any other token the model has to offer a new witness is looked for, first by keeping the old one behind
+accepted, by the constraint and by a check where there is one.  A token that the witness begins with keeps it; for any other token the model has to offer a new witness is looked for, first by keeping the old one behind
 the token, then by a search, and a token without one is not taken.  When the tokens of a hole run out, the witness is written down.  So the
 result is always complete and always accepted, whatever the model says.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..automata.bridge import Bridge
+from ..automata.bridge import Bridge, Judge
 from ..grammar.errors import BudgetTooSmall, InvalidSource, Unsatisfiable
 from .law import Law
 from .model import CachedRows, LanguageModel, Model, Tokenizer, check_width, context_limit, prompt_ids
+from .residuals.protocol import Complaint, complaint
 
 if TYPE_CHECKING:
     from ..automata.constraint import Constraint, Session
     from ..automata.vocabulary import Vocabulary
+    from .residuals.protocol import Residual
 
 HOLE_MARK: Final = "<HOLE>"
 """What stands for a hole in a text, unless another mark is named."""
@@ -46,6 +50,7 @@ class Infilling:
         n_forward: calls of the model.
         n_searches: searches for a witness.
         n_rejected: tokens that were drawn and not taken, since nothing leads from them to the text on the right.
+        n_checks: whole texts that the check judged.
         model_seconds: time in the model.
         constraint_seconds: time in masks, steps and searches.
 
@@ -57,6 +62,7 @@ class Infilling:
     n_forward: int
     n_searches: int
     n_rejected: int
+    n_checks: int
     model_seconds: float
     constraint_seconds: float
 
@@ -87,6 +93,7 @@ def infill(  # noqa: PLR0913 - the options by name
     seed: int = 0,
     tokenizer: Tokenizer = None,
     template: Callable[[str, str], str] | None = None,
+    check: Residual | None = None,
 ) -> Infilling:
     """Fill the holes between fixed texts, from left to right.
 
@@ -105,10 +112,12 @@ def infill(  # noqa: PLR0913 - the options by name
         seed: of the draws.
         tokenizer: by default the model's, or the one that the vocabulary came from.
         template: makes the prompt of a hole from the text before it and the text behind it; by default the text before it is all.
+        check: what the whole text has to pass besides, such as ``residuals.PythonParses()``.  It judges whole texts only; if it has a method ``complaint`` that names a
+            place, other texts are looked for there first.
 
     Raises:
         InvalidSource: fewer than two texts, or as many budgets as there are not holes.
-        Unsatisfiable: nothing that may stand in the holes makes the text a member, or the search gave up.
+        Unsatisfiable: nothing was found that may stand in the holes, makes the text a member and passes the check.
         BudgetTooSmall: a hole needs more tokens.
 
     """
@@ -124,7 +133,7 @@ def infill(  # noqa: PLR0913 - the options by name
     check_width(model, constraint.vocab)
     law = Law(constraint, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     with constraint.session() as session:
-        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template)
+        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template, check)
         return run.fill(list(texts), budgets)
 
 
@@ -139,6 +148,9 @@ class _Run:
     law: Law
     rng: np.random.Generator
     template: Callable[[str, str], str] | None
+    check: Residual | None
+    n_checks: int = 0
+    complaint: Complaint | None = None
     n_forward: int = 0
     n_searches: int = 0
     n_rejected: int = 0
@@ -157,14 +169,10 @@ class _Run:
             bridge = Bridge(self.constraint, data[hole + 1 :])
             if witness is None:
                 self.n_searches += 1
-                witness = bridge.fills(state)
+                witness = bridge.fills(state, self.judge(bridge, done.encode()))
             if witness is None:
-                raise Unsatisfiable(
-                    f"nothing was found that can stand in hole {hole + 1}, given the text on both sides of it",
-                    where=f"hole {hole + 1}, after {done[-40:]!r}",
-                    hint="check the fixed text for mistakes; the holes are all that may change",
-                )
-            filling = _Hole(self, bridge, state, witness, budget)
+                raise self._unsatisfiable(hole, done)
+            filling = _Hole(self, bridge, state, witness, budget, done.encode())
             filling.run(self._prompt(done, "".join(texts[hole + 1 :])))
             written = b"".join(self.constraint.vocab.tokens[t] or b"" for t in filling.tokens)
             fills.append(written.decode("utf-8", errors="replace"))
@@ -181,8 +189,42 @@ class _Run:
             n_forward=self.n_forward,
             n_searches=self.n_searches,
             n_rejected=self.n_rejected,
+            n_checks=self.n_checks,
             model_seconds=self.model_seconds,
             constraint_seconds=perf_counter() - self.began - self.model_seconds,
+        )
+
+    def judge(self, bridge: Bridge, before: bytes) -> Judge | None:
+        """The check as a judge of fills for a bridge's gaps, behind a text; None where there is none."""
+        check = self.check
+        if check is None:
+            return None
+
+        def blamed(fills: Sequence[bytes]) -> int | None:
+            pieces = [x for pair in zip(fills, bridge.texts, strict=True) for x in pair]
+            self.n_checks += 1
+            found = complaint(check, before + b"".join(pieces))
+            if found is None:
+                return None
+            self.complaint = found
+            begins = list(accumulate((len(x) for x in pieces), initial=len(before)))[:-1:2]
+            return -1 if found.at is None else bisect_right(begins, found.at) - 1
+
+        return blamed
+
+    def _unsatisfiable(self, hole: int, done: str) -> Unsatisfiable:
+        """The error for a hole that nothing was found for."""
+        said = self.complaint
+        if said is not None:
+            return Unsatisfiable(
+                f"nothing was found that can stand in hole {hole + 1} and passes the check; of the last text it says: {said.message}",
+                where=f"hole {hole + 1}, after {done[-40:]!r}",
+                hint="check the fixed text for what the check refuses wherever it stands; without check= the grammar alone decides",
+            )
+        return Unsatisfiable(
+            f"nothing was found that can stand in hole {hole + 1}, given the text on both sides of it",
+            where=f"hole {hole + 1}, after {done[-40:]!r}",
+            hint="check the fixed text for mistakes; the holes are all that may change",
         )
 
     def _prompt(self, before: str, behind: str) -> list[int]:
@@ -196,8 +238,11 @@ class _Run:
 class _Hole:
     """One hole while it is filled."""
 
-    def __init__(self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int) -> None:
+    def __init__(  # noqa: PLR0913 - where it begins, and what is known there
+        self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int, before: bytes
+    ) -> None:
         self.run_of = run
+        self.before = before
         self.bridge = bridge
         self.state = state
         self.witness = witness
@@ -271,13 +316,23 @@ class _Hole:
                 break
         return self._spelled(self.witness[0])[0] if self._take_first() else None
 
+    def _serves(self, state: int, fills: list[bytes], judge: Judge | None) -> bool:
+        """Whether texts for all gaps are a witness."""
+        if not (self._shows(state, fills) and self.bridge.leads_through(state, fills)):
+            return False
+        return judge is None or judge(fills) is None
+
     def _shows(self, state: int, fills: list[bytes]) -> bool:
         """Whether the text on the right stays what it is: no comment that begins in the hole takes it in."""
         if self.within_comment:
             return True
         end = self.run_of.states.advance_bytes(state, fills[0])
-        written = b"".join(self.vocab.tokens[t] or b"" for t in self.tokens) + fills[0]
+        written = self._written() + fills[0]
         return not (written.split(b"\n")[-1].strip() and self.bridge.hides(end))
+
+    def _written(self) -> bytes:
+        """What the hole holds so far."""
+        return b"".join(self.vocab.tokens[t] or b"" for t in self.tokens)
 
     def _take_first(self) -> bool:
         """Go on by the witness's own first token; False where it has none."""
@@ -294,12 +349,11 @@ class _Hole:
             return [here[len(data) :], *rest]
         state = self.run_of.states.advance(self.state, token)
         tried: list[list[bytes]] = [[fill, *rest] for fill in dict.fromkeys((b"", here, *_tails(here)))]
-        found = next(
-            (fills for fills in tried if self._shows(state, fills) and self.bridge.leads_through(state, fills)), None
-        )
+        judge = self.run_of.judge(self.bridge, self.before + self._written() + data)
+        found = next((fills for fills in tried if self._serves(state, fills, judge)), None)
         if found is None and search:
             self.run_of.n_searches += 1
-            found = self.bridge.fills(state)
+            found = self.bridge.fills(state, judge)
         return found if found is not None and len(self._spelled(found[0])) < self.remaining else None
 
 

@@ -6,21 +6,23 @@ machine's pushdown system with the fixed text as its input, and is answered for 
 
 from __future__ import annotations
 
-from itertools import islice, product
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from itertools import chain, islice, product
+from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from ...grammar.errors import InvalidSource, StaleState, Unsupported
 from .. import layout as lay
 from ..heap import n_links, state_offset
-from .labels import Context, Top
+from .labels import Context, Filled, Read, Skipped, Top
 from .parser import ParserSystem
 from .pushdown import ways
+from .reader import BYTE
 from .spelling import spell
 from .symbols import Symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..constraint import Constraint
 
@@ -33,8 +35,20 @@ MAX_WAYS: Final = 32
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
 
+MAX_REFUSALS: Final = 64
+"""Proposals of one search that a judge may refuse."""
+
+REFUSED_COST: Final = 4 * BYTE
+"""What a part of a refused proposal costs more from then on; half as much again with each further refusal."""
+
+Judge: TypeAlias = Callable[[Sequence[bytes]], int | None]
+"""Says of texts for all gaps which of them is to blame that they are refused, -1 if it cannot tell; None if they are accepted."""
+
 STRIDE: Final = 256
 """Bytes of a text between two states that are remembered."""
+
+_Run: TypeAlias = tuple[tuple[str, int, int, int], tuple[Top, ...]]
+"""A control, and the stack of the parser from the top."""
 
 _TABLES: WeakKeyDictionary[Constraint, Symbols] = WeakKeyDictionary()
 
@@ -78,31 +92,98 @@ class Bridge:
         tables = _TABLES.get(constraint)
         if tables is None:
             tables = _TABLES[constraint] = Symbols(store.parsers[parser])
+        self._tolls: dict[object, int] = {}
+        self._behind: list[Bridge | None] = [None] * len(self.texts)
         self._reach = store.parsers[parser].scanner.reach
         self._system = ParserSystem(tables, texts)
         self._first = int(a[lay.PT + parser + lay.PT_STATES]) - store.parsers[parser].scanner.n_locals
 
-    def fills(self, state: int) -> list[bytes] | None:
+    def fills(self, state: int, judge: Judge | None = None) -> list[bytes] | None:
         """Shortest texts for the gaps, in sum, with which everything is accepted that follows a state.
+
+        Where there is a judge, what it refuses is made dearer and the search begun anew, up to ``MAX_REFUSALS`` times; what it has refused stays dear as long as the
+        bridge is used.
 
         Args:
             state: a state of the constraint, or of a session of it.
+            judge: a further condition that the texts have to meet; see ``Judge``.
 
         Returns:
-            One text a gap; None if there are none, or the search gave up.  They have been read by the constraint.
+            One text a gap; None if there are none, or the search gave up.  They have been read by the constraint, and the judge accepts them.
 
         """
         if state == 0:
             return None
-        with self.constraint.store.lock:
-            starts = list(self._configurations(state))
-        for control, stack in starts:
-            for labels in islice(ways(self._system, [(control, stack)], self.max_looked_at), MAX_WAYS):
-                texts = spell(self._system, stack[::-1], control[2], labels)
-                for fills in islice(product(*texts), MAX_SPELLINGS) if texts is not None else ():
-                    if self.leads_through(state, fills):
-                        return list(fills)
+        starts = self._starts(state)
+        if judge is None:
+            return next((list(next(fills)) for fills, _ in self._proposals(state, starts)), None)
+        return self._judged(state, starts, judge, iter(range(MAX_REFUSALS)))
+
+    def _judged(self, state: int, starts: Sequence[_Run], judge: Judge, tries: Iterator[int]) -> list[bytes] | None:
+        """``fills`` with a judge, as long as there are tries."""
+        refused: set[tuple[bytes, ...]] = set()
+        blamed = -1
+        for _ in tries:
+            proposal = next(self._proposals(state, starts), None)
+            if proposal is None:
+                break
+            fills, labels = proposal
+            new = next((x for x in fills if x not in refused), None)
+            if new is not None:
+                verdict = judge(new)
+                if verdict is None:
+                    return list(new)
+                refused.add(new)
+                blamed = verdict
+                if blamed > 0:
+                    rest = self._from(blamed, state, new, judge, tries)
+                    if rest is not None:
+                        return rest
+                self._system.pad(blamed)
+            self._charge(labels, blamed)
         return None
+
+    def _from(
+        self, gap: int, state: int, fills: Sequence[bytes], judge: Judge, tries: Iterator[int]
+    ) -> list[bytes] | None:
+        """Fills of which those before a gap are given."""
+        given = list(fills[:gap])
+        if self._behind[gap] is None:
+            self._behind[gap] = Bridge(self.constraint, self.texts[gap:], max_looked_at=self.max_looked_at)
+        bridge = self._behind[gap]
+        for piece in (x for pair in zip(given, self.texts, strict=False) for x in pair):
+            state = self.constraint.advance_bytes(state, piece)
+
+        def of_the_rest(rest: Sequence[bytes]) -> int | None:
+            blamed = judge([*given, *rest])
+            return None if blamed is None else max(blamed - gap, -1)
+
+        rest = bridge._judged(state, bridge._starts(state), of_the_rest, tries)
+        return None if rest is None else given + rest
+
+    def _starts(self, state: int) -> list[_Run]:
+        with self.constraint.store.lock:
+            return list(self._configurations(state))
+
+    def _proposals(
+        self, state: int, starts: Sequence[_Run]
+    ) -> Iterator[tuple[Iterator[tuple[bytes, ...]], list[object]]]:
+        """Ways that can be spelled: for each texts of the gaps that the constraint has read, and its labels."""
+        for control, stack in starts:
+            for labels in islice(ways(self._system, [(control, stack)], self.max_looked_at, self._tolls), MAX_WAYS):
+                texts = spell(self._system, stack[::-1], control[2], labels)
+                fills = (x for x in islice(product(*texts or [()]), MAX_SPELLINGS) if self.leads_through(state, x))
+                first = next(fills, None)
+                if first is not None:
+                    yield chain([first], fills), labels
+
+    def _charge(self, labels: Sequence[object], blamed: int) -> None:
+        """Make a way dearer that was refused: what it does in the gap to blame, and half as much in those before, or in all where none is to blame."""
+        for label in set(labels):
+            gap = label.gap if isinstance(label, (Read, Skipped, Filled)) else -1
+            if gap >= 0 and (gap <= blamed or blamed < 0):
+                toll = self._tolls.get(label, 0)
+                self._tolls[label] = toll + (toll // 2 + REFUSED_COST) // (1 if gap == blamed else 2)
 
     def leads_through(self, state: int, fills: Sequence[bytes]) -> bool:
         """Whether everything is accepted that follows a state if the gaps are filled so.
@@ -140,7 +221,7 @@ class Bridge:
                 return False
         return True
 
-    def _configurations(self, state: int) -> Iterator[tuple[tuple[str, int, int, int], tuple[Top, ...]]]:
+    def _configurations(self, state: int) -> Iterator[_Run]:
         """The runs of a state: a control, and the stack of the parser from the top."""
         a = self.constraint.store.arena.a
         at = int(state_offset(a, state))
