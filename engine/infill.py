@@ -9,21 +9,18 @@ result is always complete and always accepted, whatever the model says.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..automata.bridge import Bridge, Judge
-from ..grammar.errors import BudgetTooSmall, InvalidSource, Unsatisfiable
+from ..grammar.errors import BudgetTooSmall, InvalidSource
 from .law import Law
 from .model import CachedRows, LanguageModel, Model, Tokenizer, check_width, context_limit, prompt_ids
-from .residuals.protocol import Complaint, complaint
+from .witness import WholeTexts, spell
 
 if TYPE_CHECKING:
     from ..automata.constraint import Constraint, Session
@@ -35,8 +32,6 @@ HOLE_MARK: Final = "<HOLE>"
 
 MOST_SEARCHES: Final = 3
 """Searches for a witness at one step; after that the witness at hand goes on."""
-
-_SPELLINGS: WeakKeyDictionary[Vocabulary, dict[bytes, int]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ def infill(  # noqa: PLR0913 - the options by name
     check_width(model, constraint.vocab)
     law = Law(constraint, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     with constraint.session() as session:
-        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template, check)
+        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template, WholeTexts(check))
         return run.fill(list(texts), budgets)
 
 
@@ -148,9 +143,7 @@ class _Run:
     law: Law
     rng: np.random.Generator
     template: Callable[[str, str], str] | None
-    check: Residual | None
-    n_checks: int = 0
-    complaint: Complaint | None = None
+    whole: WholeTexts
     n_forward: int = 0
     n_searches: int = 0
     n_rejected: int = 0
@@ -169,9 +162,9 @@ class _Run:
             bridge = Bridge(self.constraint, data[hole + 1 :])
             if witness is None:
                 self.n_searches += 1
-                witness = bridge.fills(state, self.judge(bridge, done.encode()))
+                witness = bridge.fills(state, self.whole.judge(bridge.texts, done.encode()))
             if witness is None:
-                raise self._unsatisfiable(hole, done)
+                raise self.whole.unsatisfiable(hole + 1, done)
             filling = _Hole(self, bridge, state, witness, budget, done.encode())
             filling.run(self._prompt(done, "".join(texts[hole + 1 :])))
             written = b"".join(self.constraint.vocab.tokens[t] or b"" for t in filling.tokens)
@@ -189,42 +182,9 @@ class _Run:
             n_forward=self.n_forward,
             n_searches=self.n_searches,
             n_rejected=self.n_rejected,
-            n_checks=self.n_checks,
+            n_checks=self.whole.n_judged,
             model_seconds=self.model_seconds,
             constraint_seconds=perf_counter() - self.began - self.model_seconds,
-        )
-
-    def judge(self, bridge: Bridge, before: bytes) -> Judge | None:
-        """The check as a judge of fills for a bridge's gaps, behind a text; None where there is none."""
-        check = self.check
-        if check is None:
-            return None
-
-        def blamed(fills: Sequence[bytes]) -> int | None:
-            pieces = [x for pair in zip(fills, bridge.texts, strict=True) for x in pair]
-            self.n_checks += 1
-            found = complaint(check, before + b"".join(pieces))
-            if found is None:
-                return None
-            self.complaint = found
-            begins = list(accumulate((len(x) for x in pieces), initial=len(before)))[:-1:2]
-            return -1 if found.at is None else bisect_right(begins, found.at) - 1
-
-        return blamed
-
-    def _unsatisfiable(self, hole: int, done: str) -> Unsatisfiable:
-        """The error for a hole that nothing was found for."""
-        said = self.complaint
-        if said is not None:
-            return Unsatisfiable(
-                f"nothing was found that can stand in hole {hole + 1} and passes the check; of the last text it says: {said.message}",
-                where=f"hole {hole + 1}, after {done[-40:]!r}",
-                hint="check the fixed text for what the check refuses wherever it stands; without check= the grammar alone decides",
-            )
-        return Unsatisfiable(
-            f"nothing was found that can stand in hole {hole + 1}, given the text on both sides of it",
-            where=f"hole {hole + 1}, after {done[-40:]!r}",
-            hint="check the fixed text for mistakes; the holes are all that may change",
         )
 
     def _prompt(self, before: str, behind: str) -> list[int]:
@@ -238,9 +198,7 @@ class _Run:
 class _Hole:
     """One hole while it is filled."""
 
-    def __init__(  # noqa: PLR0913 - where it begins, and what is known there
-        self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int, before: bytes
-    ) -> None:
+    def __init__(self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int, before: bytes) -> None:
         self.run_of = run
         self.before = before
         self.bridge = bridge
@@ -349,7 +307,7 @@ class _Hole:
             return [here[len(data) :], *rest]
         state = self.run_of.states.advance(self.state, token)
         tried: list[list[bytes]] = [[fill, *rest] for fill in dict.fromkeys((b"", here, *_tails(here)))]
-        judge = self.run_of.judge(self.bridge, self.before + self._written() + data)
+        judge = self.run_of.whole.judge(self.bridge.texts, self.before + self._written() + data)
         found = next((fills for fills in tried if self._serves(state, fills, judge)), None)
         if found is None and search:
             self.run_of.n_searches += 1
@@ -360,42 +318,3 @@ class _Hole:
 def _tails(text: bytes) -> list[bytes]:
     """The last parts of a text, longest first: what of a witness may still be needed behind a token that replaces its beginning."""
     return [text[i:] for i in range(1, min(len(text), 12))]
-
-
-def spell(vocab: Vocabulary, text: bytes) -> list[int]:
-    """A shortest sequence of tokens that spells a text.
-
-    Raises:
-        Unsatisfiable: the vocabulary has no tokens for a byte of it.
-
-    """
-    known = _spellings(vocab)
-    longest = max(map(len, known))
-    best: list[tuple[int, int, int]] = [(0, -1, -1)] + [(1 << 30, -1, -1)] * len(
-        text
-    )  # tokens, the last one, where it begins
-    for end in range(1, len(text) + 1):
-        for begin in range(max(0, end - longest), end):
-            token = known.get(text[begin:end], -1)
-            if token >= 0 and best[begin][0] + 1 < best[end][0]:
-                best[end] = (best[begin][0] + 1, token, begin)
-    if best[-1][0] >= 1 << 30:
-        raise Unsatisfiable(f"no tokens of the vocabulary spell {text!r}")
-    found: list[int] = []
-    at = len(text)
-    while at:
-        _, token, at = best[at]
-        found.append(token)
-    return found[::-1]
-
-
-def _spellings(vocab: Vocabulary) -> dict[bytes, int]:
-    """The first token of every spelling."""
-    found = _SPELLINGS.get(vocab)
-    if found is None:
-        found = {}
-        for token, data in enumerate(vocab.tokens):
-            if data:
-                found.setdefault(bytes(data), token)
-        _SPELLINGS[vocab] = found
-    return found

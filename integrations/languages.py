@@ -18,6 +18,21 @@ NAMES = ("python",)
 """Languages whose grammar and indenter come with the ``lark`` package."""
 
 
+ARGUMENTS = """
+arguments: (_plain | _named | _spread) ","?
+         | comprehension{test}
+_plain: [_plain ","] _positional
+_named: [(_plain | _named) ","] _keyword | _named "," "*" test
+_spread: [(_plain | _named | _spread) ","] "**" test | _spread "," _keyword
+_positional: test | "*" test
+_keyword: name "=" test
+"""
+"""The arguments of a call: those without a name first, stars among them; behind one with a name only stars and names, behind two stars names and two stars.
+
+Lark's grammar has them in any order, and any expression for a name.
+"""
+
+
 def language(name: str, *, start: str | None = None) -> Lark:
     """The source of a language.
 
@@ -66,8 +81,8 @@ def python_grammar() -> str:
     """Lark's grammar of Python, with what it lets through and Python never does taken out.
 
     A contextual lexer looks for those terminals only that the parser takes.  So where Lark's own grammar expects a keyword, the keyword is found at the beginning of a longer
-    word (``x inside``), and where it expects a name, keywords are names (``x = in``).  Here keywords are whole words and no names; besides, the
-    left side of a keyword argument is a name, and ``<>`` is no operator.
+    word (``x inside``), and where it expects a name, keywords are names (``x = in``).  Here keywords are whole words and no names; besides, arguments
+    come in Python's order (``ARGUMENTS``), and ``<>`` is no operator.
 
     Raises:
         InvalidSource: the file is not the one that the edits are made for.
@@ -83,10 +98,10 @@ def python_grammar() -> str:
             r"^((?:LONG_)?STRING): ",
             lambda found: f"{found[1]}.1: ",
         ),  # where all else is equal Lark tries the longest pattern first
-        (r'^(\?argvalue: test) \("=" test\)\?$', lambda found: f'{found[1]} | name "=" test'),
+        (r"^arguments:.*?^\?argvalue: [^\n]*$", lambda _: ARGUMENTS),
         (r'\|"<>"', lambda _: ""),
     ):
-        text, n = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        text, n = re.subn(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)
         if not n:
             raise InvalidSource(
                 f"the grammar of Python in the lark package has changed: no {pattern} in it",

@@ -11,8 +11,9 @@ from tiny_models import tiny_pair
 
 import syntagma as sg
 from syntagma.automata.constraint import Constraint
-from syntagma.engine.infill import infill, spell, split_holes
+from syntagma.engine.infill import infill, split_holes
 from syntagma.engine.model import LanguageModel
+from syntagma.engine.witness import spell
 
 GRAMMAR = """
 start: (line "\\n")*

@@ -35,8 +35,8 @@ MAX_WAYS: Final = 32
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
 
-MAX_REFUSALS: Final = 64
-"""Proposals of one search that a judge may refuse."""
+MAX_TRIES: Final = 64
+"""Searches that are made for what a judge accepts."""
 
 REFUSED_COST: Final = 4 * BYTE
 """What a part of a refused proposal costs more from then on; half as much again with each further refusal."""
@@ -98,15 +98,18 @@ class Bridge:
         self._system = ParserSystem(tables, texts)
         self._first = int(a[lay.PT + parser + lay.PT_STATES]) - store.parsers[parser].scanner.n_locals
 
-    def fills(self, state: int, judge: Judge | None = None) -> list[bytes] | None:
+    def fills(
+        self, state: int, judge: Judge | None = None, *, tries: Iterator[int] | None = None
+    ) -> list[bytes] | None:
         """Shortest texts for the gaps, in sum, with which everything is accepted that follows a state.
 
-        Where there is a judge, what it refuses is made dearer and the search begun anew, up to ``MAX_REFUSALS`` times; what it has refused stays dear as long as the
-        bridge is used.
+        Where there is a judge, the gaps before the one that it blames are kept as they are, and others are filled anew; where that fails, and in the gap itself,
+        what was refused is made dearer and the search begun again.  It stays dear as long as the bridge is used.
 
         Args:
             state: a state of the constraint, or of a session of it.
             judge: a further condition that the texts have to meet; see ``Judge``.
+            tries: runs out after as many searches as may be made with a judge; ``MAX_TRIES`` by default.
 
         Returns:
             One text a gap; None if there are none, or the search gave up.  They have been read by the constraint, and the judge accepts them.
@@ -114,13 +117,11 @@ class Bridge:
         """
         if state == 0:
             return None
-        starts = self._starts(state)
+        with self.constraint.store.lock:
+            starts = list(self._configurations(state))
         if judge is None:
             return next((list(next(fills)) for fills, _ in self._proposals(state, starts)), None)
-        return self._judged(state, starts, judge, iter(range(MAX_REFUSALS)))
-
-    def _judged(self, state: int, starts: Sequence[_Run], judge: Judge, tries: Iterator[int]) -> list[bytes] | None:
-        """``fills`` with a judge, as long as there are tries."""
+        tries = iter(range(MAX_TRIES)) if tries is None else tries
         refused: set[tuple[bytes, ...]] = set()
         blamed = -1
         for _ in tries:
@@ -158,12 +159,8 @@ class Bridge:
             blamed = judge([*given, *rest])
             return None if blamed is None else max(blamed - gap, -1)
 
-        rest = bridge._judged(state, bridge._starts(state), of_the_rest, tries)
+        rest = bridge.fills(state, of_the_rest, tries=tries)
         return None if rest is None else given + rest
-
-    def _starts(self, state: int) -> list[_Run]:
-        with self.constraint.store.lock:
-            return list(self._configurations(state))
 
     def _proposals(
         self, state: int, starts: Sequence[_Run]

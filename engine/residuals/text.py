@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...grammar.errors import InvalidSource
-
 from .protocol import Complaint, complaint
 
 if TYPE_CHECKING:
