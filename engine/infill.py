@@ -272,7 +272,7 @@ class _Hole:
             row[token >> 5] &= np.uint32(~(1 << (token & 31)) & 0xFFFFFFFF)
             if searches > 2 * MOST_SEARCHES:
                 break
-        return self._spelled(self.witness[0])[0] if self._take_first() else None
+        return self._first_of_witness()
 
     def _serves(self, state: int, fills: list[bytes], judge: Judge | None) -> bool:
         """Whether texts for all gaps are a witness."""
@@ -292,13 +292,13 @@ class _Hole:
         """What the hole holds so far."""
         return b"".join(self.vocab.tokens[t] or b"" for t in self.tokens)
 
-    def _take_first(self) -> bool:
-        """Go on by the witness's own first token; False where it has none."""
+    def _first_of_witness(self) -> int | None:
+        """Go on by the witness's own first token; None where it has none."""
         if not self.witness[0]:
-            return False
-        first = self.vocab.tokens[self._spelled(self.witness[0])[0]] or b""
-        self.witness = [self.witness[0][len(first) :], *self.witness[1:]]
-        return True
+            return None
+        first = self._spelled(self.witness[0])[0]
+        self.witness = [self.witness[0][len(self.vocab.tokens[first] or b"") :], *self.witness[1:]]
+        return first
 
     def _witness_after(self, token: int, data: bytes, *, search: bool) -> list[bytes] | None:
         """A witness once a token is taken; None if none is found that fits what is left of the budget."""
