@@ -157,15 +157,13 @@ class _Run:
         done = texts[0]
         fills: list[str] = []
         tokens: list[tuple[int, ...]] = []
-        witness: list[bytes] | None = None
+        bridge = Bridge(self.constraint, data[1:])
+        self.n_searches += 1
+        witness = bridge.fills(state, self.whole.judge(bridge.texts, data[0]))
+        if witness is None:
+            raise self.whole.unsatisfiable(1, done)
         for hole, budget in enumerate(budgets):
-            bridge = Bridge(self.constraint, data[hole + 1 :])
-            if witness is None:
-                self.n_searches += 1
-                witness = bridge.fills(state, self.whole.judge(bridge.texts, done.encode()))
-            if witness is None:
-                raise self.whole.unsatisfiable(hole + 1, done)
-            filling = _Hole(self, bridge, state, witness, budget, done.encode())
+            filling = _Hole(self, bridge, hole, state, witness, budget, done.encode())
             filling.run(self._prompt(done, "".join(texts[hole + 1 :])))
             written = b"".join(self.constraint.vocab.tokens[t] or b"" for t in filling.tokens)
             fills.append(written.decode("utf-8", errors="replace"))
@@ -198,8 +196,11 @@ class _Run:
 class _Hole:
     """One hole while it is filled."""
 
-    def __init__(self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int, before: bytes) -> None:
+    def __init__(
+        self, run: _Run, bridge: Bridge, gap: int, state: int, witness: list[bytes], budget: int, before: bytes
+    ) -> None:
         self.run_of = run
+        self.gap = gap
         self.before = before
         self.bridge = bridge
         self.state = state
@@ -211,7 +212,7 @@ class _Hole:
         if needed > budget:
             raise BudgetTooSmall(budget=budget, needed=needed)
         self.vocab: Vocabulary = vocab
-        self.within_comment = bridge.hides(state)
+        self.within_comment = bridge.hides(state, gap)
         self.ends = np.zeros((vocab.size + 31) // 32, np.uint32)
         for token in vocab.eos_ids:
             self.ends[token >> 5] |= np.uint32(1 << (token & 31))
@@ -254,7 +255,7 @@ class _Hole:
         row &= ~self.ends
         if may_end:
             row |= self.ends
-        behind = self.bridge.texts[0]
+        behind = self.bridge.texts[self.gap]
         searches = 0
         while row.any():
             token = run.law.choose(logits, self.state, run.rng, mask=row)
@@ -276,7 +277,7 @@ class _Hole:
 
     def _serves(self, state: int, fills: list[bytes], judge: Judge | None) -> bool:
         """Whether texts for all gaps are a witness."""
-        if not (self._shows(state, fills) and self.bridge.leads_through(state, fills)):
+        if not (self._shows(state, fills) and self.bridge.leads_through(state, fills, self.gap)):
             return False
         return judge is None or judge(fills) is None
 
@@ -286,7 +287,7 @@ class _Hole:
             return True
         end = self.run_of.states.advance_bytes(state, fills[0])
         written = self._written() + fills[0]
-        return not (written.split(b"\n")[-1].strip() and self.bridge.hides(end))
+        return not (written.split(b"\n")[-1].strip() and self.bridge.hides(end, self.gap))
 
     def _written(self) -> bytes:
         """What the hole holds so far."""
@@ -307,11 +308,11 @@ class _Hole:
             return [here[len(data) :], *rest]
         state = self.run_of.states.advance(self.state, token)
         tried: list[list[bytes]] = [[fill, *rest] for fill in dict.fromkeys((b"", here, *_tails(here)))]
-        judge = self.run_of.whole.judge(self.bridge.texts, self.before + self._written() + data)
+        judge = self.run_of.whole.judge(self.bridge.texts, self.before + self._written() + data, self.gap)
         found = next((fills for fills in tried if self._serves(state, fills, judge)), None)
         if found is None and search:
             self.run_of.n_searches += 1
-            found = self.bridge.fills(state, judge)
+            found = self.bridge.fills(state, judge, gap=self.gap)
         return found if found is not None and len(self._spelled(found[0])) < self.remaining else None
 
 

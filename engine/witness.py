@@ -36,8 +36,8 @@ class WholeTexts:
         self.complaint: Complaint | None = None
         self._blamed = -1
 
-    def judge(self, texts: Sequence[bytes], before: bytes) -> Judge | None:
-        """The check as a judge of fills for the gaps before some texts, the first gap behind ``before``; None where there is none.
+    def judge(self, texts: Sequence[bytes], before: bytes, gap: int = 0) -> Judge | None:
+        """The check as a judge of fills for the gaps before some texts, from one on, which begins behind ``before``; None where there is no check.
 
         To blame is the last gap that begins before the place that a complaint names, or at it.
         """
@@ -46,14 +46,15 @@ class WholeTexts:
             return None
 
         def blamed(fills: Sequence[bytes]) -> int | None:
-            pieces = [piece for pair in zip(fills, texts, strict=True) for piece in pair]
+            pieces = [piece for pair in zip(fills, texts[gap:], strict=True) for piece in pair]
             self.n_judged += 1
             found = complaint(check, before + b"".join(pieces))
             if found is None:
                 return None
             self.complaint = found
             begins = list(accumulate((len(piece) for piece in pieces), initial=len(before)))[:-1:2]
-            self._blamed = -1 if found.at is None else bisect_right(begins, found.at) - 1
+            n = 0 if found.at is None else bisect_right(begins, found.at)
+            self._blamed = gap + n - 1 if n else -1
             return self._blamed
 
         return blamed
@@ -67,8 +68,9 @@ class WholeTexts:
                 where=where,
                 hint="check the fixed text for mistakes; the holes are all that may change",
             )
-        if self._blamed > 0:
-            hole, where = hole + self._blamed, f"hole {hole + self._blamed}"
+        if self._blamed >= hole:
+            hole = self._blamed + 1
+            where = f"hole {hole}"
         return Unsatisfiable(
             f"nothing was found that can stand in hole {hole} and passes the check, which says of the last text tried: {self.complaint.message}",
             where=where,

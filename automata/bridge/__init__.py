@@ -42,7 +42,7 @@ REFUSED_COST: Final = 4 * BYTE
 """What a part of a refused proposal costs more from then on; half as much again with each further refusal."""
 
 Judge: TypeAlias = Callable[[Sequence[bytes]], int | None]
-"""Says of texts for all gaps which of them is to blame that they are refused, -1 if it cannot tell; None if they are accepted."""
+"""Says of texts for the gaps from one on which gap is to blame that they are refused, -1 if none of them is; None if they are accepted."""
 
 STRIDE: Final = 256
 """Bytes of a text between two states that are remembered."""
@@ -93,39 +93,39 @@ class Bridge:
         if tables is None:
             tables = _TABLES[constraint] = Symbols(store.parsers[parser])
         self._tolls: dict[object, int] = {}
-        self._behind: list[Bridge | None] = [None] * len(self.texts)
         self._reach = store.parsers[parser].scanner.reach
         self._system = ParserSystem(tables, texts)
         self._first = int(a[lay.PT + parser + lay.PT_STATES]) - store.parsers[parser].scanner.n_locals
 
     def fills(
-        self, state: int, judge: Judge | None = None, *, tries: Iterator[int] | None = None
+        self, state: int, judge: Judge | None = None, *, gap: int = 0, tries: Iterator[int] | None = None
     ) -> list[bytes] | None:
-        """Shortest texts for the gaps, in sum, with which everything is accepted that follows a state.
+        """Shortest texts for the gaps from one on, in sum, with which everything is accepted that follows a state.
 
         Where there is a judge, the gaps before the one that it blames are kept as they are, and others are filled anew; where that fails, and in the gap itself,
         what was refused is made dearer and the search begun again.  It stays dear as long as the bridge is used.
 
         Args:
-            state: a state of the constraint, or of a session of it.
+            state: a state of the constraint, or of a session of it; always the same session.
             judge: a further condition that the texts have to meet; see ``Judge``.
+            gap: the one that begins in the state.
             tries: runs out after as many searches as may be made with a judge; ``MAX_TRIES`` by default.
 
         Returns:
-            One text a gap; None if there are none, or the search gave up.  They have been read by the constraint, and the judge accepts them.
+            One text for each gap from ``gap`` on; None if there are none, or the search gave up.  They have been read by the constraint, and the judge accepts them.
 
         """
         if state == 0:
             return None
         with self.constraint.store.lock:
-            starts = list(self._configurations(state))
+            starts = list(self._configurations(state, gap))
         if judge is None:
-            return next((list(next(fills)) for fills, _ in self._proposals(state, starts)), None)
+            return next((list(next(fills)) for fills, _ in self._proposals(state, gap, starts)), None)
         tries = iter(range(MAX_TRIES)) if tries is None else tries
         refused: set[tuple[bytes, ...]] = set()
         blamed = -1
         for _ in tries:
-            proposal = next(self._proposals(state, starts), None)
+            proposal = next(self._proposals(state, gap, starts), None)
             if proposal is None:
                 break
             fills, labels = proposal
@@ -136,8 +136,8 @@ class Bridge:
                     return list(new)
                 refused.add(new)
                 blamed = verdict
-                if blamed > 0:
-                    rest = self._from(blamed, state, new, judge, tries)
+                if blamed > gap:
+                    rest = self._from(blamed, state, gap, new, judge, tries)
                     if rest is not None:
                         return rest
                 self._system.pad(blamed)
@@ -145,34 +145,27 @@ class Bridge:
         return None
 
     def _from(
-        self, gap: int, state: int, fills: Sequence[bytes], judge: Judge, tries: Iterator[int]
+        self, gap: int, state: int, first: int, fills: Sequence[bytes], judge: Judge, tries: Iterator[int]
     ) -> list[bytes] | None:
-        """Fills of which those before a gap are given."""
-        given = list(fills[:gap])
-        if self._behind[gap] is None:
-            self._behind[gap] = Bridge(self.constraint, self.texts[gap:], max_looked_at=self.max_looked_at)
-        bridge = self._behind[gap]
-        for piece in (x for pair in zip(given, self.texts, strict=False) for x in pair):
-            state = self.constraint.advance_bytes(state, piece)
-
-        def of_the_rest(rest: Sequence[bytes]) -> int | None:
-            blamed = judge([*given, *rest])
-            return None if blamed is None else max(blamed - gap, -1)
-
-        rest = bridge.fills(state, of_the_rest, tries=tries)
+        """Fills from the gap ``first`` on, of which those before ``gap`` are given."""
+        given = list(fills[: gap - first])
+        for fill, text in zip(given, self.texts[first:], strict=False):
+            state = self.constraint.advance_bytes(self.constraint.advance_bytes(state, fill), text)
+        rest = self.fills(state, lambda rest: judge([*given, *rest]), gap=gap, tries=tries)
         return None if rest is None else given + rest
 
     def _proposals(
-        self, state: int, starts: Sequence[_Run]
+        self, state: int, gap: int, starts: Sequence[_Run]
     ) -> Iterator[tuple[Iterator[tuple[bytes, ...]], list[object]]]:
         """Ways that can be spelled: for each texts of the gaps that the constraint has read, and its labels."""
         for control, stack in starts:
             for labels in islice(ways(self._system, [(control, stack)], self.max_looked_at, self._tolls), MAX_WAYS):
                 texts = spell(self._system, stack[::-1], control[2], labels)
-                fills = (x for x in islice(product(*texts or [()]), MAX_SPELLINGS) if self.leads_through(state, x))
-                first = next(fills, None)
+                fills = islice(product(*texts[gap:]), MAX_SPELLINGS) if texts is not None else iter(())
+                read = (x for x in fills if self.leads_through(state, x, gap))
+                first = next(read, None)
                 if first is not None:
-                    yield chain([first], fills), labels
+                    yield chain([first], read), labels
 
     def _charge(self, labels: Sequence[object], blamed: int) -> None:
         """Make a way dearer that was refused: what it does in the gap to blame, and half as much in those before, or in all where none is to blame."""
@@ -182,16 +175,16 @@ class Bridge:
                 toll = self._tolls.get(label, 0)
                 self._tolls[label] = toll + (toll // 2 + REFUSED_COST) // (1 if gap == blamed else 2)
 
-    def leads_through(self, state: int, fills: Sequence[bytes]) -> bool:
-        """Whether everything is accepted that follows a state if the gaps are filled so.
+    def leads_through(self, state: int, fills: Sequence[bytes], gap: int = 0) -> bool:
+        """Whether everything is accepted that follows a state if the gaps from one on are filled so.
 
         States met on the way are remembered, so that a text is read again only as far as it makes a difference.  The state must be of one session as
         long as the bridge is used.
         """
         met: list[tuple[int, int, int, tuple[bytes, ...]]] = []
-        for index, (fill, text) in enumerate(zip(fills, self.texts, strict=True)):
+        for index, (fill, text) in enumerate(zip(fills, self.texts[gap:], strict=True), gap):
             state = self.constraint.advance_bytes(state, fill)
-            rest = tuple(fills[index + 1 :])
+            rest = tuple(fills[index - gap + 1 :])
             for at in range(0, len(text), STRIDE):
                 key = (index, at, state, rest)
                 if state == 0 or key in self._good:
@@ -204,21 +197,21 @@ class Bridge:
             return True
         return False
 
-    def hides(self, state: int) -> bool:
-        """Whether what is open in a state can only become something ignored or a newline, as a comment does, and would take in what text 0 begins with."""
-        line = self.texts[0].split(b"\n", 1)[0].strip()
+    def hides(self, state: int, gap: int = 0) -> bool:
+        """Whether what is open in a state can only become something ignored or a newline, as a comment does, and would take in what the text behind a gap begins with."""
+        line = self.texts[gap].split(b"\n", 1)[0].strip()
         if state == 0 or not line:
             return False
         newline = self._system.newline
         with self.constraint.store.lock:
-            locals_ = [control[2] for control, _ in self._configurations(state)]
+            locals_ = [control[2] for control, _ in self._configurations(state, gap)]
         for local in locals_:
             kinds = self._reach[local].nonzero()[0].tolist()
             if not kinds or any(kind not in {newline, len(self._reach[local]) - 1} for kind in kinds):
                 return False
         return True
 
-    def _configurations(self, state: int) -> Iterator[_Run]:
+    def _configurations(self, state: int, gap: int) -> Iterator[_Run]:
         """The runs of a state: a control, and the stack of the parser from the top."""
         a = self.constraint.store.arena.a
         at = int(state_offset(a, state))
@@ -235,7 +228,7 @@ class Bridge:
             column = lay.COLUMN_BASE - room if room <= lay.COLUMN_BASE else -1
             for below in self._stacks(frame):
                 yield (
-                    ParserSystem.opened(local - self._first, column),
+                    ParserSystem.opened(local - self._first, column, gap),
                     self._tops([*below, *(symbol >> 1 for symbol in above)]),
                 )
 

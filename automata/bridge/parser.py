@@ -111,7 +111,11 @@ class ParserSystem:
     def _spelled(self, gap: int, local: int, column: int, *, begun: bool) -> Iterable[tuple[bytes, Spelled]]:
         """What a lexeme may become in a gap, each with the pad that it begins with."""
         reader = self.tables.reader
-        for pad in PADS if begun and gap in self._padded else (b"",):
+        if not begun or gap not in self._padded:
+            for x in reader.spelled(local, column):
+                yield b"", x
+            return
+        for pad in PADS:
             after, at = local, column
             for byte in pad:
                 after = reader.row(after)[byte] if after >= 0 else -1
