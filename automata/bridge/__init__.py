@@ -7,7 +7,7 @@ machine's pushdown system with the fixed text as its input, and is answered for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, islice, product
+from itertools import islice, product
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -38,8 +38,11 @@ MAX_SPELLINGS: Final = 256
 MAX_TRIES: Final = 64
 """Searches that are made for what a judge accepts."""
 
+MAX_TRIES_BEHIND: Final = 8
+"""How many of them in a row for the gaps from a blamed one on, with those before it as they are."""
+
 REFUSED_COST: Final = 4 * BYTE
-"""What a part of a refused proposal costs more from then on; half as much again with each further refusal."""
+"""What a part of a refused proposal costs more from then on; that doubles with each further refusal."""
 
 Judge: TypeAlias = Callable[[Sequence[bytes]], int | None]
 """Says of texts for the gaps from one on which gap is to blame that they are refused, -1 if none of them is; None if they are accepted."""
@@ -120,7 +123,7 @@ class Bridge:
         with self.constraint.store.lock:
             starts = list(self._configurations(state, gap))
         if judge is None:
-            return next((list(next(fills)) for fills, _ in self._proposals(state, gap, starts)), None)
+            return next((list(fills) for fills, _ in self._proposals(state, gap, starts)), None)
         tries = iter(range(MAX_TRIES)) if tries is None else tries
         refused: set[tuple[bytes, ...]] = set()
         blamed = -1
@@ -129,15 +132,14 @@ class Bridge:
             if proposal is None:
                 break
             fills, labels = proposal
-            new = next((x for x in fills if x not in refused), None)
-            if new is not None:
-                verdict = judge(new)
+            if fills not in refused:
+                verdict = judge(fills)
                 if verdict is None:
-                    return list(new)
-                refused.add(new)
+                    return list(fills)
+                refused.add(fills)
                 blamed = verdict
                 if blamed > gap:
-                    rest = self._from(blamed, state, gap, new, judge, tries)
+                    rest = self._from(blamed, state, gap, fills, judge, tries)
                     if rest is not None:
                         return rest
                 self._system.pad(blamed)
@@ -151,29 +153,28 @@ class Bridge:
         given = list(fills[: gap - first])
         for fill, text in zip(given, self.texts[first:], strict=False):
             state = self.constraint.advance_bytes(self.constraint.advance_bytes(state, fill), text)
-        rest = self.fills(state, lambda rest: judge([*given, *rest]), gap=gap, tries=tries)
+        rest = self.fills(state, lambda rest: judge([*given, *rest]), gap=gap, tries=islice(tries, MAX_TRIES_BEHIND))
         return None if rest is None else given + rest
 
     def _proposals(
         self, state: int, gap: int, starts: Sequence[_Run]
-    ) -> Iterator[tuple[Iterator[tuple[bytes, ...]], list[object]]]:
-        """Ways that can be spelled: for each texts of the gaps that the constraint has read, and its labels."""
+    ) -> Iterator[tuple[tuple[bytes, ...], list[object]]]:
+        """Texts of the gaps that the constraint has read, for each way that has such, and its labels."""
         for control, stack in starts:
             for labels in islice(ways(self._system, [(control, stack)], self.max_looked_at, self._tolls), MAX_WAYS):
                 texts = spell(self._system, stack[::-1], control[2], labels)
                 fills = islice(product(*texts[gap:]), MAX_SPELLINGS) if texts is not None else iter(())
-                read = (x for x in fills if self.leads_through(state, x, gap))
-                first = next(read, None)
-                if first is not None:
-                    yield chain([first], read), labels
+                read = next((x for x in fills if self.leads_through(state, x, gap)), None)
+                if read is not None:
+                    yield read, labels
 
     def _charge(self, labels: Sequence[object], blamed: int) -> None:
-        """Make a way dearer that was refused: what it does in the gap to blame, and half as much in those before, or in all where none is to blame."""
+        """Make a way dearer that was refused: what it does in the gap to blame most, where one is."""
         for label in set(labels):
             gap = label.gap if isinstance(label, (Read, Skipped, Filled)) else -1
-            if gap >= 0 and (gap <= blamed or blamed < 0):
-                toll = self._tolls.get(label, 0)
-                self._tolls[label] = toll + (toll // 2 + REFUSED_COST) // (1 if gap == blamed else 2)
+            if gap >= 0:
+                share = 1 if gap == blamed else 2 if gap < blamed or blamed < 0 else 8
+                self._tolls[label] = 2 * self._tolls.get(label, 0) + REFUSED_COST // share
 
     def leads_through(self, state: int, fills: Sequence[bytes], gap: int = 0) -> bool:
         """Whether everything is accepted that follows a state if the gaps from one on are filled so.

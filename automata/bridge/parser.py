@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
 from .blocks import Blocks
-from .labels import Context, Feeds, Filled, Read, Skipped, Top
+from .labels import Context, Entered, Feeds, Filled, Read, Skipped, Top
 from .pushdown import END, Move
 from .readable import ANY, Readable
 from .reader import BYTE, Spelled
@@ -269,10 +269,10 @@ class ParserSystem:
     def _text(self, top: Top, index: int, at: int, local: int) -> Iterable[Move]:
         """Read a lexeme of a fixed text."""
         lexemes, rest = self.ends_of(index, at, local, -1)
-        found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", index) for x in lexemes]
+        found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", -1) for x in lexemes]
         yield from self._feed([top], [x for x in found if x is not None])
         if rest is not None and index + 1 < len(self.texts):
-            yield Move(self.opened(*rest, index + 1), (top,), 0, None)
+            yield Move(self.opened(*rest, index + 1), (top,), 0, Entered(index + 1))
         if at == len(self.texts[index]):
             yield from self._at_end(top, index, local)
 
@@ -317,9 +317,7 @@ class ParserSystem:
                 return None
             feeds = settled
         tops = self._tops(context, feeds, where)
-        return (
-            _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
-        )
+        return _Option(feeds, where, tops, cost, Read(gap, text, feeds, lexeme.part)) if tops[0] else None
 
     def _tops(self, context: Context, feeds: Feeds, where: tuple[Any, ...]) -> tuple[int, ...]:
         """``_Option.tops``."""

@@ -14,7 +14,7 @@ class Complaint(NamedTuple):
 
     Attributes:
         message: in the check's own words.
-        at: the byte that it is about; None if the check names none.
+        at: the last byte that it is about; None if the check names none.
 
     """
 

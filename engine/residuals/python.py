@@ -37,8 +37,11 @@ def _complaint(text: bytes, mode: Mode, flags: int) -> Complaint | None:
             warnings.simplefilter("ignore")
             compile(text, "<text>", mode, flags, dont_inherit=True)
     except SyntaxError as error:
-        at = _offset(text.decode(errors="replace"), error.lineno, error.offset)
-        return Complaint(error.msg if error.lineno is None else f"{error.msg} (line {error.lineno})", at)
+        source = text.decode(errors="replace")
+        first = _offset(source, error.lineno, error.offset)
+        end = _offset(source, error.end_lineno, error.end_offset)
+        last = first if first is None or end is None else max(first, end - 1)
+        return Complaint(error.msg if error.lineno is None else f"{error.msg} (line {error.lineno})", last)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         return Complaint(str(error) or type(error).__name__)
     return None
