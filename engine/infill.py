@@ -34,6 +34,10 @@ MOST_SEARCHES: Final = 3
 """Searches for a witness at one step; after that the witness at hand goes on."""
 
 
+MOST_TRIES: Final = 6
+"""Proposals of such a search that the check may refuse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Infilling:
     """A text whose holes are filled.
@@ -312,7 +316,7 @@ class _Hole:
         found = next((fills for fills in tried if self._serves(state, fills, judge)), None)
         if found is None and search:
             self.run_of.n_searches += 1
-            found = self.bridge.fills(state, judge, gap=self.gap)
+            found = self.bridge.fills(state, judge, gap=self.gap, tries=iter(range(MOST_TRIES)))
         return found if found is not None and len(self._spelled(found[0])) < self.remaining else None
 
 

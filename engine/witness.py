@@ -45,7 +45,11 @@ class WholeTexts:
         if check is None:
             return None
 
+        known: dict[tuple[bytes, ...], int] = {}  # what is refused may be proposed again, by another way
+
         def blamed(fills: Sequence[bytes]) -> int | None:
+            if tuple(fills) in known:
+                return known[tuple(fills)]
             pieces = [piece for pair in zip(fills, texts[gap:], strict=True) for piece in pair]
             self.n_judged += 1
             found = complaint(check, before + b"".join(pieces))
@@ -54,7 +58,7 @@ class WholeTexts:
             self.complaint = found
             begins = list(accumulate((len(piece) for piece in pieces), initial=len(before)))[:-1:2]
             n = 0 if found.at is None else bisect_right(begins, found.at)
-            self._blamed = gap + n - 1 if n else -1
+            self._blamed = known[tuple(fills)] = gap + n - 1 if n else -1
             return self._blamed
 
         return blamed

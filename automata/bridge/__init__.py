@@ -38,6 +38,12 @@ MAX_SPELLINGS: Final = 256
 MAX_TRIES: Final = 64
 """Searches that are made for what a judge accepts."""
 
+MAX_DEVIATIONS: Final = 96
+"""Searches behind a byte that is given, once those are made."""
+
+DEVIATIONS: Final = b"x+,.=(['\n0-: "
+"""Bytes that are given."""
+
 MAX_TRIES_BEHIND: Final = 8
 """How many of them in a row for the gaps from a blamed one on, with those before it as they are."""
 
@@ -112,7 +118,7 @@ class Bridge:
             state: a state of the constraint, or of a session of it; always the same session.
             judge: a further condition that the texts have to meet; see ``Judge``.
             gap: the one that begins in the state.
-            tries: runs out after as many searches as may be made with a judge; ``MAX_TRIES`` by default.
+            tries: runs out after as many searches as may be made with a judge; by default ``MAX_TRIES``, and then ``MAX_DEVIATIONS`` of another kind.
 
         Returns:
             One text for each gap from ``gap`` on; None if there are none, or the search gave up.  They have been read by the constraint, and the judge accepts them.
@@ -124,8 +130,9 @@ class Bridge:
             starts = list(self._configurations(state, gap))
         if judge is None:
             return next((list(fills) for fills, _ in self._proposals(state, gap, starts)), None)
+        nested = tries is not None
         tries = iter(range(MAX_TRIES)) if tries is None else tries
-        refused: set[tuple[bytes, ...]] = set()
+        refused: dict[tuple[bytes, ...], int] = {}
         blamed = -1
         for _ in tries:
             proposal = next(self._proposals(state, gap, starts), None)
@@ -136,14 +143,41 @@ class Bridge:
                 verdict = judge(fills)
                 if verdict is None:
                     return list(fills)
-                refused.add(fills)
-                blamed = verdict
+                refused[fills] = blamed = verdict
                 if blamed > gap:
                     rest = self._from(blamed, state, gap, fills, judge, tries)
                     if rest is not None:
                         return rest
                 self._system.pad(blamed)
             self._charge(labels, blamed)
+        return None if nested else self._deviating(state, gap, refused, judge)
+
+    def _deviating(
+        self, state: int, gap: int, refused: dict[tuple[bytes, ...], int], judge: Judge
+    ) -> list[bytes] | None:
+        """Fills in which a refused one goes on by a byte more, or begins with another (cf. Yen 1971, k shortest paths): what takes more of the same is never cheaper."""
+        tries = iter(range(MAX_DEVIATIONS))
+        queue = list(refused.items())[:1]
+        for fills, blamed in queue:  # it grows
+            before = state
+            for at, (fill, text) in enumerate(zip(fills, self.texts[gap:], strict=True), gap):
+                for begin, byte in product(dict.fromkeys((fill, b"")), DEVIATIONS) if blamed in {at, -1} else ():
+                    head = begin + bytes([byte])
+                    after = self.constraint.advance_bytes(before, head)
+                    if after == 0:
+                        continue
+                    if next(tries, None) is None:
+                        return None
+                    rest = self.fills(after, gap=at)
+                    found = (*fills[: at - gap], head + rest[0], *rest[1:]) if rest is not None else fills
+                    if found in refused:
+                        continue
+                    verdict = judge(found)
+                    if verdict is None:
+                        return list(found)
+                    refused[found] = verdict
+                    queue.append((found, verdict))
+                before = self.constraint.advance_bytes(self.constraint.advance_bytes(before, fill), text)
         return None
 
     def _from(
