@@ -47,12 +47,20 @@ def shortest(constraint: sg.Constraint, parts: list[str], check: Residual | None
 
 
 def filled(
-    model: object, parts: list[str], constraint: sg.Constraint, check: Residual | None, budget: int
+    model: object, parts: list[str], constraint: sg.Constraint, check: Residual | None, given: argparse.Namespace
 ) -> dict[str, object]:
     """The text as the model fills it, with a greater budget where the holes need one."""
+    budget = given.max_tokens
     while True:
         try:
-            done = infill(model, parts, constraint, max_new_tokens=budget, check=check)
+            done = infill(
+                model,
+                parts,
+                constraint,
+                max_new_tokens=budget,
+                check=check,
+                template=lambda before, _: before[-given.context :],
+            )
         except sg.BudgetTooSmall as error:
             budget = error.needed
             continue
@@ -124,6 +132,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--no-check", action="store_true", help="let the grammar alone decide")
     parser.add_argument("--model", action="store_true", help="let the embedded model fill the holes")
     parser.add_argument("--max-tokens", type=int, default=24, help="of a hole")
+    parser.add_argument("--context", type=int, default=4000, help="characters before a hole that the model sees")
     parser.add_argument("--file-seconds", type=float, default=0, help="give a file up after so long; 0: never")
     parser.add_argument("--all-seconds", type=float, default=float("inf"), help="begin no file after so long")
     parser.add_argument("--log", type=Path, help="where to write what came of each file, and to read it from")
@@ -155,7 +164,7 @@ def main() -> None:
                 row |= (
                     shortest(constraint, parts, check)
                     if model is None
-                    else filled(model, parts, constraint, check, given.max_tokens)
+                    else filled(model, parts, constraint, check, given)
                 )
         except TimeoutError as error:
             row |= {"outcome": "out of time", "error": str(error)}

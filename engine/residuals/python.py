@@ -32,18 +32,29 @@ def compiles(text: bytes, mode: Mode = "exec") -> bool:
 
 def _complaint(text: bytes, mode: Mode, flags: int) -> Complaint | None:
     """What ``compile()`` has against a text."""
+    error = _error(text, mode, flags)
+    if error is None:
+        return None
+    if not isinstance(error, SyntaxError):
+        return Complaint(str(error) or type(error).__name__)
+    message = error.msg if error.lineno is None else f"{error.msg} (line {error.lineno})"
+    source = text.decode(errors="replace")
+    placed = _error(source, mode, flags)  # of bytes, columns are now bytes, now characters
+    if not isinstance(placed, SyntaxError):
+        return Complaint(message)
+    first = _offset(source, placed.lineno, placed.offset)
+    end = _offset(source, placed.end_lineno, placed.end_offset)
+    return Complaint(message, first if first is None or end is None else max(first, end - 1))
+
+
+def _error(source: str | bytes, mode: Mode, flags: int) -> Exception | None:
+    """What ``compile()`` raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(text, "<text>", mode, flags, dont_inherit=True)
-    except SyntaxError as error:
-        source = text.decode(errors="replace")
-        first = _offset(source, error.lineno, error.offset)
-        end = _offset(source, error.end_lineno, error.end_offset)
-        last = first if first is None or end is None else max(first, end - 1)
-        return Complaint(error.msg if error.lineno is None else f"{error.msg} (line {error.lineno})", last)
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        return Complaint(str(error) or type(error).__name__)
+            compile(source, "<text>", mode, flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return error
     return None
 
 
