@@ -302,11 +302,19 @@ def infill(
     temperature: TemperatureOption = 0.0,
     seed: SeedOption = 0,
     start: Annotated[str | None, typer.Option("--start", help="The rule that texts are made of.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Python: its own parser (ast.parse), which is stricter, has to take the text too.",
+        ),
+    ] = True,
 ) -> None:
     """Fill the holes of a text, so that the whole is accepted by a grammar: what stands on the right counts as well.
 
     Holes are filled from left to right by the model. The text always parses, whatever the model would like to
-    write: at every step a way to the text on the right is known.
+    write: at every step a way to the text on the right is known. Python that was written by --grammar python is
+    parsed by Python itself as well, unless --no-check or --start is given.
 
     [bold]Examples[/bold]
 
@@ -319,7 +327,7 @@ def infill(
     from .engine.compile import compile as compile_source
     from .engine.infill import infill as fill
     from .engine.infill import split_holes
-    from .integrations.languages import language
+    from .integrations.languages import check_of, language
     from .integrations.options import read_text
 
     if output is not None and not output.parent.is_dir():
@@ -330,7 +338,15 @@ def infill(
     with err.status("compiling the grammar"):
         constraint = compile_source(source, language_model.vocab)
     with err.status(f"filling {len(parts) - 1} holes"):
-        done = fill(language_model, parts, constraint, max_new_tokens=max_tokens, temperature=temperature, seed=seed)
+        done = fill(
+            language_model,
+            parts,
+            constraint,
+            max_new_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            check=check_of(grammar) if check and start is None else None,
+        )
     if output is None:
         sys.stdout.write(done.text)
     else:

@@ -1,19 +1,23 @@
 """Files of Python's standard library with holes cut out at random, filled again: how many parse, and what it takes.
 
 Each file gets one, two or three holes of 1 to 300 bytes, anywhere: in the middle of names, strings, blocks.  Without ``--model`` the holes get the shortest texts that the search
-finds; with it the embedded model fills them, ``--max-tokens`` a hole (more where the search needs more).  Lark is the judge of the result.  Python's own parser, which knows rules that the grammar does not, is asked as well, for files
-that it takes themselves.
+finds; with it the embedded model fills them, ``--max-tokens`` a hole (more where the search needs more).  Files are those that Lark's grammar of Python and Python's own
+parser take; both judge the result.
+
+``--log FILE`` writes a line of JSON for each file at once, and goes on behind those that the file has when it is called again; the summary counts all of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import random
 import signal
 import sys
 import sysconfig
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,22 +31,49 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from holes import cut
 
 import syntagma as sg
-from syntagma.automata.bridge import Bridge
 from syntagma.engine.infill import infill
+from syntagma.engine.residuals import Residual
+from syntagma.engine.witness import shortest_fills
 from syntagma.integrations import smollm2
-from syntagma.integrations.languages import language
+from syntagma.integrations.languages import check_of, language, published_grammar
 
 LENGTHS = (1, 5, 20, 80, 300)
 
 
-def shortest(constraint: sg.Constraint, parts: list[str]) -> str:
+def shortest(constraint: sg.Constraint, parts: list[str], check: Residual | None) -> dict[str, object]:
     """The text with the holes filled as shortly as possible."""
-    with constraint.session() as session:
-        state = session.advance_bytes(session.start, parts[0].encode())
-        fills = Bridge(constraint, [part.encode() for part in parts[1:]]).fills(state)
-    if fills is None:
-        raise sg.Unsatisfiable("nothing was found")
-    return parts[0] + "".join(a.decode() + b for a, b in zip(fills, parts[1:], strict=True))
+    fills = shortest_fills(parts, constraint, check=check)
+    return {"text": parts[0] + "".join(a + b for a, b in zip(fills, parts[1:], strict=True)), "fills": fills}
+
+
+def filled(
+    model: object, parts: list[str], constraint: sg.Constraint, check: Residual | None, given: argparse.Namespace
+) -> dict[str, object]:
+    """The text as the model fills it, with a greater budget where the holes need one."""
+    budget = given.max_tokens
+    while True:
+        try:
+            done = infill(
+                model,
+                parts,
+                constraint,
+                max_new_tokens=budget,
+                check=check,
+                template=lambda before, _: before[-given.context :],
+            )
+        except sg.BudgetTooSmall as error:
+            budget = error.needed
+            continue
+        return {
+            "text": done.text,
+            "fills": done.fills,
+            "tokens": sum(map(len, done.tokens)),
+            "calls": done.n_forward,
+            "searches": done.n_searches,
+            "refused": done.n_rejected,
+            "checks": done.n_checks,
+            "model": round(done.model_seconds, 3),
+        }
 
 
 def parses(parse: Callable[[str], object], text: str) -> bool:
@@ -79,7 +110,7 @@ def chosen(given: argparse.Namespace, constraint: sg.Constraint) -> Iterator[tup
     n = 0
     for path in files:
         text = path.read_text(encoding="utf-8", errors="replace")
-        if not text or not constraint.accepts(text):
+        if not text or not constraint.accepts(text) or not parses(ast.parse, text):
             continue
         parts = cut(draw, text, 1 + n % 3, LENGTHS)
         if not given.only or path.name in given.only:
@@ -89,65 +120,83 @@ def chosen(given: argparse.Namespace, constraint: sg.Constraint) -> Iterator[tup
             break
 
 
-def main() -> None:
-    """Run the benchmark."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--files", type=int, default=200)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--largest", type=int, default=60_000, help="bytes of a file")
-    options.add_argument(
+def options() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--largest", type=int, default=60_000, help="bytes of a file")
+    parser.add_argument(
         "--only", metavar="NAME", action="append", help="fill files of this name alone, cut as among all"
     )
-    options.add_argument("--model", action="store_true", help="let the embedded model fill the holes")
-    options.add_argument("--max-tokens", type=int, default=24, help="of a hole")
-    options.add_argument("--file-seconds", type=float, default=0, help="give a file up after so long; 0: never")
-    options.add_argument("--all-seconds", type=float, default=float("inf"), help="begin no file after so long")
-    given = options.parse_args()
+    parser.add_argument("--no-check", action="store_true", help="let the grammar alone decide")
+    parser.add_argument("--model", action="store_true", help="let the embedded model fill the holes")
+    parser.add_argument("--max-tokens", type=int, default=24, help="of a hole")
+    parser.add_argument("--context", type=int, default=4000, help="characters before a hole that the model sees")
+    parser.add_argument("--file-seconds", type=float, default=0, help="give a file up after so long; 0: never")
+    parser.add_argument("--all-seconds", type=float, default=float("inf"), help="begin no file after so long")
+    parser.add_argument("--log", type=Path, help="where to write what came of each file, and to read it from")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    given = options()
+    lines = given.log.read_text(encoding="utf-8").splitlines() if given.log and given.log.exists() else []
+    rows = [json.loads(line) for line in lines]
+    known = {row["path"] for row in rows}
     source = language("python")
-    built = lark.Lark.open(str(source.grammar), parser="lalr", start="file_input", postlex=PythonIndenter())
+    built = lark.Lark.open(str(published_grammar()), parser="lalr", start="file_input", postlex=PythonIndenter())
     model = smollm2.load() if given.model else None
     vocab = model.vocab if model else sg.Vocabulary([*(bytes([b]) for b in range(256)), None], eos_ids=[256])
     constraint = sg.compile(source, vocab)
-    times: list[float] = []
-    counts = dict.fromkeys(("parse", "rejected", "not filled", "out of time"), 0)
-    python = {"parse": 0, "rejected": 0}
+    check = None if given.no_check else check_of("python")
     started = time.perf_counter()
-    for path, text, parts in chosen(given, constraint):
+    for path, _, parts in chosen(given, constraint):
+        if str(path) in known:
+            continue
         began = time.perf_counter()
         if began - started > given.all_seconds:
             break
+        row: dict[str, object] = {"path": str(path), "outcome": "parses"}
         try:
             with at_most(given.file_seconds):
-                done = (
-                    shortest(constraint, parts) if model is None else filled(model, parts, constraint, given.max_tokens)
+                row |= (
+                    shortest(constraint, parts, check)
+                    if model is None
+                    else filled(model, parts, constraint, check, given)
                 )
-        except (sg.Unsatisfiable, sg.LimitExceeded, TimeoutError) as error:
-            counts["out of time" if isinstance(error, TimeoutError) else "not filled"] += 1
-            print(f"{path.name}: {error}", flush=True)
-            continue
-        finally:
-            times.append(time.perf_counter() - began)
-        if parses(built.parse, done):
-            counts["parse"] += 1
-        else:
-            counts["rejected"] += 1
-            print(f"{path.name}: Lark rejects what was filled", flush=True)
-        if parses(ast.parse, text):
-            python["parse" if parses(ast.parse, done) else "rejected"] += 1
+        except TimeoutError as error:
+            row |= {"outcome": "out of time", "error": str(error)}
+        except (sg.Unsatisfiable, sg.LimitExceeded) as error:
+            row |= {"outcome": "not filled", "error": str(error)}
+        row["seconds"] = round(time.perf_counter() - began, 3)
+        done = row.pop("text", None)
+        if done is not None:
+            for name, parse in (("Lark", built.parse), ("Python", ast.parse)):
+                if not parses(parse, done):
+                    row["outcome"] = f"rejected by {name}"
+        if row["outcome"] != "parses":
+            print(f"{path.name}: {row['outcome']} {row.get('error', '')}", flush=True)
+        rows.append(row)
+        if given.log:
+            with given.log.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+    summarise(rows)
+
+
+def summarise(rows: list[dict[str, object]]) -> None:
+    """Print how many came out how, and what they took."""
+    times = [row["seconds"] for row in rows]
     p50, p90, most = np.percentile(times, [50, 90, 100])
     print(
-        f"{len(times)} files: {counts}, by Python's own parser {python}; "
+        f"{len(rows)} files: {dict(Counter(row['outcome'] for row in rows))}; "
         f"seconds a file: p50 {p50:.2f}, p90 {p90:.2f}, max {most:.1f}, sum {sum(times):.0f}"
     )
-
-
-def filled(model: object, parts: list[str], constraint: sg.Constraint, budget: int) -> str:
-    """The text as the model fills it, with a greater budget where the holes need one."""
-    while True:
-        try:
-            return infill(model, parts, constraint, max_new_tokens=budget).text
-        except sg.BudgetTooSmall as error:
-            budget = error.needed
+    for name in ("model", "tokens", "calls", "searches", "refused", "checks"):
+        found = [row[name] for row in rows if name in row]
+        if found:
+            print(f"  {name}: {sum(found):.0f} over {len(found)} files")
 
 
 if __name__ == "__main__":

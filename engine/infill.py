@@ -2,7 +2,7 @@
 
 The constraint alone says what may follow on the left.  What stands on the right cuts its language down, and whether that can still be reached is a question about
 the whole rest of the text (``automata.bridge``).  So a *witness* is held at every step: fills for all holes that are left, with which the text is
-accepted.  A token that the witness begins with keeps it; for any other token the model has to offer a new witness is looked for, first by keeping the old one behind
+accepted, by the constraint and by a check where there is one.  A token that the witness begins with keeps it; for any other token the model has to offer a new witness is looked for, first by keeping the old one behind
 the token, then by a search, and a token without one is not taken.  When the tokens of a hole run out, the witness is written down.  So the
 result is always complete and always accepted, whatever the model says.
 """
@@ -13,18 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..automata.bridge import Bridge
-from ..grammar.errors import BudgetTooSmall, InvalidSource, Unsatisfiable
+from ..automata.bridge import Bridge, Judge
+from ..grammar.errors import BudgetTooSmall, InvalidSource
 from .law import Law
 from .model import CachedRows, LanguageModel, Model, Tokenizer, check_width, context_limit, prompt_ids
+from .witness import WholeTexts, spell
 
 if TYPE_CHECKING:
     from ..automata.constraint import Constraint, Session
     from ..automata.vocabulary import Vocabulary
+    from .residuals.protocol import Residual
 
 HOLE_MARK: Final = "<HOLE>"
 """What stands for a hole in a text, unless another mark is named."""
@@ -32,7 +33,9 @@ HOLE_MARK: Final = "<HOLE>"
 MOST_SEARCHES: Final = 3
 """Searches for a witness at one step; after that the witness at hand goes on."""
 
-_SPELLINGS: WeakKeyDictionary[Vocabulary, dict[bytes, int]] = WeakKeyDictionary()
+
+MOST_TRIES: Final = 6
+"""Proposals of such a search that the check may refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Infilling:
         n_forward: calls of the model.
         n_searches: searches for a witness.
         n_rejected: tokens that were drawn and not taken, since nothing leads from them to the text on the right.
+        n_checks: whole texts that the check judged.
         model_seconds: time in the model.
         constraint_seconds: time in masks, steps and searches.
 
@@ -57,6 +61,7 @@ class Infilling:
     n_forward: int
     n_searches: int
     n_rejected: int
+    n_checks: int
     model_seconds: float
     constraint_seconds: float
 
@@ -87,6 +92,7 @@ def infill(  # noqa: PLR0913 - the options by name
     seed: int = 0,
     tokenizer: Tokenizer = None,
     template: Callable[[str, str], str] | None = None,
+    check: Residual | None = None,
 ) -> Infilling:
     """Fill the holes between fixed texts, from left to right.
 
@@ -105,10 +111,12 @@ def infill(  # noqa: PLR0913 - the options by name
         seed: of the draws.
         tokenizer: by default the model's, or the one that the vocabulary came from.
         template: makes the prompt of a hole from the text before it and the text behind it; by default the text before it is all.
+        check: what the whole text has to pass besides, such as ``residuals.PythonParses()``.  It judges whole texts only; if it has a method ``complaint`` that names a
+            place, other texts are looked for there first.
 
     Raises:
         InvalidSource: fewer than two texts, or as many budgets as there are not holes.
-        Unsatisfiable: nothing that may stand in the holes makes the text a member, or the search gave up.
+        Unsatisfiable: nothing was found that may stand in the holes, makes the text a member and passes the check.
         BudgetTooSmall: a hole needs more tokens.
 
     """
@@ -124,7 +132,7 @@ def infill(  # noqa: PLR0913 - the options by name
     check_width(model, constraint.vocab)
     law = Law(constraint, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     with constraint.session() as session:
-        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template)
+        run = _Run(model, tokenizer, constraint, session, law, np.random.default_rng(seed), template, WholeTexts(check))
         return run.fill(list(texts), budgets)
 
 
@@ -139,6 +147,7 @@ class _Run:
     law: Law
     rng: np.random.Generator
     template: Callable[[str, str], str] | None
+    whole: WholeTexts
     n_forward: int = 0
     n_searches: int = 0
     n_rejected: int = 0
@@ -152,19 +161,13 @@ class _Run:
         done = texts[0]
         fills: list[str] = []
         tokens: list[tuple[int, ...]] = []
-        witness: list[bytes] | None = None
+        bridge = Bridge(self.constraint, data[1:])
+        self.n_searches += 1
+        witness = bridge.fills(state, self.whole.judge(bridge.texts, data[0]))
+        if witness is None:
+            raise self.whole.unsatisfiable(1, done)
         for hole, budget in enumerate(budgets):
-            bridge = Bridge(self.constraint, data[hole + 1 :])
-            if witness is None:
-                self.n_searches += 1
-                witness = bridge.fills(state)
-            if witness is None:
-                raise Unsatisfiable(
-                    f"nothing was found that can stand in hole {hole + 1}, given the text on both sides of it",
-                    where=f"hole {hole + 1}, after {done[-40:]!r}",
-                    hint="check the fixed text for mistakes; the holes are all that may change",
-                )
-            filling = _Hole(self, bridge, state, witness, budget)
+            filling = _Hole(self, bridge, hole, state, witness, budget, done.encode())
             filling.run(self._prompt(done, "".join(texts[hole + 1 :])))
             written = b"".join(self.constraint.vocab.tokens[t] or b"" for t in filling.tokens)
             fills.append(written.decode("utf-8", errors="replace"))
@@ -181,6 +184,7 @@ class _Run:
             n_forward=self.n_forward,
             n_searches=self.n_searches,
             n_rejected=self.n_rejected,
+            n_checks=self.whole.n_judged,
             model_seconds=self.model_seconds,
             constraint_seconds=perf_counter() - self.began - self.model_seconds,
         )
@@ -196,8 +200,12 @@ class _Run:
 class _Hole:
     """One hole while it is filled."""
 
-    def __init__(self, run: _Run, bridge: Bridge, state: int, witness: list[bytes], budget: int) -> None:
+    def __init__(
+        self, run: _Run, bridge: Bridge, gap: int, state: int, witness: list[bytes], budget: int, before: bytes
+    ) -> None:
         self.run_of = run
+        self.gap = gap
+        self.before = before
         self.bridge = bridge
         self.state = state
         self.witness = witness
@@ -208,7 +216,7 @@ class _Hole:
         if needed > budget:
             raise BudgetTooSmall(budget=budget, needed=needed)
         self.vocab: Vocabulary = vocab
-        self.within_comment = bridge.hides(state)
+        self.within_comment = bridge.hides(state, gap)
         self.ends = np.zeros((vocab.size + 31) // 32, np.uint32)
         for token in vocab.eos_ids:
             self.ends[token >> 5] |= np.uint32(1 << (token & 31))
@@ -251,7 +259,7 @@ class _Hole:
         row &= ~self.ends
         if may_end:
             row |= self.ends
-        behind = self.bridge.texts[0]
+        behind = self.bridge.texts[self.gap]
         searches = 0
         while row.any():
             token = run.law.choose(logits, self.state, run.rng, mask=row)
@@ -269,23 +277,33 @@ class _Hole:
             row[token >> 5] &= np.uint32(~(1 << (token & 31)) & 0xFFFFFFFF)
             if searches > 2 * MOST_SEARCHES:
                 break
-        return self._spelled(self.witness[0])[0] if self._take_first() else None
+        return self._first_of_witness()
+
+    def _serves(self, state: int, fills: list[bytes], judge: Judge | None) -> bool:
+        """Whether texts for all gaps are a witness."""
+        if not (self._shows(state, fills) and self.bridge.leads_through(state, fills, self.gap)):
+            return False
+        return judge is None or judge(fills) is None
 
     def _shows(self, state: int, fills: list[bytes]) -> bool:
         """Whether the text on the right stays what it is: no comment that begins in the hole takes it in."""
         if self.within_comment:
             return True
         end = self.run_of.states.advance_bytes(state, fills[0])
-        written = b"".join(self.vocab.tokens[t] or b"" for t in self.tokens) + fills[0]
-        return not (written.split(b"\n")[-1].strip() and self.bridge.hides(end))
+        written = self._written() + fills[0]
+        return not (written.split(b"\n")[-1].strip() and self.bridge.hides(end, self.gap))
 
-    def _take_first(self) -> bool:
-        """Go on by the witness's own first token; False where it has none."""
+    def _written(self) -> bytes:
+        """What the hole holds so far."""
+        return b"".join(self.vocab.tokens[t] or b"" for t in self.tokens)
+
+    def _first_of_witness(self) -> int | None:
+        """Go on by the witness's own first token; None where it has none."""
         if not self.witness[0]:
-            return False
-        first = self.vocab.tokens[self._spelled(self.witness[0])[0]] or b""
-        self.witness = [self.witness[0][len(first) :], *self.witness[1:]]
-        return True
+            return None
+        first = self._spelled(self.witness[0])[0]
+        self.witness = [self.witness[0][len(self.vocab.tokens[first] or b"") :], *self.witness[1:]]
+        return first
 
     def _witness_after(self, token: int, data: bytes, *, search: bool) -> list[bytes] | None:
         """A witness once a token is taken; None if none is found that fits what is left of the budget."""
@@ -294,54 +312,14 @@ class _Hole:
             return [here[len(data) :], *rest]
         state = self.run_of.states.advance(self.state, token)
         tried: list[list[bytes]] = [[fill, *rest] for fill in dict.fromkeys((b"", here, *_tails(here)))]
-        found = next(
-            (fills for fills in tried if self._shows(state, fills) and self.bridge.leads_through(state, fills)), None
-        )
+        judge = self.run_of.whole.judge(self.bridge.texts, self.before + self._written() + data, self.gap)
+        found = next((fills for fills in tried if self._serves(state, fills, judge)), None)
         if found is None and search:
             self.run_of.n_searches += 1
-            found = self.bridge.fills(state)
+            found = self.bridge.fills(state, judge, gap=self.gap, tries=iter(range(MOST_TRIES)))
         return found if found is not None and len(self._spelled(found[0])) < self.remaining else None
 
 
 def _tails(text: bytes) -> list[bytes]:
     """The last parts of a text, longest first: what of a witness may still be needed behind a token that replaces its beginning."""
     return [text[i:] for i in range(1, min(len(text), 12))]
-
-
-def spell(vocab: Vocabulary, text: bytes) -> list[int]:
-    """A shortest sequence of tokens that spells a text.
-
-    Raises:
-        Unsatisfiable: the vocabulary has no tokens for a byte of it.
-
-    """
-    known = _spellings(vocab)
-    longest = max(map(len, known))
-    best: list[tuple[int, int, int]] = [(0, -1, -1)] + [(1 << 30, -1, -1)] * len(
-        text
-    )  # tokens, the last one, where it begins
-    for end in range(1, len(text) + 1):
-        for begin in range(max(0, end - longest), end):
-            token = known.get(text[begin:end], -1)
-            if token >= 0 and best[begin][0] + 1 < best[end][0]:
-                best[end] = (best[begin][0] + 1, token, begin)
-    if best[-1][0] >= 1 << 30:
-        raise Unsatisfiable(f"no tokens of the vocabulary spell {text!r}")
-    found: list[int] = []
-    at = len(text)
-    while at:
-        _, token, at = best[at]
-        found.append(token)
-    return found[::-1]
-
-
-def _spellings(vocab: Vocabulary) -> dict[bytes, int]:
-    """The first token of every spelling."""
-    found = _SPELLINGS.get(vocab)
-    if found is None:
-        found = {}
-        for token, data in enumerate(vocab.tokens):
-            if data:
-                found.setdefault(bytes(data), token)
-        _SPELLINGS[vocab] = found
-    return found

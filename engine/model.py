@@ -139,7 +139,8 @@ def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
 
     """
     if isinstance(prompt, str) or (len(prompt) and isinstance(prompt[0], Mapping)):
-        for text in (prompt,) if isinstance(prompt, str) else (message.get("content") for message in prompt):
+        for message in (prompt,) if isinstance(prompt, str) else prompt:
+            text = message.get("content") if isinstance(message, Mapping) else message
             if isinstance(text, str) and not is_encodable(text):
                 raise InvalidSource("the prompt holds half of a surrogate pair, which is no text", where="prompts")
         if not callable(tokenizer):

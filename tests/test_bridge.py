@@ -17,7 +17,7 @@ import syntagma as sg
 from syntagma.automata.bridge import Bridge
 from syntagma.automata.bridge.readable import Readable
 from syntagma.automata.constraint import Constraint
-from syntagma.integrations.languages import language
+from syntagma.integrations.languages import language, published_grammar
 
 LIBRARY = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
 
@@ -44,7 +44,7 @@ def compiled(which: str) -> tuple[lark.Lark, Constraint]:
     """Lark's parser, and the constraint."""
     if which == "python":
         source = language("python")
-        built = lark.Lark.open(str(source.grammar), parser="lalr", start="file_input", postlex=PythonIndenter())
+        built = lark.Lark.open(str(published_grammar()), parser="lalr", start="file_input", postlex=PythonIndenter())
         return built, sg.compile(source, byte_vocabulary())
     built = lark.Lark(SUMS, parser="lalr")
     return built, sg.compile(sg.Lark(built), byte_vocabulary())

@@ -26,9 +26,11 @@ from syntagma.engine.residuals import (
     JsonResidual,
     PythonCompiles,
     PythonNames,
+    PythonParses,
     Residual,
     SqliteRuns,
     UniqueItems,
+    complaint,
 )
 from syntagma.engine.residuals.text import whole_characters
 from syntagma.engine.sampler import AWRS, NO_TOKEN
@@ -344,6 +346,44 @@ def test_python_that_compiles(text: bytes, alive: bool, may_end: bool) -> None:
     state = run(PythonCompiles(), text)
     assert (state is not None) == alive
     assert (state is not None and PythonCompiles().may_end(state)) == may_end
+
+
+def test_python_that_parses() -> None:
+    """Syntax alone decides, whatever the surroundings: what the compiler refuses passes, a line that cannot be mended is dead at its end."""
+    check = PythonParses()
+    for text in (b"return 1\n", b"def f(a, a): break\n", b"x = (1,\n2)\n", b""):
+        assert accepts(check, text)
+    for text in (b"f() = 1\n", b"x = '\\x1'\n", b"x = (1,\n", b"a\0b\n", b"\xff\n"):
+        assert not check.may_end(text)
+    assert run(check, b"f() = 1\n") is None
+    assert run(check, b"x = (1,\n") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        (b"x = 1\ny = = 2\n", 10),
+        ("\u00e9 = 1\r\n\u00e9 = = 2\r\n".encode(), 13),
+        (b"f(a,\n  b) = 1\n", 8),  # the end of what cannot be assigned to
+        (b"\x0c\nx = $\n", 6),
+    ],
+)
+def test_complaints_of_python_name_the_last_byte(text: bytes, at: int) -> None:
+    """A complaint says what Python says, and the last byte that it is about, whatever ends the lines and however wide the characters are."""
+    for check in (PythonParses(), PythonCompiles(), All(Check(lambda _: True), PythonParses())):
+        found = complaint(check, text)
+        assert found is not None
+        assert "line" in found.message
+        assert found.at == at
+
+
+@settings(max_examples=60)
+@given(st.text("x=1 ()\n:if'\\", max_size=12).map(str.encode))
+def test_whole_texts_have_complaints_iff_they_do_not_pass(text: bytes) -> None:
+    """For checks with complaints of their own and for others, what is complained of is what may not end."""
+    numbers = JsonPredicate(lambda value: value == 1)
+    for check in (PythonParses(), PythonCompiles(), numbers, All(Check(lambda text: "x" not in text), PythonParses())):
+        assert (complaint(check, text) is None) == accepts(check, text)
 
 
 def test_python_expressions() -> None:

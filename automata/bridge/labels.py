@@ -46,7 +46,7 @@ class Read(NamedTuple):
     """A label: a lexeme was read.
 
     Attributes:
-        gap: the gap that it began in, -1 if in none.
+        gap: the gap that it began or was open in, -1 if in none.
         text: what the gap holds of it.
         feeds: what was fed to the parser.
         part: what it left for the next one.
@@ -57,6 +57,12 @@ class Read(NamedTuple):
     text: bytes
     feeds: Feeds
     part: int
+
+
+class Entered(NamedTuple):
+    """A label: a gap begins, whatever was left open before it."""
+
+    gap: int
 
 
 class Skipped(NamedTuple):

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...grammar.parsing import IGNORED
 from .blocks import Blocks
-from .labels import Context, Feeds, Filled, Read, Skipped, Top
+from .labels import Context, Entered, Feeds, Filled, Read, Skipped, Top
 from .pushdown import END, Move
 from .readable import ANY, Readable
-from .reader import BYTE
+from .reader import BYTE, Spelled
 from .symbols import UNSPELLABLE
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ SWALLOWED_COST: Final = 4 * BYTE
 
 SWALLOWED_AT_MOST: Final = 8 * BYTE
 """The most that it costs: a text may begin within what was a long string."""
+
+
+PADS: Final = (b"", b"0", b"00", b"0000", b"00000000", b"}", b"x}")
+"""What a lexeme may need before it ends that no grammar sees: digits of an escape sequence, the end of an expression within a string."""
+
+PADDED_COST: Final = 2 * BYTE
+"""What each byte of a pad costs besides."""
 
 
 class _Lexeme(NamedTuple):
@@ -83,6 +90,7 @@ class ParserSystem:
         self.newline = tables.reader.newline
         self._readable = Readable(self)
         self._blocks = Blocks(self.texts, tables.reader.tab if tables.layout is not None else 0)
+        self._padded: set[int] = set()
         self._progress: dict[Any, int] = {}
         self._moves: dict[Any, list[Move]] = {}
         self._ends: dict[Any, tuple[list[_Lexeme], tuple[int, int] | None]] = {}
@@ -90,6 +98,31 @@ class ParserSystem:
         self._overs: dict[tuple[int, int, int], list[tuple[tuple[str, int, int, int], int, Skipped]]] = {}
         self._groups: list[tuple[_Option, ...]] = []
         self._group_of: dict[tuple[_Option, ...], int] = {}
+
+    def pad(self, gap: int) -> None:
+        """From now on, let a lexeme that is open where a gap begins go on by one of ``PADS`` as well."""
+        if gap in self._padded:
+            return
+        self._padded.add(gap)
+        self._moves = {x: y for x, y in self._moves.items() if x[0][:2] != ("open", gap)}
+        self._options = {x: y for x, y in self._options.items() if x[1] != gap}
+        self._overs = {x: y for x, y in self._overs.items() if x[0] != gap}
+
+    def _spelled(self, gap: int, local: int, column: int, *, begun: bool) -> Iterable[tuple[bytes, Spelled]]:
+        """What a lexeme may become in a gap, each with the pad that it begins with."""
+        reader = self.tables.reader
+        if not begun or gap not in self._padded:
+            for x in reader.spelled(local, column):
+                yield b"", x
+            return
+        for pad in PADS:
+            after, at = local, column
+            for byte in pad:
+                after = reader.row(after)[byte] if after >= 0 else -1
+                at = reader.column(at, byte, after) if after >= 0 else -1
+            if after >= 0:
+                for x in reader.spelled(after, at):
+                    yield pad, x._replace(text=pad + x.text, cost=x.cost + PADDED_COST * len(pad))
 
     @staticmethod
     def opened(local: int, column: int, gap: int = 0) -> tuple[str, int, int, int]:
@@ -189,8 +222,8 @@ class ParserSystem:
         if found is not None:
             return found
         reader = self.tables.reader
-        best: dict[tuple[_Lexeme, tuple[Any, ...]], tuple[int, bytes]] = {}
-        for spelled in reader.spelled(local, column):
+        best: dict[tuple[_Lexeme, tuple[Any, ...], bytes], tuple[int, bytes]] = {}
+        for pad, spelled in self._spelled(gap, local, column, begun=not crossing):
             for wanted in self._blocks.columns(context, gap, spelled.column):
                 more = wanted - spelled.column
                 state = reader.blanks(spelled.local, more)
@@ -200,12 +233,12 @@ class ParserSystem:
                 spent = spelled.cost + BLANK * more
                 for kind, part in () if crossing else reader.exits[state]:
                     lexeme = _Lexeme(kind, part, wanted if kind == self.newline else -1, 0)
-                    _keep_least(best, (lexeme, ("base", gap, part)), spent, text)
+                    _keep_least(best, (lexeme, ("base", gap, part), pad), spent, text)
                 for lexeme in self.ends_of(gap, 0, state, wanted)[0]:
                     swallowed = len(self.texts[gap][: lexeme.at].strip()) if text.strip() else 0
                     cost = spent + min(SWALLOWED_COST * swallowed, SWALLOWED_AT_MOST)
-                    _keep_least(best, (lexeme, ("text", gap, lexeme.at, lexeme.part)), cost, text)
-        options = (self._option(context, x, where, text, gap, cost) for (x, where), (cost, text) in best.items())
+                    _keep_least(best, (lexeme, ("text", gap, lexeme.at, lexeme.part), pad), cost, text)
+        options = (self._option(context, x, where, text, gap, cost) for (x, where, _), (cost, text) in best.items())
         found = self._options[key] = [x for x in options if x is not None]
         return found
 
@@ -216,17 +249,17 @@ class ParserSystem:
         key = (gap, local, column)
         moves = self._overs.get(key)
         if moves is None:
-            best: dict[tuple[int, int], tuple[int, bytes]] = {}
+            best: dict[tuple[tuple[int, int], bytes], tuple[int, bytes]] = {}
             length = len(self.texts[gap].strip())
-            for spelled in self.tables.reader.spelled(local, column):
+            for pad, spelled in self._spelled(gap, local, column, begun=True):
                 rest = self.ends_of(gap, 0, spelled.local, spelled.column)[1]
                 if rest is not None:
                     cost = spelled.cost
                     if spelled.text.strip():
                         cost += min(SWALLOWED_COST * length, SWALLOWED_AT_MOST)
-                    _keep_least(best, rest, cost, spelled.text)
+                    _keep_least(best, (rest, pad), cost, spelled.text)
             moves = self._overs[key] = [
-                (self.opened(*rest, gap + 1), cost, Skipped(gap, text)) for rest, (cost, text) in best.items()
+                (self.opened(*rest, gap + 1), cost, Skipped(gap, text)) for (rest, _), (cost, text) in best.items()
             ]
         for control, cost, label in moves:
             yield Move(control, (top,), cost, label)
@@ -236,10 +269,10 @@ class ParserSystem:
     def _text(self, top: Top, index: int, at: int, local: int) -> Iterable[Move]:
         """Read a lexeme of a fixed text."""
         lexemes, rest = self.ends_of(index, at, local, -1)
-        found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", index) for x in lexemes]
+        found = [self._option(top.context, x, ("text", index, x.at, x.part), b"", -1) for x in lexemes]
         yield from self._feed([top], [x for x in found if x is not None])
         if rest is not None and index + 1 < len(self.texts):
-            yield Move(self.opened(*rest, index + 1), (top,), 0, None)
+            yield Move(self.opened(*rest, index + 1), (top,), 0, Entered(index + 1))
         if at == len(self.texts[index]):
             yield from self._at_end(top, index, local)
 
@@ -284,9 +317,7 @@ class ParserSystem:
                 return None
             feeds = settled
         tops = self._tops(context, feeds, where)
-        return (
-            _Option(feeds, where, tops, cost, Read(gap if text else -1, text, feeds, lexeme.part)) if tops[0] else None
-        )
+        return _Option(feeds, where, tops, cost, Read(gap, text, feeds, lexeme.part)) if tops[0] else None
 
     def _tops(self, context: Context, feeds: Feeds, where: tuple[Any, ...]) -> tuple[int, ...]:
         """``_Option.tops``."""

@@ -13,7 +13,8 @@ there.  A node's own cost is that of its cheapest edge, so that the order is one
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 Control = Hashable
@@ -25,6 +26,10 @@ BOTTOM: Final[Node] = "bottom"
 
 END: Final[Control] = "end"
 """The control that ends the search."""
+
+
+NO_TOLLS: Final[Mapping[object, int]] = MappingProxyType({})
+"""Nothing costs more than the system says."""
 
 
 class Move(NamedTuple):
@@ -64,25 +69,32 @@ class _Reason(NamedTuple):
     label: object
 
 
-def ways(system: Pushdown, starts: Iterable[tuple[Control, tuple[Symbol, ...]]], limit: int) -> Iterator[list[object]]:
+def ways(
+    system: Pushdown,
+    starts: Iterable[tuple[Control, tuple[Symbol, ...]]],
+    limit: int,
+    tolls: Mapping[object, int] = NO_TOLLS,
+) -> Iterator[list[object]]:
     """Labels of the moves of ways from some configurations to ``END``, one for each last move, the cheapest first where ``progress`` is always 0.
 
     Args:
         system: its moves.
         starts: configurations, each a control and the symbols on the stack, topmost first.
         limit: the most transitions that are looked at.
+        tolls: what moves cost besides, by their labels.
 
     Returns:
         Of each way the labels in order, those that are None left out.
 
     """
-    return _Search(system, limit).run(starts)
+    return _Search(system, limit, tolls).run(starts)
 
 
 class _Search:
-    def __init__(self, system: Pushdown, limit: int) -> None:
+    def __init__(self, system: Pushdown, limit: int, tolls: Mapping[object, int]) -> None:
         self.system = system
         self.limit = limit
+        self.tolls = tolls
         self.reason: dict[Any, _Reason | None] = {}  # of transitions, ("t", ...), and of edges, ("e", ...)
         self.cost: dict[Any, int] = {}  # of transitions and edges, above their lower node
         self.best: dict[Node, int] = {BOTTOM: 0}  # of nodes: the cheapest way to whatever lies at them
@@ -111,7 +123,10 @@ class _Search:
             if transition in done:
                 continue
             done.add(transition)
-            for move in self.system.moves(control, symbol):
+            for free in self.system.moves(control, symbol):
+                move = free
+                if self.tolls and free.label in self.tolls:
+                    move = free._replace(cost=free.cost + self.tolls[free.label])
                 if move.control == END:
                     yield self._labels(transition, move.label)
                 elif move.cost:  # it is made when its turn comes, so that what it makes is made by the cheapest move

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .labels import Feeds, Filled, Read, Skipped, Top
+from .labels import Entered, Feeds, Filled, Read, Skipped, Top
 
 if TYPE_CHECKING:
     from .parser import ParserSystem
@@ -36,6 +36,8 @@ def spell(system: ParserSystem, stack: Sequence[Top], local: int, labels: Iterab
             speller.read(label)
         elif isinstance(label, Skipped):
             speller.skip(label)
+        elif isinstance(label, Entered):
+            speller.ways = {local: [b""] for local in speller.ways}
         elif isinstance(label, Filled) and not speller.fill(label):
             return None
     return speller.gaps

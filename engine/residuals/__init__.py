@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .checked import Checked, CheckedSession
 from .json import Closed, JsonPredicate, JsonResidual, UniqueItems
-from .protocol import Residual
-from .python import PythonCompiles, PythonNames
+from .protocol import Complaint, Residual, complaint
+from .python import PythonCompiles, PythonNames, PythonParses
 from .sql import SqliteRuns
 from .text import All, Check, TextCheck
 
@@ -15,12 +15,15 @@ __all__ = [
     "Checked",
     "CheckedSession",
     "Closed",
+    "Complaint",
     "JsonPredicate",
     "JsonResidual",
     "PythonCompiles",
     "PythonNames",
+    "PythonParses",
     "Residual",
     "SqliteRuns",
     "TextCheck",
     "UniqueItems",
+    "complaint",
 ]

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 ResidualState: TypeAlias = Any
 """An immutable, hashable value, never ``None``: what the check remembers of a text.  A fork is the same value twice."""
+
+
+class Complaint(NamedTuple):
+    """Why a whole text does not pass.
+
+    Attributes:
+        message: in the check's own words.
+        at: the last byte that it is about; None if the check names none.
+
+    """
+
+    message: str
+    at: int | None = None
 
 
 class Residual(Protocol):
@@ -40,3 +53,18 @@ class Residual(Protocol):
         are equal up to there share one: the fewer guards, the fewer calls.
         """
         ...
+
+
+def complaint(residual: Residual, text: bytes) -> Complaint | None:
+    """What a residual has against a whole text; None if it passes.
+
+    A residual that has a method ``complaint(text)`` says so itself; any other is advanced over the text.
+    """
+    own = getattr(residual, "complaint", None)
+    if own is not None:
+        found: Complaint | None = own(text)
+        return found
+    state = residual.advance(residual.start, text)
+    if state is not None and residual.may_end(state):
+        return None
+    return Complaint(f"{type(residual).__name__} refuses the text")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 import warnings
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from ...grammar.errors import InvalidSource
+from .protocol import Complaint
 from .text import TextCheck
 
 Mode: TypeAlias = Literal["exec", "eval"]
+
+_LINE_END = re.compile(r"\r\n?|\n")
+"""Where the parser ends a line; ``splitlines`` does so at form feeds as well."""
 
 _INCOMPLETE = "incomplete input"
 _PREFIX = (
@@ -21,13 +27,35 @@ _PREFIX = (
 
 def compiles(text: bytes, mode: Mode = "exec") -> bool:
     """Whether this interpreter compiles the text."""
+    return _complaint(text, mode, 0) is None
+
+
+def _complaint(text: bytes, mode: Mode, flags: int) -> Complaint | None:
+    """What ``compile()`` has against a text."""
+    error = _error(text, mode, flags)
+    if error is None:
+        return None
+    if not isinstance(error, SyntaxError):
+        return Complaint(str(error) or type(error).__name__)
+    message = error.msg if error.lineno is None else f"{error.msg} (line {error.lineno})"
+    source = text.decode(errors="replace")
+    placed = _error(source, mode, flags)  # of bytes, columns are now bytes, now characters
+    if not isinstance(placed, SyntaxError):
+        return Complaint(message)
+    first = _offset(source, placed.lineno, placed.offset)
+    end = _offset(source, placed.end_lineno, placed.end_offset)
+    return Complaint(message, first if first is None or end is None else max(first, end - 1))
+
+
+def _error(source: str | bytes, mode: Mode, flags: int) -> Exception | None:
+    """What ``compile()`` raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(text, "<text>", mode, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return False
-    return True
+            compile(source, "<text>", mode, flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return error
+    return None
 
 
 def may_compile(text: bytes) -> bool:
@@ -65,6 +93,37 @@ class PythonCompiles(TextCheck):
         if complete:
             return compiles(text, self._mode)
         return self._mode == "eval" or may_compile(text)
+
+    def complaint(self, text: bytes) -> Complaint | None:
+        """What ``compile()`` says of a whole text, and where."""
+        return _complaint(text, self._mode, 0)
+
+
+class PythonParses(TextCheck):
+    """Python source that ``ast.parse`` takes, as bytes, with the grammar of this interpreter.
+
+    That is less than ``PythonCompiles`` asks: what is judged by its surroundings (``return`` outside a function, ``break`` outside a loop, an argument twice) passes.
+    An incomplete text is judged at the end of each line.
+    """
+
+    guard_bytes = b"\n"
+
+    def passes(self, text: bytes, *, complete: bool) -> bool:
+        """Parse the text, or the lines that there are."""
+        return self.complaint(text) is None if complete else may_compile(text)
+
+    def complaint(self, text: bytes) -> Complaint | None:
+        """What the parser says of a whole text, and where."""
+        return _complaint(text, "exec", ast.PyCF_ONLY_AST)
+
+
+def _offset(source: str, line: int | None, column: int | None) -> int | None:
+    """The byte of a text that a syntax error names by line and column, both from 1."""
+    if line is None or column is None:
+        return None
+    ends = [end.end() for end in islice(_LINE_END.finditer(source), max(line - 1, 0))]
+    begin = ends[-1] if ends else 0
+    return len(source[: begin + max(column - 1, 0)].encode())
 
 
 class PythonNames(TextCheck):

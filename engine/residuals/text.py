@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...grammar.errors import InvalidSource
+from .protocol import Complaint, complaint
 
 if TYPE_CHECKING:
     from .protocol import Residual, ResidualState
@@ -51,6 +52,10 @@ class TextCheck:
     def passes(self, text: bytes, *, complete: bool) -> bool:
         """Whether a text is alright so far, or, if it is complete, altogether."""
         raise NotImplementedError
+
+    def complaint(self, text: bytes) -> Complaint | None:
+        """What is wrong with a whole text; its beginnings need not be asked about, since what is refused does not begin what passes."""
+        return None if self.passes(text, complete=True) else Complaint(f"{type(self).__name__} refuses the text")
 
 
 class Check(TextCheck):
@@ -131,6 +136,10 @@ class All:
     def may_end(self, state: tuple[ResidualState, ...]) -> bool:
         """Whether the text passes all of them."""
         return all(part.may_end(old) for part, old in zip(self._parts, state, strict=True))
+
+    def complaint(self, text: bytes) -> Complaint | None:
+        """What the first one says that does not pass."""
+        return next((found for part in self._parts if (found := complaint(part, text)) is not None), None)
 
     def guards(self, state: tuple[ResidualState, ...]) -> bytes | None:
         """The guards of all."""
