@@ -5,6 +5,10 @@ schema, or (``--task expressions``) expressions of Python, which nest without en
 so that hardly two canvases are the same.  A text counts as valid if ``jsonschema`` or Python's parser says so, which are not ours.  ``plain`` decodes without a constraint, by the same rule as the
 baseline.
 
+Two columns tell what speed is bought with.  *Nats a token* is the model's own view of a finished text: the cross entropy of each token that was not given, hidden by itself while all others are
+seen (the pseudo-likelihood of Salazar et al. 2020, "Masked Language Model Scoring").  *Values of the data*, of records, is the share of values that the generator of the training data can write.
+Each policy has the value of its paper; a star marks a second value, for a model as small and as unsure as this one.
+
 Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  They are of canvases that were decoded
 alone, as far as there are such: ``--batch`` decodes several side by side, which is faster.  With ``--log`` each outcome is a line
 of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
@@ -30,7 +34,19 @@ import numpy as np
 import torch
 from expressions import GRAMMAR, expression, parses
 from page import origin, write_into
-from train_tiny_mdlm import CANVAS, JSON_TEXT, PYTHON_TEXT, RECORD, STEPS, Trained, folder, load, record, train
+from train_tiny_mdlm import (
+    CANVAS,
+    JSON_TEXT,
+    PYTHON_TEXT,
+    RECORD,
+    STEPS,
+    Trained,
+    folder,
+    like_the_data,
+    load,
+    record,
+    train,
+)
 
 import syntagma as sg
 from syntagma import diffusion
@@ -41,6 +57,7 @@ BLOCK = 24
 GIVEN = (0.05, 0.1, 0.3)
 SHORTEST = 12  # tokens of a text from which some are given
 ROUND = 20  # canvases that every policy fills before the next ones
+LIKELY = "values of the data"
 TITLES = (
     "policy",
     "valid",
@@ -50,6 +67,8 @@ TITLES = (
     "canvases read",
     "left open by the joint commit",
     "resamples",
+    "nats a token",
+    LIKELY,
     "constraint, ms a pass",
     "of the time",
 )
@@ -101,6 +120,8 @@ class Outcome(NamedTuple):
         constraint: processor time in the lattice, in seconds.
         total: the same with the model, the laws and the policy.
         batch: canvases that were decoded side by side.
+        nats: cross entropy of a token that was not given, see ``surprise``.
+        likely: share of the text's values that the data could have; ``None`` where the data has none.
 
     """
 
@@ -115,6 +136,8 @@ class Outcome(NamedTuple):
     constraint: float
     total: float
     batch: int = 1
+    nats: float = 0.0
+    likely: float | None = None
 
 
 def is_record(text: str) -> bool:
@@ -135,6 +158,7 @@ class Task(NamedTuple):
         text: a random text.
         valid: whether a text is one, by somebody else.
         length: slots of a canvas.
+        likely: the share of a text's values that the training data could have.
 
     """
 
@@ -143,11 +167,12 @@ class Task(NamedTuple):
     text: Callable[[random.Random], str]
     valid: Callable[[str], bool]
     length: int
+    likely: Callable[[str], float | None]
 
 
 TASKS = {
-    "records": Task(sg.JsonSchema(RECORD, whitespace="compact"), JSON_TEXT, record, is_record, CANVAS),
-    "expressions": Task(sg.Gbnf(GRAMMAR), PYTHON_TEXT, expression, parses, CANVAS // 2),
+    "records": Task(sg.JsonSchema(RECORD, whitespace="compact"), JSON_TEXT, record, is_record, CANVAS, like_the_data),
+    "expressions": Task(sg.Gbnf(GRAMMAR), PYTHON_TEXT, expression, parses, CANVAS // 2, lambda _: None),
 }
 
 
@@ -177,6 +202,22 @@ def plain(trained: Trained, slots: Sequence[Any], prompt: Sequence[int]) -> str:
     return text_of(trained, ids[len(prompt) :])
 
 
+def surprise(trained: Trained, slots: Sequence[Any], ids: np.ndarray[Any, Any], prompt: Sequence[int]) -> float:
+    """Nats a token, the mean over the text's tokens that were not given and the end behind it: each is hidden in a row of its own."""
+    ends = np.flatnonzero(np.isin(ids, trained.vocab.eos_ids))
+    stop = int(ends[0]) + 1 if len(ends) else len(ids)
+    own = [i for i in range(stop) if isinstance(slots[i], sg.Hole)]
+    if not own:
+        return 0.0
+    rows = np.tile(np.array([*prompt, *ids], np.int64), (len(own), 1))
+    at = np.array(own) + len(prompt)
+    rows[np.arange(len(own)), at] = trained.mask_id
+    with torch.inference_mode():
+        hidden = trained.model.features(torch.from_numpy(rows))[torch.arange(len(own)), torch.from_numpy(at)]
+        laws = torch.log_softmax(hidden @ trained.model.tokens.weight.T, -1)
+    return float(-laws[torch.arange(len(own)), torch.from_numpy(ids[own])].mean())
+
+
 def text_of(trained: Trained, ids: np.ndarray[Any, Any]) -> str:
     """The text before the first end token."""
     ends = np.isin(ids, trained.vocab.eos_ids)
@@ -189,11 +230,13 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     of_case: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         of_case.setdefault(outcome.case, []).append(outcome)
-    lines = [f"| {' | '.join(TITLES)} |", "|---" * len(TITLES) + "|"]
+    titles = [t for t in TITLES if t != LIKELY or any(o.likely is not None for o in outcomes)]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     base = 0.0
     for name, found in of_case.items():
-        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:]}
+        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:-1]}
         n = len(found)
+        likely = [o.likely for o in found if o.likely is not None]
         timed = [o for o in found if o.batch == 1] or found  # side by side they share the model's time
         base = base or sums["passes"] / n
         cells = [
@@ -205,6 +248,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             f"{sums['read'] / n:.1f}",
             f"{sums['rejected'] / n:.1f}",
             f"{sums['resamples']}",
+            f"{sums['nats'] / n:.2f}",
+            *([f"{sum(likely) / len(likely):.0%}"] if likely else []),
             f"{1000 * sum(o.constraint for o in timed) / sum(o.passes for o in timed):.2f}",
             f"{sum(o.constraint for o in timed) / sum(o.total for o in timed):.0%}",
         ]
@@ -259,7 +304,9 @@ def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
             total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
             costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
             n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
-            outcomes.append(Outcome(case.name, i, task.valid(r.text), n_open, *costs, batch=given.batch))
+            nats = surprise(trained, rows[i], r.ids, prompt)
+            worth = {"nats": nats, "likely": task.likely(r.text)}
+            outcomes.append(Outcome(case.name, i, task.valid(r.text), n_open, *costs, batch=given.batch, **worth))
             if given.log:
                 with given.log.open("a", encoding="utf-8") as log:
                     log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
