@@ -17,7 +17,7 @@ from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsup
 from ..law import allowed_ids, only_bit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
@@ -38,6 +38,7 @@ class Canvas:
         given: bool[n], the caller's own tokens, which nothing changes.
         confidence: float64[n], the probability of each token when it was committed; 1 for forced ones.
         n_rejected: proposals that a joint commit left open.
+        says: the log probabilities that the model gives in this pass, of some slots; ``None`` before the first.
 
     """
 
@@ -71,6 +72,7 @@ class Canvas:
         self.ids: Ids = np.array([mask_id if isinstance(slot, Hole) else slot for slot in self._slots], np.int64)
         self.confidence: Reals = np.ones(len(self._slots))
         self.n_rejected = 0
+        self.says: Callable[[Ids], Reals] | None = None
         self._window: int | None = None
         self._lattice: Lattice | None = None
         self._masks: npt.NDArray[np.uint32] | None = None
@@ -221,6 +223,10 @@ class Canvas:
         if tokens is not None:
             self._put(slots, tokens, np.exp(log_probs[np.arange(len(slots)), tokens]))
             return slots
+        self._fill_by_commits(slots, log_probs)
+        return slots
+
+    def _fill_by_commits(self, slots: Ids, log_probs: Reals) -> None:
         row_of = {int(slot): row for slot, row in zip(slots, log_probs, strict=True)}
         while len(left := self.open_slots()):
             masks = self.masks()
@@ -231,7 +237,21 @@ class Canvas:
             worth = np.exp(np.array([row_of[int(i)][t] for i, t in zip(left, best, strict=True)]))
             if not self.commit(left, best, worth).any():
                 raise AssertionError("no possible token was kept")
-        return slots
+
+    def filled_by_commits(self, log_probs: Reals) -> Ids:
+        """int64[n]: the canvas as joint commits of likely tokens would fill it; it stays as it is."""
+        other = Canvas(self.constraint, self.slots_now(), mask_id=self.mask_id, tail_id=self.tail_id)
+        other._fill_by_commits(other.open_slots(), log_probs)
+        other.close()
+        return other.ids
+
+    def slots_now(self) -> list[Slot]:
+        """The slots as they stand: tokens where something is decided."""
+        return [slot if o else int(t) for slot, o, t in zip(self._slots, self.open, self.ids, strict=True)]
+
+    def law(self, slots: Ids) -> Reals:
+        """float64[k, V]: what the model says of some slots; all alike before it has said anything."""
+        return np.zeros((len(slots), self.constraint.vocab.size)) if self.says is None else self.says(slots)
 
     def best(self, log_probs: Reals) -> Ids | None:
         """int64[open slots]: the jointly most probable tokens; ``None`` where the lattice cannot weigh a canvas of this size, or with a gap.
@@ -268,9 +288,7 @@ class Canvas:
     def _view(self) -> Lattice:
         if self._lattice is None:
             stop = len(self) if self._window is None else self._window
-            slots: list[Slot] = [
-                self._slots[i] if self.open[i] and not self.given[i] else int(self.ids[i]) for i in range(stop)
-            ]
+            slots = self.slots_now()[:stop]
             if self._window is not None:
                 slots.append(Gap(0, len(self) - stop))
             self._lattice = Lattice(self.constraint, slots)

@@ -11,7 +11,9 @@ import numpy as np
 from ...automata.lattice import HOLE
 from ...grammar.errors import InvalidSource
 from ..model import Prompt, Tokenizer, prompt_ids
+from ..residuals import All, Checked
 from .canvas import Canvas
+from .checked import CheckedCanvas
 from .loop import Decoder, check_schedule
 from .model import Denoiser, as_denoiser
 from .passes import side_by_side
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
+    from ..residuals import Residual
     from .loop import Track
     from .passes import Decoding
     from .policies import UnmaskPolicy
@@ -44,6 +47,7 @@ def diffuse(  # noqa: PLR0913 - the options by name
     temperature: float = 0.0,
     seed: int = 0,
     tokenizer: Tokenizer = None,
+    check: Residual | None = None,
 ) -> Denoising:
     """Fill a canvas with a denoising model; the constraint accepts the result, whatever the model says.
 
@@ -61,14 +65,17 @@ def diffuse(  # noqa: PLR0913 - the options by name
         temperature: 0 proposes the most likely token of each slot, above it a token is drawn.
         seed: of the draws.
         tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
+        check: a rule that no grammar has, such as ``residuals.JsonPredicate``, which the text passes as well; ``sg.Checked(constraint, check)`` as the constraint
+            is the same.  Proposals are committed only where a completion is held that the check has passed.
 
     Raises:
         InvalidSource: an option is wrong, or the model's ids are not the vocabulary's.
         Unsatisfiable: no filling of the canvas satisfies the constraint; before the model is asked.
+        LimitExceeded: none of ``checked.MOST_FILLINGS`` fillings passed the check.
         Unsupported: ``beyond="gap"`` with fixed tokens to the right of a block.
 
     """
-    options = _Options(policy, block, beyond, steps, temperature, tokenizer)
+    options = _Options(policy, block, beyond, steps, temperature, tokenizer, check)
     return _decode(model, [(prompt, constraint, _slots(length, canvas), seed)], options)[0]
 
 
@@ -86,6 +93,7 @@ def diffuse_many(  # noqa: PLR0913 - the options by name
     temperature: float = 0.0,
     seed: int = 0,
     tokenizer: Tokenizer = None,
+    check: Residual | None = None,
     batch_size: int = 8,
 ) -> Iterator[Denoising]:
     """Fill canvases side by side: ``batch_size`` at a time, those of equal length (prompt included) in one pass of the model.
@@ -106,6 +114,7 @@ def diffuse_many(  # noqa: PLR0913 - the options by name
         temperature: as in ``diffuse``.
         seed: of the first canvas' draws.
         tokenizer: as in ``diffuse``.
+        check: as in ``diffuse``; the constraints may be ``sg.Checked``, each with a check of its own.
         batch_size: how many canvases are decoded side by side.
 
     Yields:
@@ -117,7 +126,7 @@ def diffuse_many(  # noqa: PLR0913 - the options by name
     """
     if batch_size < 1:
         raise InvalidSource(f"batch_size {batch_size} decodes nothing", where="batch_size")
-    options = _Options(policy, block, beyond, steps, temperature, tokenizer)
+    options = _Options(policy, block, beyond, steps, temperature, tokenizer, check)
     own = iter(constraint) if isinstance(constraint, Iterable) else repeat(constraint)
     rows = repeat(None) if canvases is None else iter(canvases)
     source = enumerate(prompts, seed)
@@ -141,6 +150,7 @@ class _Options(NamedTuple):
     steps: int | None
     temperature: float
     tokenizer: Tokenizer
+    check: Residual | None
 
 
 def _decode(
@@ -161,7 +171,7 @@ def _decode(
             tail_id = _tail(denoiser, constraint)
             tokenizer = options.tokenizer or getattr(constraint.vocab, "tokenizer", None)
             ids = prompt_ids(prompt, tokenizer) if len(prompt) else []
-            canvases.append(Canvas(constraint, slots, mask_id=denoiser.mask_id, tail_id=tail_id))
+            canvases.append(_canvas(constraint, slots, options.check, mask_id=denoiser.mask_id, tail_id=tail_id))
             decoder = Decoder(
                 np.array(ids, np.int64),
                 rule,
@@ -179,6 +189,26 @@ def _decode(
     finally:
         for canvas in (*canvases, *(track.canvas for track in tracks)):
             canvas.close()
+
+
+def _canvas(
+    constraint: Constraint | Checked, slots: list[Slot], check: Residual | None, *, mask_id: int, tail_id: int
+) -> Canvas:
+    checks = [] if check is None else [check]
+    while isinstance(constraint, Checked):
+        checks.insert(0, constraint.residual)
+        constraint = constraint.constraint  # type: ignore[assignment]  # a lattice is of a compiled constraint, which this is
+    if not checks:
+        return Canvas(constraint, slots, mask_id=mask_id, tail_id=tail_id)
+    for one in checks:
+        if not all(hasattr(one, name) for name in ("start", "advance", "may_end")):
+            raise InvalidSource(
+                f"{type(one).__name__} is no residual",
+                where="check",
+                hint="wrap a function of the text in residuals.Check, a rule of JSON values in residuals.JsonPredicate",
+            )
+    whole = checks[0] if len(checks) == 1 else All(*checks)
+    return CheckedCanvas(constraint, slots, whole, mask_id=mask_id, tail_id=tail_id)
 
 
 def _checked_policy(options: _Options) -> UnmaskPolicy:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ...grammar.errors import InvalidSource
 from .beliefs import Beliefs, decided_slots, guesses, log_probabilities
+from .checked import CheckedCanvas
 from .policies.adablock import AdaBlock
 from .policies.policy import Decision, highest
 from .result import Costs, Denoising, Frame
@@ -26,7 +27,7 @@ from .result import Costs, Denoising, Frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .beliefs import Decided
+    from .beliefs import Decided, Reals
     from .canvas import Canvas
     from .model import Ids, Scores
     from .passes import Decoding
@@ -172,12 +173,13 @@ class Decoder:
         may_reopen = post or track.step < self.steps  # after its plan a policy only reveals, so that decoding ends
         events: dict[Event, list[int]] = {}
         before = track.canvas.ids.copy()
+        track.canvas.says = lambda slots: self._law(track, scores, row, slots)
         with self._timed("constraint"):
             if may_reopen:
                 self._remask(track, decision, events)
                 self._edit(track, decision, beliefs.decided, events)
             if len(beliefs):
-                self._reveal(track, decision, beliefs, events, scores, row)
+                self._reveal(track, decision, beliefs, events)
         track.step += 1
         track.block_step += 1
         changed = bool((track.canvas.ids != before).any())
@@ -186,7 +188,8 @@ class Decoder:
             self._settle(track, events)
         elif not post:
             self.costs.n_resamples += 1
-            self._rescue(track, beliefs, events, scores, row)
+            self._rescue(track, beliefs, events)
+        track.canvas.says = None
         return changed
 
     def beliefs(self, track: Track, scores: Scores, row: int, *, beyond: bool) -> Beliefs:
@@ -253,18 +256,10 @@ class Decoder:
         _note(events, "edit", slots[new])
         _note(events, "remask", old[~kept])
 
-    def _reveal(
-        self,
-        track: Track,
-        decision: Decision,
-        beliefs: Beliefs,
-        events: dict[Event, list[int]],
-        scores: Scores,
-        row: int,
-    ) -> None:
+    def _reveal(self, track: Track, decision: Decision, beliefs: Beliefs, events: dict[Event, list[int]]) -> None:
         canvas = track.canvas
         if decision.fill:
-            _note(events, "fill", canvas.fill(self._log_probabilities(track, scores, row)))
+            _note(events, "fill", canvas.fill(canvas.law(canvas.open_slots())))
             return
         reveal = decision.reveal & beliefs.in_block
         if not reveal.any():
@@ -280,23 +275,30 @@ class Decoder:
         kept = canvas.commit(beliefs.slots[chosen], beliefs.tokens[chosen], beliefs.confidence[chosen])
         _note(events, "reveal", beliefs.slots[chosen[kept]])
 
-    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]], scores: Scores, row: int) -> None:
+    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]]) -> None:
         """Where masks are a relaxation, all proposals may be refused: the best slot of a completion that is verified goes in."""
+        canvas = track.canvas
         with self._timed("constraint"):
-            tokens = track.canvas.best(self._log_probabilities(track, scores, row))
+            slots = canvas.open_slots()
+            law = canvas.law(slots)
+            tokens = canvas.best(law)
             if tokens is None:
                 raise AssertionError("no proposal was kept, and there is no completion at hand")
-            slots = track.canvas.open_slots()
             best = int(np.argmax(np.where(beliefs.in_block, beliefs.confidence, -1)))
             at = slots == beliefs.slots[best]
-            kept = track.canvas.commit(slots[at], tokens[at], beliefs.confidence[best : best + 1])
-            filled = slots[at] if kept.all() else track.canvas.fill(self._log_probabilities(track, scores, row))
+            kept = canvas.commit(slots[at], tokens[at], np.exp(law[at, tokens[at]]))
+            filled = slots[at] if kept.all() else canvas.fill(law)
         _note(events, "reveal" if kept.all() else "fill", filled)
         self._settle(track, events)
 
-    def _log_probabilities(self, track: Track, scores: Scores, row: int) -> Any:  # noqa: ANN401 - float64 [open slots, V]
-        rows = scores.rows(row, track.canvas.open_slots() + len(self.prompt))
-        return log_probabilities(rows, track.canvas.constraint.vocab.size)
+    def _law(self, track: Track, scores: Scores, row: int, slots: Ids) -> Reals:
+        """float64[k, V]: log probabilities of some slots; where the model does not see them, all tokens are alike."""
+        size = track.canvas.constraint.vocab.size
+        law = np.zeros((len(slots), size))
+        seen = slots < self.length([track]) - len(self.prompt)
+        if seen.any():
+            law[seen] = log_probabilities(scores.rows(row, slots[seen] + len(self.prompt)), size)
+        return law
 
     def _settle(self, track: Track, events: dict[Event, list[int]]) -> None:
         with self._timed("constraint"):
@@ -327,6 +329,8 @@ class Decoder:
                 state = session.advance(state, token)
             if not session.is_accepting(state):
                 raise AssertionError("the completed canvas does not satisfy the constraint")
+        if isinstance(canvas, CheckedCanvas) and canvas.fails_at(canvas.ids) is not None:
+            raise AssertionError("the completed canvas does not pass the check")
         ends = np.isin(canvas.ids, vocab.eos_ids)
         tokens = canvas.ids[: int(np.argmax(ends))].tolist() if ends.any() else canvas.ids.tolist()
         data = b"".join(vocab.tokens[t] or b"" for t in tokens)
