@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from ...automata.lattice import Gap, Hole, Lattice
+from ...automata.lattice import HOLE, Gap, Hole, Lattice
+from ...automata.lattice.slots import unroll
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..law import allowed_ids, only_bit
 
@@ -47,7 +48,7 @@ class Canvas:
 
         Args:
             constraint: what the whole canvas has to satisfy.
-            slots: token ids and holes.
+            slots: token ids and holes; the mask's id is a hole.
             mask_id: stands in ``ids`` where a slot is open.
             tail_id: fills what is left after the end of the text.
 
@@ -59,7 +60,7 @@ class Canvas:
         self.constraint = constraint
         self.mask_id = mask_id
         self.tail_id = tail_id
-        self._slots = tuple(slots)
+        self._slots = tuple(HOLE if isinstance(s, (int, np.integer)) and s == mask_id else s for s in slots)
         for i, slot in enumerate(self._slots):
             if isinstance(slot, Gap):
                 raise InvalidSource(
@@ -67,6 +68,7 @@ class Canvas:
                     where=f"canvas[{i}]",
                     hint="write as many holes; what a text does not need is filled with end-of-sequence at the canvas' end",
                 )
+        unroll(self._slots, constraint.vocab.size)
         self.open: Flags = np.array([isinstance(slot, Hole) for slot in self._slots], np.bool_)
         self.given: Flags = ~self.open
         self.ids: Ids = np.array([mask_id if isinstance(slot, Hole) else slot for slot in self._slots], np.int64)

@@ -85,9 +85,8 @@ class CheckedCanvas(Canvas):
 
     def copy(self) -> Self:
         """Another canvas with the same tokens and witness."""
-        other = super().copy()
-        other._whole = None
-        return other
+        self._forget_whole()  # it is made again where it is asked for
+        return super().copy()
 
     def close(self) -> None:
         """Free the lattices' states."""
@@ -223,7 +222,9 @@ class _Search:
         self._law = np.maximum(canvas.law(self._slots), RULED_OUT)
         for slot, token in fixed.items():
             self._only(self._law, int(np.searchsorted(self._slots, slot)), token)
-        self._seed = [int(i) for i in (*canvas.ids, *fixed.values())]  # of the canvas alone, so that drafts find what plain decoding finds
+        self._seed = [
+            int(i) for i in (*canvas.ids, *fixed.values())
+        ]  # of the canvas alone, so that drafts find what plain decoding finds
         self._surely = True  # whether no filling was overlooked
 
     def run(self, allowance: _Allowance) -> Ids | None:
@@ -256,7 +257,9 @@ class _Search:
     def _backtrack(self, law: Reals, allowance: _Allowance) -> Ids | None:
         """Fillings in the order of a law, each without the beginnings that are known to be dead; at most ``STRIKES`` of them."""
         work = law.copy()
-        struck: dict[int, list[int]] = {}  # place among the free slots -> tokens that are dead behind what stands before it
+        struck: dict[
+            int, list[int]
+        ] = {}  # place among the free slots -> tokens that are dead behind what stands before it
         place = 0
         current: Ids = self._canvas.ids
         for _ in range(STRIKES):
@@ -275,8 +278,8 @@ class _Search:
             if slot is None:
                 return ids
             place = int(np.searchsorted(self._slots[self._free], slot, side="right")) - 1
-            if place < 0:
-                self.exhausted = self._surely
+            if place < 0:  # what is fixed fails by itself
+                self.exhausted = True
                 return None
             struck = {i: tokens for i, tokens in struck.items() if i <= place}
             self._strike(work, law, struck, place, current)

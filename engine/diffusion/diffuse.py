@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from ...automata.constraint import Constraint
 from ...automata.lattice import HOLE
-from ...grammar.errors import InvalidSource
+from ...grammar.errors import InvalidSource, Unsatisfiable
 from ..model import Prompt, Tokenizer, prompt_ids
 from ..residuals import All, Checked
 from .canvas import Canvas
 from .checked import CheckedCanvas
-from .loop import Decoder, check_schedule
+from .loop import Decoder, check_schedule, is_whole
 from .model import Denoiser, as_denoiser
 from .passes import side_by_side
 from .policies import FreeDave, Threshold
 from .policies.adablock import AdaBlock
+from .policies.policy import check_policy
 from .speculation import draft_and_verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
     from ..residuals import Residual
     from .loop import Track
     from .passes import Decoding
     from .policies import UnmaskPolicy
-    from .result import Denoising
+    from .result import Denoising, Frame
 
 
 def diffuse(  # noqa: PLR0913 - the options by name
@@ -48,6 +50,7 @@ def diffuse(  # noqa: PLR0913 - the options by name
     seed: int = 0,
     tokenizer: Tokenizer = None,
     check: Residual | None = None,
+    on_step: Callable[[Frame], object] | None = None,
 ) -> Denoising:
     """Fill a canvas with a denoising model; the constraint accepts the result, whatever the model says.
 
@@ -56,7 +59,7 @@ def diffuse(  # noqa: PLR0913 - the options by name
         prompt: what stands before the canvas: a text, a chat, or token ids, possibly none.  The constraint does not read it.
         constraint: what the canvas has to satisfy, as a text that may end before the last slot.
         length: a canvas of so many open slots.
-        canvas: instead of ``length``, the slots themselves: token ids, ``HOLE`` and ``Hole(allowed=ids)``.
+        canvas: instead of ``length``, the slots themselves: token ids, ``HOLE`` (or the model's mask id) and ``Hole(allowed=ids)``.
         policy: which slots are revealed when; ``Threshold()`` if not given.
         block: decode blocks of so many slots one after the other (semi-autoregressively), or ``AdaBlock()``; ``None`` for one block.
         beyond: what lies right of the active block.  ``"holes"``: open slots that the model sees and the constraint counts.  ``"gap"``: any number of tokens up to
@@ -67,6 +70,7 @@ def diffuse(  # noqa: PLR0913 - the options by name
         tokenizer: for prompts that are text; by default the one that the constraint's vocabulary came from.
         check: a rule that no grammar has, such as ``residuals.JsonPredicate``, which the text passes as well; ``sg.Checked(constraint, check)`` as the constraint
             is the same.  Proposals are committed only where a completion is held that the check has passed.
+        on_step: is called with each frame of ``history`` as soon as it is made, the start included: to show the canvas while it fills.  What it raises ends the decoding.
 
     Raises:
         InvalidSource: an option is wrong, or the model's ids are not the vocabulary's.
@@ -76,7 +80,7 @@ def diffuse(  # noqa: PLR0913 - the options by name
 
     """
     options = _Options(policy, block, beyond, steps, temperature, tokenizer, check)
-    return _decode(model, [(prompt, constraint, _slots(length, canvas), seed)], options)[0]
+    return _decode(model, [_Job(prompt, constraint, _slots(length, canvas), seed, on_step)], options)[0]
 
 
 def diffuse_many(  # noqa: PLR0913 - the options by name
@@ -94,6 +98,7 @@ def diffuse_many(  # noqa: PLR0913 - the options by name
     seed: int = 0,
     tokenizer: Tokenizer = None,
     check: Residual | None = None,
+    on_step: Callable[[int, Frame], object] | None = None,
     batch_size: int = 8,
 ) -> Iterator[Denoising]:
     """Fill canvases side by side: ``batch_size`` at a time, those of equal length (prompt included) in one pass of the model.
@@ -115,30 +120,45 @@ def diffuse_many(  # noqa: PLR0913 - the options by name
         seed: of the first canvas' draws.
         tokenizer: as in ``diffuse``.
         check: as in ``diffuse``; the constraints may be ``sg.Checked``, each with a check of its own.
+        on_step: as in ``diffuse``, and is given the place of the prompt before the frame.
         batch_size: how many canvases are decoded side by side.
 
-    Yields:
-        One result a prompt, in order.
+    Returns:
+        One result a prompt, in order, decoded as they are asked for.
 
     Raises:
         InvalidSource: there are fewer canvases or constraints than prompts.
 
     """
-    if batch_size < 1:
-        raise InvalidSource(f"batch_size {batch_size} decodes nothing", where="batch_size")
+    if not is_whole(batch_size, 1):
+        raise InvalidSource(f"batch_size {batch_size!r} decodes nothing", where="batch_size")
+    if length is not None or canvases is None:
+        _slots(length, None if canvases is None else ())
     options = _Options(policy, block, beyond, steps, temperature, tokenizer, check)
-    own = iter(constraint) if isinstance(constraint, Iterable) else repeat(constraint)
-    rows = repeat(None) if canvases is None else iter(canvases)
-    source = enumerate(prompts, seed)
-    while chunk := list(islice(source, batch_size)):
-        jobs = []
-        for number, prompt in chunk:
+    _checked_policy(options)
+
+    def jobs() -> Iterator[_Job]:
+        own = iter(constraint) if isinstance(constraint, Iterable) else repeat(constraint)
+        rows = repeat(None) if canvases is None else iter(canvases)
+        for number, prompt in enumerate(prompts):
             each, canvas = next(own, None), next(rows, ())
             if each is None or canvas == ():
                 what = "constraint" if each is None else "canvas"
-                raise InvalidSource(f"prompt {number - seed} has no {what}", hint="give as many as there are prompts")
-            jobs.append((prompt, each, _slots(length, canvas), number))
-        yield from _decode(model, jobs, options)
+                raise InvalidSource(f"prompt {number} has no {what}", hint="give as many as there are prompts")
+            tell = None if on_step is None else partial(on_step, number)
+            yield _Job(prompt, each, _slots(length, canvas), seed + number, tell, f"prompt {number}")
+
+    return _in_batches(model, jobs(), options, batch_size)
+
+
+def _in_batches(
+    model: Any,  # noqa: ANN401 - as in diffuse
+    jobs: Iterator[_Job],
+    options: _Options,
+    batch_size: int,
+) -> Iterator[Denoising]:
+    while chunk := list(islice(jobs, batch_size)):
+        yield from _decode(model, chunk, options)
 
 
 class _Options(NamedTuple):
@@ -153,25 +173,37 @@ class _Options(NamedTuple):
     check: Residual | None
 
 
+class _Job(NamedTuple):
+    """One canvas to decode; see ``diffuse``."""
+
+    prompt: Prompt
+    constraint: Constraint | Checked
+    slots: list[Slot]
+    seed: int
+    on_step: Callable[[Frame], object] | None
+    name: str | None = None
+
+
 def _decode(
     model: Any,  # noqa: ANN401 - as in diffuse
-    jobs: Sequence[tuple[Prompt, Constraint, list[Slot], int]],
+    jobs: Sequence[_Job],
     options: _Options,
 ) -> list[Denoising]:
-    """Decode canvases side by side; a job is a prompt, a constraint, slots and a seed."""
+    """Decode canvases side by side."""
     denoiser = as_denoiser(model)
     rule = _checked_policy(options)
+    for job in jobs:
+        check_schedule(temperature=options.temperature, steps=options.steps, block=options.block, seed=job.seed)
+        _check_constraint(job.constraint)
     canvases: list[Canvas] = []
     decodings: list[tuple[Decoder, Decoding]] = []
     tracks: list[Track] = []
     try:
-        for prompt, constraint, slots, seed in jobs:
-            if seed < 0:
-                raise InvalidSource(f"seed {seed} is negative", where="seed")
-            tail_id = _tail(denoiser, constraint)
-            tokenizer = options.tokenizer or getattr(constraint.vocab, "tokenizer", None)
-            ids = prompt_ids(prompt, tokenizer) if len(prompt) else []
-            canvases.append(_canvas(constraint, slots, options.check, mask_id=denoiser.mask_id, tail_id=tail_id))
+        for job in jobs:
+            tail_id = _tail(denoiser, job.constraint)
+            tokenizer = options.tokenizer or getattr(job.constraint.vocab, "tokenizer", None)
+            ids = prompt_ids(job.prompt, tokenizer) if job.prompt is not None and len(job.prompt) else []
+            canvases.append(_canvas(job, options.check, mask_id=denoiser.mask_id, tail_id=tail_id))
             decoder = Decoder(
                 np.array(ids, np.int64),
                 rule,
@@ -179,7 +211,8 @@ def _decode(
                 beyond=options.beyond,
                 steps=options.steps,
                 temperature=options.temperature,
-                seed=seed,
+                seed=job.seed,
+                on_step=job.on_step,
             )
             track = decoder.start(canvases[-1])
             drafts = rule.drafts if isinstance(rule, FreeDave) else 0
@@ -191,15 +224,12 @@ def _decode(
             canvas.close()
 
 
-def _canvas(
-    constraint: Constraint | Checked, slots: list[Slot], check: Residual | None, *, mask_id: int, tail_id: int
-) -> Canvas:
-    checks = [] if check is None else [check]
+def _canvas(job: _Job, check: Residual | None, *, mask_id: int, tail_id: int) -> Canvas:
+    """The canvas of a job, which is checked if there is something to check."""
+    constraint, checks = job.constraint, [] if check is None else [check]
     while isinstance(constraint, Checked):
         checks.insert(0, constraint.residual)
-        constraint = constraint.constraint  # type: ignore[assignment]  # a lattice is of a compiled constraint, which this is
-    if not checks:
-        return Canvas(constraint, slots, mask_id=mask_id, tail_id=tail_id)
+        constraint = constraint.constraint  # type: ignore[assignment]  # a lattice is of a compiled one, which this is in the end
     for one in checks:
         if not all(hasattr(one, name) for name in ("start", "advance", "may_end")):
             raise InvalidSource(
@@ -207,13 +237,18 @@ def _canvas(
                 where="check",
                 hint="wrap a function of the text in residuals.Check, a rule of JSON values in residuals.JsonPredicate",
             )
-    whole = checks[0] if len(checks) == 1 else All(*checks)
-    return CheckedCanvas(constraint, slots, whole, mask_id=mask_id, tail_id=tail_id)
+    try:
+        if not checks:
+            return Canvas(constraint, job.slots, mask_id=mask_id, tail_id=tail_id)
+        whole = checks[0] if len(checks) == 1 else All(*checks)
+        return CheckedCanvas(constraint, job.slots, whole, mask_id=mask_id, tail_id=tail_id)
+    except Unsatisfiable as error:
+        raise Unsatisfiable(error.message, where=job.name, hint=error.hint) from None
 
 
 def _checked_policy(options: _Options) -> UnmaskPolicy:
-    check_schedule(temperature=options.temperature, steps=options.steps, block=options.block)
     rule: UnmaskPolicy = Threshold() if options.policy is None else options.policy
+    check_policy(rule, "policy")
     if isinstance(rule, FreeDave) and options.temperature > 0:
         raise InvalidSource(
             "drafts are verified against the most likely tokens; at a temperature there is nothing to compare with",
@@ -236,14 +271,36 @@ def _slots(length: int | None, canvas: Sequence[Slot] | None) -> list[Slot]:
         raise InvalidSource("give either the length of an empty canvas or the canvas itself", where="canvas")
     if canvas is not None:
         return list(canvas)
-    if length is None or length < 1:
-        raise InvalidSource(f"a canvas of {length} slots holds nothing", where="length")
-    return [HOLE] * length
+    if not is_whole(length, 1):
+        raise InvalidSource(
+            f"a canvas of {length!r} slots holds nothing", where="length", hint="give a whole number from 1 up"
+        )
+    return [HOLE] * int(length or 0)
 
 
-def _tail(model: Denoiser, constraint: Constraint) -> int:
+def _check_constraint(constraint: object) -> None:
+    """Refuse what is not compiled, or not for a lattice."""
+    while isinstance(constraint, Checked):
+        constraint = constraint.constraint
+    if not isinstance(constraint, Constraint):
+        raise InvalidSource(
+            f"{type(constraint).__name__} is no constraint",
+            where="constraint",
+            hint="compile it: sg.compile(source, vocabulary)",
+        )
+
+
+def _tail(model: Denoiser, constraint: Constraint | Checked) -> int:
     vocab = constraint.vocab
-    if 0 <= model.mask_id < vocab.size and vocab.tokens[model.mask_id] is not None:
+    if not is_whole(model.mask_id, 0):
+        raise InvalidSource(f"{model.mask_id!r} is no token id for the mask", where="model", hint="say mask_id=...")
+    if model.mask_id in {*vocab.eos_ids, *vocab.pad_ids}:
+        raise InvalidSource(
+            f"token {model.mask_id} is the model's mask, and ends or pads texts in the constraint's vocabulary",
+            where="model",
+            hint="say the right mask_id, or leave it out of the vocabulary's eos_ids and pad_ids",
+        )
+    if model.mask_id < vocab.size and vocab.tokens[model.mask_id] is not None:
         raise InvalidSource(
             f"token {model.mask_id} is the model's mask, and text in the constraint's vocabulary",
             where="model",
