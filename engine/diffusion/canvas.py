@@ -75,6 +75,7 @@ class Canvas:
         self.confidence: Reals = np.ones(len(self._slots))
         self.n_rejected = 0
         self.says: Callable[[Ids], Reals] | None = None
+        self._weighable = len(self._slots)  # open slots up to which a filling is asked for
         self._window: int | None = None
         self._lattice: Lattice | None = None
         self._masks: npt.NDArray[np.uint32] | None = None
@@ -261,13 +262,22 @@ class Canvas:
         A completion that the model rules out altogether has no probability, but is one: tokens are kept from minus infinity.
         """
         finite = np.maximum(log_probs, -1e9)  # far below any sum of real logarithms, far above what float64 loses
+        found = self._weighed(self._view(), finite)
+        return None if found is None else found[self.open_slots()]
+
+    def _weighed(self, lattice: Lattice, log_probs: Reals) -> Ids | None:
+        """int64[tokens]: the most probable filling of a lattice of this canvas; ``None`` where it is too large, which is not tried again before a quarter of it is decided."""
+        size = int(self.open.sum())
+        if size > self._weighable:
+            return None
         try:
-            found = self._view().best_fill(finite)
+            found = lattice.best_fill(log_probs)
         except (LimitExceeded, Unsupported):
+            self._weighable = size * 3 // 4
             return None
         if found is None:
             raise AssertionError("the canvas lost its completions")
-        return np.asarray(found.tokens, np.int64)[self.open_slots()]
+        return np.asarray(found.tokens, np.int64)
 
     def reopen(self, slots: Ids) -> None:
         """Take tokens out again: every completion so far stays one."""

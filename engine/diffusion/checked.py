@@ -19,7 +19,7 @@ import numpy as np
 
 from ...automata.lattice import Lattice
 from ...automata.lattice.weighted import greedy
-from ...grammar.errors import LimitExceeded, Unsatisfiable, Unsupported
+from ...grammar.errors import LimitExceeded, Unsatisfiable
 from .canvas import LEAST_WEIGHT, Canvas
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ class CheckedCanvas(Canvas):
         if self._whole is None:
             self._whole = Lattice(self.constraint, self.slots_now())
         return self._whole
+
+    def weighed(self, law: Reals) -> Ids | None:
+        """int64[n]: the most probable filling of all slots; ``None`` where the lattice cannot weigh so large a canvas."""
+        return self._weighed(self.whole(), law)
 
     # --- what is decided --------------------------------------------------------------------------------------------
 
@@ -302,16 +306,11 @@ class _Search:
     def _fill(self, law: Reals) -> Ids | None:
         """The most probable filling, or a likely one where the lattice cannot weigh so large a canvas; None if all have a token that is struck out."""
         canvas = self._canvas
-        lattice = canvas.whole()
-        try:
-            found = lattice.best_fill(law)
-        except (LimitExceeded, Unsupported):
+        tokens = canvas.weighed(law)
+        if tokens is None:
             self._surely = False
             tokens = canvas.filled_by_commits(law)
         else:
-            self._surely &= lattice.exact
-            if found is None:
-                raise AssertionError("the canvas lost its completions")
-            tokens = np.asarray(found.tokens, np.int64)
+            self._surely &= canvas.whole().exact
         worst = law[np.arange(len(self._slots)), tokens[self._slots]].min(initial=0.0)
         return tokens if worst > STRUCK_OUT / 2 else None
