@@ -133,6 +133,7 @@ class Decoder:
                 return track
             posts -= 1
             track.block = (0, len(track.canvas))
+            track.canvas.narrow(None)
             answer = yield [track]
             if not self.step(track, *answer, post=True):
                 return track
