@@ -2,52 +2,82 @@
 
 Masks and joint commits know nothing of the check, so what they allow may be impossible.  What keeps the loop's invariant is a *witness*: a filling of all that is open which the
 constraint accepts and the check passes.  Proposals are committed only with a witness that has them; where none is found for all that go together, for a part of them; and where none of them can be
-kept, the witness at hand gives the next token.  So once there is a witness, there always is one.
-
-It is looked for among the fillings of the lattice, the most probable first.  The check reads a filling from left to right and says where it died; the token there is struck out behind what stands
-before it, and the most probable filling of what is left comes next, a token further to the left being struck out when a place has no other (chronological backtracking).  As that dwells on the last places, some
-tries begin anew from a filling drawn by perturbing the model's law (Papandreou and Yuille 2011, "Perturb-and-MAP Random Fields"), hotter each time.  Whether there is a filling at all is undecidable for
-an arbitrary check, so tries are counted, and a typed error says when they are used up.
+kept, the witness at hand gives the next token.  So once there is a witness, there always is one.  How it is looked for is told in ``witness``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
+from ...automata.constraint import Constraint
 from ...automata.lattice import Lattice
 from ...automata.lattice.weighted import greedy
-from ...grammar.errors import LimitExceeded, Unsatisfiable
+from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable
+from ..residuals import All, Checked
 from .canvas import LEAST_WEIGHT, Canvas
+from .witness import FIRST_RUN, Allowance, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
     from ..residuals import Residual
     from .beliefs import Flags, Reals
     from .model import Ids
 
-MOST_FILLINGS: Final = 96
+MOST_FILLINGS: Final = 256
 """Fillings that are read for a canvas that has no witness yet."""
 
 FILLINGS_OF_COMMIT: Final = 24
 """The same for one joint commit, which has a witness to fall back on."""
 
-STRIKES: Final = 8
-"""Fillings that follow one another by striking out before a search begins anew."""
 
-RULED_OUT: Final = -1e5
-"""Of a token that the model rules out, in nats: such a filling is better than none."""
+def compiled(constraint: Constraint | Checked) -> tuple[Constraint, list[Residual]]:
+    """A compiled constraint, and the checks that it was paired with.
 
-STRUCK_OUT: Final = -1e9
-"""Of a token that must not be: less than a filling of thousands of tokens that the model rules out."""
+    Raises:
+        InvalidSource: it is none.
 
-NEAR: Final = 50.0
-"""Nats that a token of the witness is worth where a filling near to it is looked for."""
+    """
+    checks: list[Residual] = []
+    inner: object = constraint
+    while isinstance(inner, Checked):
+        checks.insert(0, inner.residual)
+        inner = inner.constraint
+    if not isinstance(inner, Constraint):
+        raise InvalidSource(
+            f"{type(inner).__name__} is no constraint",
+            where="constraint",
+            hint="compile it: sg.compile(source, vocabulary)",
+        )
+    return inner, checks
+
+
+def canvas_of(
+    constraint: Constraint | Checked, slots: Sequence[Slot], check: Residual | None, *, mask_id: int, tail_id: int
+) -> Canvas:
+    """A canvas, a checked one if there is something to check; see ``Canvas`` and ``CheckedCanvas``.
+
+    Raises:
+        InvalidSource: the constraint is not compiled, or the check is none.
+
+    """
+    inner, checks = compiled(constraint)
+    checks += [] if check is None else [check]
+    for one in checks:
+        if not all(hasattr(one, name) for name in ("start", "advance", "may_end")):
+            raise InvalidSource(
+                f"{type(one).__name__} is no residual",
+                where="check",
+                hint="wrap a function of the text in residuals.Check, a rule of JSON values in residuals.JsonPredicate",
+            )
+    if not checks:
+        return Canvas(inner, slots, mask_id=mask_id, tail_id=tail_id)
+    return CheckedCanvas(
+        inner, slots, checks[0] if len(checks) == 1 else All(*checks), mask_id=mask_id, tail_id=tail_id
+    )
 
 
 class CheckedCanvas(Canvas):
@@ -75,8 +105,8 @@ class CheckedCanvas(Canvas):
         self.n_read = 0
         self._whole: Lattice | None = None
         super().__init__(constraint, slots, mask_id=mask_id, tail_id=tail_id)
-        search = _Search(self, {})
-        self.witness = search.run(_Allowance(STRIKES))
+        search = Search(self, {})
+        self.witness = search.run(Allowance(FIRST_RUN))
         if search.exhausted:
             raise Unsatisfiable(
                 f"every filling of these {len(self)} slots that satisfies the constraint fails the check",
@@ -125,7 +155,7 @@ class CheckedCanvas(Canvas):
         with self._view().copy() as trial:
             together = set(trial.commit(proposals, weights.tolist()))
         order = [i for i in np.argsort(-weights, kind="stable").tolist() if proposals[i] in together]
-        allowance = _Allowance(FILLINGS_OF_COMMIT)
+        allowance = Allowance(FILLINGS_OF_COMMIT)
         chosen = greedy(order, lambda part: self._reaches(dict(proposals[i] for i in part), allowance))
         flags = np.zeros(len(slots), np.bool_)
         flags[chosen] = True
@@ -141,13 +171,13 @@ class CheckedCanvas(Canvas):
 
         """
         del log_probs  # of the window alone; a filling is of all slots
-        found = None if self.witness is None else _Search(self, {}).run(_Allowance(FILLINGS_OF_COMMIT))
+        found = None if self.witness is None else Search(self, {}).run(Allowance(FILLINGS_OF_COMMIT))
         self.witness = self._find_witness() if found is None else found
         return self.witness[self.open_slots()]
 
     def _find_witness(self) -> Ids:
         if self.witness is None:
-            self.witness = _Search(self, {}).run(_Allowance(MOST_FILLINGS))
+            self.witness = Search(self, {}).run(Allowance(MOST_FILLINGS))
         if self.witness is None:
             raise LimitExceeded(
                 "none of the fillings that were read passes the check",
@@ -157,12 +187,12 @@ class CheckedCanvas(Canvas):
             )
         return self.witness
 
-    def _reaches(self, fixed: Mapping[int, int], allowance: _Allowance) -> bool:
+    def _reaches(self, fixed: Mapping[int, int], allowance: Allowance) -> bool:
         """Whether there is a witness with these tokens, as far as was looked; it is held then."""
         witness = self._find_witness()
         if all(witness[slot] == token for slot, token in fixed.items()):
             return True
-        found = _Search(self, fixed).run(allowance)
+        found = Search(self, fixed).run(allowance)
         if found is not None:
             self.witness = found
         return found is not None
@@ -194,123 +224,3 @@ class CheckedCanvas(Canvas):
             if state is None:
                 return i
         return None if self.check.may_end(state) else len(ids) - 1
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """Fillings that may still be read."""
-
-    left: int
-
-
-class _Search:
-    """A search for a filling that the check passes.
-
-    Attributes:
-        exhausted: whether there is none: each was read, or has a beginning that is dead.
-
-    """
-
-    def __init__(self, canvas: CheckedCanvas, fixed: Mapping[int, int]) -> None:
-        """Ask the model's law of all open slots.
-
-        Args:
-            canvas: whose filling it is.
-            fixed: tokens that it has to have in some open slots.
-
-        """
-        self.exhausted = False
-        self._canvas = canvas
-        self._slots = np.flatnonzero(canvas.open).astype(np.int64)
-        self._free = np.array([i for i, slot in enumerate(self._slots.tolist()) if slot not in fixed], np.int64)
-        self._law = np.maximum(canvas.law(self._slots), RULED_OUT)
-        for slot, token in fixed.items():
-            self._only(self._law, int(np.searchsorted(self._slots, slot)), token)
-        self._seed = [
-            int(i) for i in (*canvas.ids, *fixed.values())
-        ]  # of the canvas alone, so that drafts find what plain decoding finds
-        self._surely = True  # whether no filling was overlooked
-
-    def run(self, allowance: _Allowance) -> Ids | None:
-        """int64[n], a filling of the whole canvas that passes, the most probable ones tried first; None if there was none in the allowance."""
-        for law in self._laws():
-            if allowance.left <= 0:
-                return None
-            found = self._backtrack(law, allowance)
-            if found is not None or self.exhausted:
-                return found
-        return None
-
-    def _laws(self) -> Iterator[Reals]:
-        """The model's law; one that keeps to the witness; and draws from the model's law, without end."""
-        yield self._law
-        if not len(self._free):
-            return
-        if (witness := self._canvas.witness) is not None:
-            near = self._law.copy()
-            near[self._free, witness[self._slots[self._free]]] += NEAR
-            yield near
-        rng = np.random.default_rng(self._seed)
-        heat = 1.0
-        while True:
-            drawn = self._law.copy()
-            drawn[self._free] = drawn[self._free] / heat + rng.gumbel(size=(len(self._free), self._law.shape[1]))
-            yield drawn
-            heat *= 2
-
-    def _backtrack(self, law: Reals, allowance: _Allowance) -> Ids | None:
-        """Fillings in the order of a law, each without the beginnings that are known to be dead; at most ``STRIKES`` of them."""
-        work = law.copy()
-        struck: dict[
-            int, list[int]
-        ] = {}  # place among the free slots -> tokens that are dead behind what stands before it
-        place = 0
-        current: Ids = self._canvas.ids
-        for _ in range(STRIKES):
-            if allowance.left <= 0:
-                return None
-            while (ids := self._fill(work)) is None:  # the place has no other token: one further to the left
-                struck.pop(place, None)
-                place -= 1
-                if place < 0:
-                    self.exhausted = self._surely
-                    return None
-                self._strike(work, law, struck, place, current)
-            allowance.left -= 1
-            current = ids
-            slot = self._canvas.fails_at(ids)
-            if slot is None:
-                return ids
-            place = int(np.searchsorted(self._slots[self._free], slot, side="right")) - 1
-            if place < 0:  # what is fixed fails by itself
-                self.exhausted = True
-                return None
-            struck = {i: tokens for i, tokens in struck.items() if i <= place}
-            self._strike(work, law, struck, place, current)
-        return None
-
-    def _strike(self, work: Reals, law: Reals, struck: dict[int, list[int]], place: int, current: Ids) -> None:
-        """Keep what stands before a place, open what lies behind it, and leave out its token and those that were struck out there before."""
-        tokens = struck.setdefault(place, [])
-        tokens.append(int(current[self._slots[self._free[place]]]))
-        for row in self._free[:place].tolist():
-            self._only(work, row, int(current[self._slots[row]]))
-        work[self._free[place:]] = law[self._free[place:]]
-        work[self._free[place], tokens] = STRUCK_OUT
-
-    @staticmethod
-    def _only(law: Reals, row: int, token: int) -> None:
-        law[row] = STRUCK_OUT
-        law[row, token] = 0.0
-
-    def _fill(self, law: Reals) -> Ids | None:
-        """The most probable filling, or a likely one where the lattice cannot weigh so large a canvas; None if all have a token that is struck out."""
-        canvas = self._canvas
-        tokens = canvas.weighed(law)
-        if tokens is None:
-            self._surely = False
-            tokens = canvas.filled_by_commits(law)
-        else:
-            self._surely &= canvas.whole().exact
-        worst = law[np.arange(len(self._slots)), tokens[self._slots]].min(initial=0.0)
-        return tokens if worst > STRUCK_OUT / 2 else None

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ...automata.constraint import Constraint
 from ...automata.lattice import HOLE
 from ...grammar.errors import InvalidSource, Unsatisfiable
 from ..model import Prompt, Tokenizer, prompt_ids
-from ..residuals import All, Checked
-from .canvas import Canvas
-from .checked import CheckedCanvas
+from .checked import canvas_of, compiled
 from .loop import Decoder, check_schedule, is_whole
 from .model import Denoiser, as_denoiser
 from .passes import side_by_side
@@ -27,8 +24,10 @@ from .speculation import draft_and_verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
-    from ..residuals import Residual
+    from ..residuals import Checked, Residual
+    from .canvas import Canvas
     from .loop import Track
     from .passes import Decoding
     from .policies import UnmaskPolicy
@@ -194,7 +193,7 @@ def _decode(
     rule = _checked_policy(options)
     for job in jobs:
         check_schedule(temperature=options.temperature, steps=options.steps, block=options.block, seed=job.seed)
-        _check_constraint(job.constraint)
+        compiled(job.constraint)
     canvases: list[Canvas] = []
     decodings: list[tuple[Decoder, Decoding]] = []
     tracks: list[Track] = []
@@ -225,23 +224,8 @@ def _decode(
 
 
 def _canvas(job: _Job, check: Residual | None, *, mask_id: int, tail_id: int) -> Canvas:
-    """The canvas of a job, which is checked if there is something to check."""
-    constraint, checks = job.constraint, [] if check is None else [check]
-    while isinstance(constraint, Checked):
-        checks.insert(0, constraint.residual)
-        constraint = constraint.constraint  # type: ignore[assignment]  # a lattice is of a compiled one, which this is in the end
-    for one in checks:
-        if not all(hasattr(one, name) for name in ("start", "advance", "may_end")):
-            raise InvalidSource(
-                f"{type(one).__name__} is no residual",
-                where="check",
-                hint="wrap a function of the text in residuals.Check, a rule of JSON values in residuals.JsonPredicate",
-            )
     try:
-        if not checks:
-            return Canvas(constraint, job.slots, mask_id=mask_id, tail_id=tail_id)
-        whole = checks[0] if len(checks) == 1 else All(*checks)
-        return CheckedCanvas(constraint, job.slots, whole, mask_id=mask_id, tail_id=tail_id)
+        return canvas_of(job.constraint, job.slots, check, mask_id=mask_id, tail_id=tail_id)
     except Unsatisfiable as error:
         raise Unsatisfiable(error.message, where=job.name, hint=error.hint) from None
 
@@ -276,18 +260,6 @@ def _slots(length: int | None, canvas: Sequence[Slot] | None) -> list[Slot]:
             f"a canvas of {length!r} slots holds nothing", where="length", hint="give a whole number from 1 up"
         )
     return [HOLE] * int(length or 0)
-
-
-def _check_constraint(constraint: object) -> None:
-    """Refuse what is not compiled, or not for a lattice."""
-    while isinstance(constraint, Checked):
-        constraint = constraint.constraint
-    if not isinstance(constraint, Constraint):
-        raise InvalidSource(
-            f"{type(constraint).__name__} is no constraint",
-            where="constraint",
-            hint="compile it: sg.compile(source, vocabulary)",
-        )
 
 
 def _tail(model: Denoiser, constraint: Constraint | Checked) -> int:
