@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .model import Ids
 
 MOST_FILLINGS: Final = 256
-"""Fillings that are read for a canvas that has no witness yet."""
+"""Fillings that are asked for, of a canvas that has no witness yet."""
 
 FILLINGS_OF_COMMIT: Final = 24
 """The same for one joint commit, which has a witness to fall back on."""
@@ -106,7 +106,7 @@ class CheckedCanvas(Canvas):
         self._whole: Lattice | None = None
         super().__init__(constraint, slots, mask_id=mask_id, tail_id=tail_id)
         search = Search(self, {})
-        self.witness = search.run(Allowance(FIRST_RUN))
+        self.witness = search.run(Allowance(2 * FIRST_RUN))
         if search.exhausted:
             raise Unsatisfiable(
                 f"every filling of these {len(self)} slots that satisfies the constraint fails the check",

@@ -3,7 +3,8 @@
 It goes over the fillings of the lattice, the most probable first.  The check reads a filling from left to right and says where it died; the token there is struck out behind what stands
 before it, and the most probable filling of what is left comes next, a token further to the left being struck out when a place has no other (chronological backtracking).  That dwells on the last places, and a rule
 may hang on the first ones.  So the search soon begins anew, from a filling that is drawn by perturbing the model's law (Papandreou and Yuille 2011, "Perturb-and-MAP Random Fields"), after runs of the lengths of Luby,
-Sinclair and Zuckerman 1993, "Optimal speedup of Las Vegas algorithms".  Whether there is a filling at all is undecidable for an arbitrary check, so fillings are counted, and a typed error says when they are used up.
+Sinclair and Zuckerman 1993, "Optimal speedup of Las Vegas algorithms".  Most fillings of a canvas differ in the middle of long texts, and a rule may ask for another structure; so every second one has a token of a random
+first byte in a random slot: a comma is as likely there as a letter.  Whether there is a filling at all is undecidable for an arbitrary check, so fillings are counted, and a typed error says when they are used up.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..law import allowed_ids
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
 
     from .beliefs import Reals
     from .checked import CheckedCanvas
@@ -39,7 +44,7 @@ NEAR: Final = 50.0
 
 @dataclass(slots=True)
 class Allowance:
-    """Fillings that may still be read."""
+    """Fillings that may still be asked for."""
 
     left: int
 
@@ -71,13 +76,15 @@ class Search:
             int(i) for i in (*canvas.ids, *fixed.values())
         ]  # of the canvas alone, so that drafts find what plain decoding finds
         self._surely = True  # whether no filling was overlooked
+        self._masks: npt.NDArray[np.uint32] | None = None
 
     def run(self, allowance: Allowance) -> Ids | None:
         """int64[n], a filling of the whole canvas that passes, the most probable ones tried first; None if there was none in the allowance."""
         for law, fillings in zip(self._laws(), _run_lengths(), strict=False):
             if allowance.left <= 0:
                 return None
-            found = self._backtrack(law, allowance, fillings)
+            found, ended = self._backtrack(law, allowance, fillings)
+            self.exhausted = ended and law is self._law  # of the others, some leave fillings out
             if found is not None or self.exhausted:
                 return found
         return None
@@ -96,37 +103,46 @@ class Search:
             drawn = self._law.copy()
             drawn[self._free] = drawn[self._free] / heat + rng.gumbel(size=(len(self._free), self._law.shape[1]))
             yield drawn
+            yield self._turned(drawn, rng)
 
-    def _backtrack(self, law: Reals, allowance: Allowance, fillings: int) -> Ids | None:
-        """So many fillings in the order of a law, each without the beginnings that are known to be dead."""
+    def _turned(self, law: Reals, rng: np.random.Generator) -> Reals:
+        """The law with one token in a random slot, the likeliest of those that begin with a random byte, end-of-sequence being a beginning of its own."""
+        lattice, tokens = self._canvas.whole(), self._canvas.constraint.vocab.tokens
+        if self._masks is None:
+            self._masks = lattice.masks()
+        row = int(rng.choice(self._free))
+        ids = allowed_ids(self._masks[row], law.shape[1])
+        first = np.array([data[0] if (data := tokens[i]) else -1 for i in ids.tolist()])
+        ids = ids[first == rng.choice(np.unique(first))]
+        token = int(ids[np.argmax(law[row, ids])])
+        self._only(law, row, token)
+        return law
+
+    def _backtrack(self, law: Reals, allowance: Allowance, fillings: int) -> tuple[Ids | None, bool]:
+        """So many fillings in the order of a law, each without the beginnings that are known to be dead; and whether there is no other."""
         work = law.copy()
-        struck: dict[
-            int, list[int]
-        ] = {}  # place among the free slots -> tokens that are dead behind what stands before it
+        struck: dict[int, list[int]] = {}  # tokens that are dead in a place, behind what stands before it
         place = 0
         current: Ids = self._canvas.ids
         for _ in range(fillings):
-            if allowance.left <= 0:
-                return None
-            while (ids := self._fill(work)) is None:  # the place has no other token: one further to the left
+            while (ids := self._fill(work, allowance)) is None:  # the place has no other token: one further to the left
+                if allowance.left <= 0:
+                    return None, False
                 struck.pop(place, None)
                 place -= 1
                 if place < 0:
-                    self.exhausted = self._surely
-                    return None
+                    return None, self._surely
                 self._strike(work, law, struck, place, current)
-            allowance.left -= 1
             current = ids
             slot = self._canvas.fails_at(ids)
             if slot is None:
-                return ids
+                return ids, False
             place = int(np.searchsorted(self._slots[self._free], slot, side="right")) - 1
             if place < 0:  # what is fixed fails by itself
-                self.exhausted = True
-                return None
+                return None, True
             struck = {i: tokens for i, tokens in struck.items() if i <= place}
             self._strike(work, law, struck, place, current)
-        return None
+        return None, False
 
     def _strike(self, work: Reals, law: Reals, struck: dict[int, list[int]], place: int, current: Ids) -> None:
         """Keep what stands before a place, open what lies behind it, and leave out its token and those that were struck out there before."""
@@ -142,9 +158,12 @@ class Search:
         law[row] = STRUCK_OUT
         law[row, token] = 0.0
 
-    def _fill(self, law: Reals) -> Ids | None:
+    def _fill(self, law: Reals, allowance: Allowance) -> Ids | None:
         """The most probable filling, or a likely one where the lattice cannot weigh so large a canvas; None if all have a token that is struck out."""
         canvas = self._canvas
+        if allowance.left <= 0:
+            return None
+        allowance.left -= 1
         tokens = canvas.weighed(law)
         if tokens is None:
             self._surely = False
