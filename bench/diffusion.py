@@ -10,12 +10,12 @@ seen (the pseudo-likelihood of Salazar et al. 2020, "Masked Language Model Scori
 Each policy has the value of its paper; a star marks a second value, for a model as small and as unsure as this one.
 
 Times are the thread's processor time; the model runs on one thread.  They are of canvases that were decoded alone, as far as there are such: ``--batch`` decodes several side by side, which is
-faster, and ``--alone 20`` then decodes the first twenty alone, to be done on a quiet machine.  With ``--log`` each outcome is a line of that file, and what is there already is not done again: a run can be
-stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
+faster, and ``--alone 20`` then decodes the first twenty alone, to be done on a quiet machine.  With ``--log`` each outcome is a line of that file, one file a task, and what is there already is not done again: a run can
+be stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
 ``<!-- expressions -->`` and ``<!-- end -->``.
 
-    python bench/diffusion.py --generations 500 --batch 20 --log outcomes.jsonl
-    python bench/diffusion.py --generations 500 --alone 20 --minutes 15 --log outcomes.jsonl --table docs/diffusion.md
+    python bench/diffusion.py --generations 500 --batch 20 --log records.jsonl
+    python bench/diffusion.py --generations 500 --alone 40 --minutes 10 --log records.jsonl --table docs/diffusion.md
     python bench/diffusion.py --generations 20 --picture docs/diffusion.svg
 """
 
@@ -377,7 +377,8 @@ def main() -> None:
         measure(given, outcomes)
     outcomes.sort(key=lambda o: names.index(o.case))
     alone = len({o.canvas for o in outcomes if o.batch == 1})
-    times = f"times of {alone} canvases decoded alone" if alone else f"{given.batch} side by side"
+    together = max((o.batch for o in outcomes), default=1)
+    times = f"times of {alone} canvases decoded alone" if alone else f"up to {together} side by side, times too"
     made = f"{len({(o.case, o.canvas) for o in outcomes}):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
     lines = [*table(outcomes), "", made]
     print("\n".join(lines))
