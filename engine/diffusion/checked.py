@@ -14,6 +14,7 @@ import numpy as np
 from ...automata.constraint import Constraint
 from ...automata.lattice import Lattice
 from ...automata.lattice.weighted import greedy
+from ...automata.lattice.witness import fails_at
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable
 from ..residuals import All, Checked
 from .canvas import LEAST_WEIGHT, Canvas
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 MOST_FILLINGS: Final = 256
 """Fillings that are asked for, of a canvas that has no witness yet."""
 
-FILLINGS_OF_COMMIT: Final = 24
+FILLINGS_OF_COMMIT: Final = 16
 """The same for one joint commit, which has a witness to fall back on."""
 
 
@@ -188,11 +189,14 @@ class CheckedCanvas(Canvas):
         return self.witness
 
     def _reaches(self, fixed: Mapping[int, int], allowance: Allowance) -> bool:
-        """Whether there is a witness with these tokens, as far as was looked; it is held then."""
+        """Whether there is a witness with these tokens, as far as was looked; it is held then.  The present one with these tokens in it may do, which costs little."""
         witness = self._find_witness()
         if all(witness[slot] == token for slot, token in fixed.items()):
             return True
-        found = Search(self, fixed).run(allowance)
+        spliced = witness.copy()
+        spliced[list(fixed)] = list(fixed.values())
+        fits = fails_at(self.constraint, spliced.tolist()) is None and self.fails_at(spliced) is None
+        found = spliced if fits else Search(self, fixed).run(allowance)
         if found is not None:
             self.witness = found
         return found is not None
