@@ -681,6 +681,33 @@ def test_canvases_of_other_lengths_and_batches() -> None:
     assert all(len({len(row) for row in call}) == 1 for call in shared.calls)
 
 
+@pytest.mark.parametrize("policy", ["threshold", "freedave", "joint threshold"])
+def test_prompts_of_other_lengths_do_not_disturb_each_other(policy: str) -> None:
+    """Prompts of several lengths, none at all among them, give what each gives alone; only rows of one length are read together."""
+    prompts = [[3], [3, 4, 5], [], [4], [3, 4]]
+    shared = RandomModel(3)
+    rule = POLICIES[policy]
+    many = list(
+        d.diffuse_many(d.MaskedModel(shared, MASK, END), prompts, constraint("array"), length=9, policy=rule, seed=2)
+    )
+    for i, (prompt, found) in enumerate(zip(prompts, many, strict=True)):
+        alone = d.diffuse(model(3), prompt, constraint("array"), length=9, policy=rule, seed=2 + i)
+        assert [f.ids.tolist() for f in found.history] == [f.ids.tolist() for f in alone.history]
+    assert {call.shape[1] for call in shared.calls} == {9, 10, 11, 12}
+
+
+def test_padding_stands_behind_the_end() -> None:
+    """Padding that is given stays, and what is open before it holds the text and its end; a tail of padding is refused with what to do."""
+    vocab = sg.Vocabulary([b"a", b"b", None, None, None], eos_ids=[2], pad_ids=[3])
+    short = sg.compile(sg.Regex("[ab]{1,2}"), vocab)
+    double = d.MaskedModel(lambda ids: np.zeros((*ids.shape, 5)), mask_id=4)
+    result = d.diffuse(double, [], short, canvas=[sg.HOLE, sg.HOLE, sg.HOLE, 3, 3])
+    assert result.ids.tolist()[2:] == [2, 3, 3]
+    assert short.accepts(result.text)
+    with pytest.raises(sg.InvalidSource, match="ends no text"):
+        d.diffuse(d.MaskedModel(double.call, 4, tail_id=3), [], short, length=4)
+
+
 def test_what_is_wrong_with_many_canvases() -> None:
     """No batch, too few canvases or constraints, and both a length and canvases."""
     one = constraint("choices")
