@@ -5,12 +5,17 @@ schema, or (``--task expressions``) expressions of Python, which nest without en
 so that hardly two canvases are the same.  A text counts as valid if ``jsonschema`` or Python's parser says so, which are not ours.  ``plain`` decodes without a constraint, by the same rule as the
 baseline.
 
-Times are the thread's processor time, so that they hold on a machine that is busy with other work; the model runs on one thread.  They are of canvases that were decoded
-alone, as far as there are such: ``--batch`` decodes several side by side, which is faster.  With ``--log`` each outcome is a line
-of that file, and what is there already is not done again: a run can be stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
+Two columns tell what speed is bought with.  *Nats a token* is the model's own view of a finished text: the cross entropy of each token that was not given, hidden by itself while all others are
+seen (the pseudo-likelihood of Salazar et al. 2020, "Masked Language Model Scoring").  *Values of the data*, of records, is the share of values that the generator of the training data can write.
+Each policy has the value of its paper; a star marks a second value, for a model as small and as unsure as this one.
+
+Times are the thread's processor time; the model runs on one thread.  They are of canvases that were decoded alone, as far as there are such: ``--batch`` decodes several side by side, which is
+faster, and ``--alone 20`` then decodes the first twenty alone, to be done on a quiet machine.  With ``--log`` each outcome is a line of that file, one file a task, and what is there already is not done again: a run can
+be stopped and taken up.  ``--table`` puts the table into a page, between ``<!-- records -->`` or
 ``<!-- expressions -->`` and ``<!-- end -->``.
 
-    python bench/diffusion.py --generations 500 --log outcomes.jsonl --table docs/diffusion.md
+    python bench/diffusion.py --generations 500 --batch 20 --log records.jsonl
+    python bench/diffusion.py --generations 500 --alone 40 --minutes 10 --log records.jsonl --table docs/diffusion.md
     python bench/diffusion.py --generations 20 --picture docs/diffusion.svg
 """
 
@@ -30,7 +35,19 @@ import numpy as np
 import torch
 from expressions import GRAMMAR, expression, parses
 from page import origin, write_into
-from train_tiny_mdlm import CANVAS, JSON_TEXT, PYTHON_TEXT, RECORD, STEPS, Trained, folder, load, record, train
+from train_tiny_mdlm import (
+    CANVAS,
+    JSON_TEXT,
+    PYTHON_TEXT,
+    RECORD,
+    STEPS,
+    Trained,
+    folder,
+    like_the_data,
+    load,
+    record,
+    train,
+)
 
 import syntagma as sg
 from syntagma import diffusion
@@ -41,6 +58,8 @@ BLOCK = 24
 GIVEN = (0.05, 0.1, 0.3)
 SHORTEST = 12  # tokens of a text from which some are given
 ROUND = 20  # canvases that every policy fills before the next ones
+JUDGED = 5  # of so many canvases one is judged by the model, which costs about as much as decoding it
+LIKELY = "values of the data"
 TITLES = (
     "policy",
     "valid",
@@ -50,6 +69,8 @@ TITLES = (
     "canvases read",
     "left open by the joint commit",
     "resamples",
+    "nats a token",
+    LIKELY,
     "constraint, ms a pass",
     "of the time",
 )
@@ -70,6 +91,7 @@ def cases(filter_: Any) -> list[Case]:  # noqa: ANN401
         Case("low confidence, one a pass", d.LowConfidence()),
         Case("top-k margin, one a pass", d.TopKMargin()),
         Case("low confidence, two a pass", d.LowConfidence(2)),
+        Case("low confidence, four a pass", d.LowConfidence(4)),
         Case("threshold 0.9", d.Threshold()),
         Case("factor 1", d.Factor()),
         Case("LocalLeap", d.LocalLeap()),
@@ -83,6 +105,26 @@ def cases(filter_: Any) -> list[Case]:  # noqa: ANN401
         Case("joint threshold (edits)", d.JointThreshold()),
         Case("ReMDM (remasks)", d.ReMDM()),
         Case(f"threshold 0.9, blocks of {BLOCK}", d.Threshold(), BLOCK),
+    ]
+
+
+def half_gaps() -> list[Case]:
+    """Second values for records."""
+    return [Case("Prophet, half its gaps *", diffusion.Prophet(thresholds=(3.75, 2.5, 1.25)))]
+
+
+def least_sure() -> list[Case]:
+    """Second values for expressions, of which the model has seen too few to be sure of much."""
+    d = diffusion
+    return [
+        Case("threshold 0.07 *", d.Threshold(0.07)),
+        Case("factor 4 *", d.Factor(4)),
+        Case("LocalLeap, 0.07 and 0.05 *", d.LocalLeap(0.07, 0.05)),
+        Case("Prophet, a tenth of its gaps *", d.Prophet(thresholds=(0.75, 0.5, 0.25))),
+        Case("entropy bound 8 *", d.EntropyBound(8)),
+        Case("dParallel, 5 nats *", d.EntropyThreshold(5)),
+        Case("hierarchical, 0.5 and 0.05 *", d.Hierarchical(0.5, 0.05)),
+        Case("joint threshold 0.07 (edits) *", d.JointThreshold(0.07)),
     ]
 
 
@@ -101,6 +143,8 @@ class Outcome(NamedTuple):
         constraint: processor time in the lattice, in seconds.
         total: the same with the model, the laws and the policy.
         batch: canvases that were decoded side by side.
+        nats: cross entropy of a token that was not given, see ``surprise``; ``None`` where it was not taken.
+        likely: share of the text's values that the data could have; ``None`` where the data has none.
 
     """
 
@@ -115,6 +159,8 @@ class Outcome(NamedTuple):
     constraint: float
     total: float
     batch: int = 1
+    nats: float | None = None
+    likely: float | None = None
 
 
 def is_record(text: str) -> bool:
@@ -135,6 +181,8 @@ class Task(NamedTuple):
         text: a random text.
         valid: whether a text is one, by somebody else.
         length: slots of a canvas.
+        likely: the share of a text's values that the training data could have.
+        suited: policies with second values.
 
     """
 
@@ -143,11 +191,15 @@ class Task(NamedTuple):
     text: Callable[[random.Random], str]
     valid: Callable[[str], bool]
     length: int
+    likely: Callable[[str], float | None]
+    suited: Callable[[], list[Case]]
 
 
 TASKS = {
-    "records": Task(sg.JsonSchema(RECORD, whitespace="compact"), JSON_TEXT, record, is_record, CANVAS),
-    "expressions": Task(sg.Gbnf(GRAMMAR), PYTHON_TEXT, expression, parses, CANVAS // 2),
+    "records": Task(
+        sg.JsonSchema(RECORD, whitespace="compact"), JSON_TEXT, record, is_record, CANVAS, like_the_data, half_gaps
+    ),
+    "expressions": Task(sg.Gbnf(GRAMMAR), PYTHON_TEXT, expression, parses, CANVAS // 2, lambda _: None, least_sure),
 }
 
 
@@ -177,6 +229,22 @@ def plain(trained: Trained, slots: Sequence[Any], prompt: Sequence[int]) -> str:
     return text_of(trained, ids[len(prompt) :])
 
 
+def surprise(trained: Trained, slots: Sequence[Any], ids: np.ndarray[Any, Any], prompt: Sequence[int]) -> float:
+    """Nats a token, the mean over the text's tokens that were not given and the end behind it: each is hidden in a row of its own."""
+    ends = np.flatnonzero(np.isin(ids, trained.vocab.eos_ids))
+    stop = int(ends[0]) + 1 if len(ends) else len(ids)
+    own = [i for i in range(stop) if isinstance(slots[i], sg.Hole)]
+    if not own:
+        return 0.0
+    rows = np.tile(np.array([*prompt, *ids], np.int64), (len(own), 1))
+    at = np.array(own) + len(prompt)
+    rows[np.arange(len(own)), at] = trained.mask_id
+    with torch.inference_mode():
+        hidden = trained.model.features(torch.from_numpy(rows))[torch.arange(len(own)), torch.from_numpy(at)]
+        laws = torch.log_softmax(hidden @ trained.model.tokens.weight.T, -1)
+    return float(-laws[torch.arange(len(own)), torch.from_numpy(ids[own])].mean())
+
+
 def text_of(trained: Trained, ids: np.ndarray[Any, Any]) -> str:
     """The text before the first end token."""
     ends = np.isin(ids, trained.vocab.eos_ids)
@@ -186,15 +254,22 @@ def text_of(trained: Trained, ids: np.ndarray[Any, Any]) -> str:
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """The table's lines, a row a policy, in the order of the first outcomes."""
-    of_case: dict[str, list[Outcome]] = {}
+    of_case: dict[str, dict[int, Outcome]] = {}
+    alone: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        of_case.setdefault(outcome.case, []).append(outcome)
-    lines = [f"| {' | '.join(TITLES)} |", "|---" * len(TITLES) + "|"]
+        of_case.setdefault(outcome.case, {}).setdefault(outcome.canvas, outcome)
+        if outcome.batch == 1:
+            alone.setdefault(outcome.case, []).append(outcome)
+    titles = [t for t in TITLES if t != LIKELY or any(o.likely is not None for o in outcomes)]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     base = 0.0
-    for name, found in of_case.items():
-        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:]}
+    for name, of_canvas in of_case.items():
+        found = list(of_canvas.values())
+        sums = {field: sum(getattr(o, field) for o in found) for field in Outcome._fields[2:8]}
         n = len(found)
-        timed = [o for o in found if o.batch == 1] or found  # side by side they share the model's time
+        nats = [o.nats for o in found if o.nats is not None]
+        likely = [o.likely for o in found if o.likely is not None]
+        timed = alone.get(name, found)  # side by side they share the model's time
         base = base or sums["passes"] / n
         cells = [
             name,
@@ -205,6 +280,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
             f"{sums['read'] / n:.1f}",
             f"{sums['rejected'] / n:.1f}",
             f"{sums['resamples']}",
+            f"{sum(nats) / max(1, len(nats)):.2f}",
+            *([f"{sum(likely) / len(likely):.0%}"] if likely else []),
             f"{1000 * sum(o.constraint for o in timed) / sum(o.passes for o in timed):.2f}",
             f"{sum(o.constraint for o in timed) / sum(o.total for o in timed):.0%}",
         ]
@@ -241,9 +318,12 @@ def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
     rows = list(canvases(trained, given.generations, given.seed, task))
     sane = sum(task.valid(plain(trained, slots, prompt)) for slots in rows[:20])
     print(f"without a constraint: {sane} of {min(20, len(rows))} valid\n", flush=True)
-    there = {(o.case, o.canvas) for o in outcomes}
+    there = {(o.case, o.canvas, o.batch == 1) for o in outcomes}
+    rows = rows[: given.alone or None]
     for first, case in product(range(0, len(rows), ROUND), chosen(given, filter_)):
-        wanted = [i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i) not in there]
+        wanted = [
+            i for i in range(first, min(first + ROUND, len(rows))) if (case.name, i, given.batch == 1) not in there
+        ]
         if time.monotonic() - began > 60 * given.minutes:
             break
         decoded = diffusion.diffuse_many(
@@ -259,7 +339,9 @@ def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
             total = r.model_seconds + r.constraint_seconds + r.sampling_seconds
             costs = (r.n_forward, r.n_canvases, r.n_rejected, r.n_resamples, r.constraint_seconds, total)
             n_open = sum(isinstance(slot, sg.Hole) for slot in rows[i])
-            outcomes.append(Outcome(case.name, i, task.valid(r.text), n_open, *costs, batch=given.batch))
+            nats = None if i % JUDGED else surprise(trained, rows[i], r.ids, prompt)
+            worth = {"nats": nats, "likely": task.likely(r.text)}
+            outcomes.append(Outcome(case.name, i, task.valid(r.text), n_open, *costs, batch=given.batch, **worth))
             if given.log:
                 with given.log.open("a", encoding="utf-8") as log:
                     log.write(json.dumps(outcomes[-1]._asdict()) + "\n")
@@ -267,7 +349,8 @@ def measure(given: argparse.Namespace, outcomes: list[Outcome]) -> None:
 
 def chosen(given: argparse.Namespace, filter_: Any = None) -> list[Case]:  # noqa: ANN401
     """The policies that are asked for."""
-    return [case for number, case in enumerate(cases(filter_)) if not number or given.only in case.name]
+    every = [*cases(filter_), *TASKS[given.task].suited()]
+    return [case for number, case in enumerate(every) if not number or given.only in case.name]
 
 
 def main() -> None:
@@ -280,20 +363,23 @@ def main() -> None:
     parser.add_argument("--only", default="", help="policies whose names contain this, and the baseline")
     parser.add_argument("--log", type=Path, help="append each outcome to this file, and skip what is there")
     parser.add_argument("--batch", type=int, default=1, help="canvases that are decoded side by side")
+    parser.add_argument("--alone", type=int, default=0, help="decode the first so many alone, for their times")
     parser.add_argument(
         "--minutes", type=float, default=np.inf, help="begin nothing after so long; 0 for what the log has"
     )
     parser.add_argument("--table", type=Path, help="write the table into this page")
     parser.add_argument("--picture", type=Path, help="write one decoding by a threshold as SVG")
     given = parser.parse_args()
+    given.batch = 1 if given.alone else given.batch
     names = [case.name for case in chosen(given)]
     outcomes = read_log(given.log, names, given.generations)
     if given.minutes > 0:
         measure(given, outcomes)
     outcomes.sort(key=lambda o: names.index(o.case))
     alone = len({o.canvas for o in outcomes if o.batch == 1})
-    times = f"times of {alone} canvases decoded alone" if alone else f"{given.batch} side by side"
-    made = f"{len(outcomes):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
+    together = max((o.batch for o in outcomes), default=1)
+    times = f"times of {alone} canvases decoded alone" if alone else f"up to {together} side by side, times too"
+    made = f"{len({(o.case, o.canvas) for o in outcomes}):,} decodings on one thread, {times}; {origin('numpy', 'numba', 'torch')}; model of {given.steps:,} training steps."
     lines = [*table(outcomes), "", made]
     print("\n".join(lines))
     if given.table:

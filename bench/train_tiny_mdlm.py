@@ -195,6 +195,24 @@ def record(rng: random.Random) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def like_the_data(text: str) -> float:
+    """The share of a record's values that ``record`` can write: 1 for every one of its own."""
+    value = json.loads(text)
+    first, _, last = value["name"].partition(" ")
+    street = value["address"]["street"].split(" ")
+    named = len(street) == 3 and street[0] in STREETS and street[1] in KINDS and street[2].isdecimal()
+    numbers = [(value["age"], 18, 99), *((order["count"], 1, 30) for order in value["orders"])]
+    right = [
+        first in FIRST and last in LAST,
+        named and 1 <= int(street[2]) <= 99,
+        value["address"]["city"] in CITIES,
+        len(set(value["tags"])) == len(value["tags"]),
+        *(order["item"] in ITEMS for order in value["orders"]),
+        *(least <= number <= most for number, least, most in numbers),
+    ]
+    return sum(right) / len(right)
+
+
 def python_source(limit: int = 3_000_000) -> list[str]:
     """Texts of the standard library's top-level modules, in the order of their names, up to some number of characters."""
     texts: list[str] = []

@@ -158,7 +158,14 @@ def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
             ids = ids["input_ids"]
     else:
         ids = prompt
-    row = [int(i) for i in ids]
+    try:
+        row = [int(i) for i in ids]
+    except (TypeError, ValueError) as error:
+        raise InvalidSource(
+            "a prompt's token ids are no row of whole numbers",
+            where="prompts",
+            hint="give one row, without a batch dimension",
+        ) from error
     if not row:
         raise InvalidSource("a prompt has to hold at least one token", where="prompts")
     return row

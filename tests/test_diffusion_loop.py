@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -428,6 +429,17 @@ def test_a_relaxed_lattice_never_stops_the_loop(monkeypatch: pytest.MonkeyPatch)
         ({"length": 4, "beyond": "sea"}, "beyond"),
         ({"length": 4, "beyond": "gap", "block": d.AdaBlock()}, "AdaBlock"),
         ({"length": 4, "policy": d.FreeDave(), "temperature": 0.5}, "drafts"),
+        ({"length": 4.0}, "length"),
+        ({"canvas": "ab"}, "slot 0"),
+        ({"length": 4, "temperature": "warm"}, "temperature"),
+        ({"length": 4, "temperature": float("nan")}, "temperature"),
+        ({"length": 4, "steps": 2.5}, "steps"),
+        ({"length": 4, "block": np.int64(0)}, "block"),
+        ({"length": 4, "block": True}, "block"),
+        ({"length": 4, "block": "2"}, "block"),
+        ({"length": 4, "seed": None}, "seed"),
+        ({"length": 4, "policy": "threshold"}, "is no policy"),
+        ({"length": 4, "policy": d.Threshold}, "is no policy"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -436,6 +448,136 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
     with pytest.raises(sg.InvalidSource, match=message):
         d.diffuse(d.MaskedModel(double, MASK, END), [3], constraint("choices"), **options)
     assert not double.calls
+
+
+def test_prompts_and_sources_of_another_kind_are_refused() -> None:
+    """A source that is not compiled, and rows with a batch dimension, are refused with what to do; no prompt at all is no error."""
+    with pytest.raises(sg.InvalidSource, match=r"compile"):
+        d.diffuse(model(), [3], SOURCES["regex"], length=4)
+    with pytest.raises(sg.InvalidSource, match="without a batch dimension"):
+        d.diffuse(model(), np.array([[3, 4]]), constraint("regex"), length=4)  # type: ignore[arg-type]
+    none = d.diffuse(model(), None, constraint("regex"), length=4)  # type: ignore[arg-type]
+    assert none.ids.tolist() == d.diffuse(model(), [], constraint("regex"), length=4).ids.tolist()
+
+
+def test_policies_that_contradict_each_other_are_refused() -> None:
+    """Drafts cannot be taken back, and are no rule that another policy could go by."""
+    with pytest.raises(sg.InvalidSource, match="JointThreshold changes decided slots"):
+        d.FreeDave(2, d.JointThreshold())
+    with pytest.raises(sg.InvalidSource, match="Prophet changes decided slots"):
+        d.FreeDave(2, d.Prophet(d.ReMDM()))
+    for wrapper in (d.Prophet, d.ReMDM):
+        with pytest.raises(sg.InvalidSource, match="outermost"):
+            wrapper(d.FreeDave())
+        with pytest.raises(sg.InvalidSource, match="is no policy"):
+            wrapper("threshold")  # type: ignore[arg-type]
+    with pytest.raises(sg.InvalidSource, match="tuple of bytes"):
+        d.AdaBlock(delimiters=b",")  # type: ignore[arg-type]
+
+
+def test_a_policy_gets_what_the_one_it_goes_by_asks_for() -> None:
+    """Prophet and ReMDM over an editing policy edit as it does, passes after the last slot included; drafts of Prophet see beyond the block."""
+    vocab = sg.Vocabulary([b"a", b"b", None, None], eos_ids=[2])
+    twins = sg.compile(["aa", "bb"], vocab)
+
+    def call(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        logits = np.zeros((*ids.shape, 4))
+        logits[..., 0 if (ids == 3).any() else 1] = 8.0  # a while something is open, b once all is decided
+        return logits
+
+    editing = d.JointThreshold(0.9, 0.9, 4)
+    for policy in (d.Prophet(editing, thresholds=(99.0, 99.0, 99.0)), d.ReMDM(editing, eta=0.0)):
+        result = d.diffuse(d.MaskedModel(call, 3), [], twins, canvas=[sg.Hole([0, 1])] * 2, policy=policy)
+        assert (result.text, result.history[-1].events) == ("bb", {"edit": [0, 1]})
+    filling = d.Prophet(thresholds=(3.0, 2.0, 1.0))
+    for seed in range(size(3, plain=1)):
+        plain, drafted = (
+            d.diffuse(model(seed), [3], constraint("array"), length=9, policy=policy, block=4)
+            for policy in (filling, d.FreeDave(3, filling))
+        )
+        assert [f.ids.tolist() for f in drafted.history] == [f.ids.tolist() for f in plain.history]
+
+
+@pytest.mark.parametrize(
+    ("decide", "message"),
+    [
+        (lambda b: np.ones(len(b), np.bool_), "no Decision"),
+        (lambda b: d.Decision(np.ones(len(b) + 1, np.bool_)), "one bool for each"),
+        (lambda _: d.Decision(np.array([0])), "one bool for each"),
+        (lambda b: d.Decision(np.ones(len(b), np.bool_), end=99), "no end is proposed"),
+        (lambda b: d.Decision(np.ones(len(b), np.bool_), end=int(b.slots[~b.ends][0])), "no end is proposed"),
+    ],
+)
+def test_what_is_no_decision_is_refused(decide: Any, message: str) -> None:
+    """A policy of the caller's that answers something else is named, instead of being half understood."""
+
+    class Own:
+        def decide(self, beliefs: d.Beliefs) -> Any:
+            return decide(beliefs)
+
+    with pytest.raises(sg.InvalidSource, match=message):
+        d.diffuse(model(), [3], constraint("array"), length=9, policy=Own())
+
+
+def test_edits_after_a_gap_reach_every_slot() -> None:
+    """A tail that is certain from the start leaves blocks that are never entered; passes that only edit look at these, too, and at the whole canvas."""
+    for seed in range(size(6, plain=3)):
+        policy = d.JointThreshold(0.3, 0.2, 3)
+        result = d.diffuse(model(seed), [3], constraint("choices"), length=12, policy=policy, block=3, beyond="gap")
+        assert accepted(result.ids, "choices")
+
+
+def test_the_masks_id_is_a_hole() -> None:
+    """A canvas may be written as the model reads it."""
+    fixed = TOKENS.index(b"a")
+    one, other = (d.diffuse(model(), [3], constraint("regex"), canvas=[fixed, *[hole] * 4]) for hole in (sg.HOLE, MASK))
+    assert one.ids.tolist() == other.ids.tolist()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_steps_are_told_as_they_are_made(policy: str) -> None:
+    """``on_step`` sees the frames of the history, in order, each before the model is asked again; drafts are never shown."""
+    seen: list[tuple[int, d.Frame]] = []
+    double = RandomModel(1)
+    result = d.diffuse(
+        d.MaskedModel(double, MASK, END),
+        [3],
+        constraint("array"),
+        length=9,
+        policy=POLICIES[policy],
+        on_step=lambda frame: seen.append((len(double.calls), frame)),
+    )
+    assert [frame for _, frame in seen] == result.history
+    if policy != "freedave":
+        assert [calls for calls, _ in seen] == [frame.n_forward for frame in result.history]
+    both: list[tuple[int, d.Frame]] = []
+    many = list(
+        d.diffuse_many(
+            model(1),
+            [[3]] * 2,
+            constraint("array"),
+            length=9,
+            policy=POLICIES[policy],
+            on_step=lambda *of: both.append(of),
+        )
+    )
+    for number, one in enumerate(many):
+        assert [frame for place, frame in both if place == number] == one.history
+
+
+def test_who_watches_may_stop() -> None:
+    """What ``on_step`` raises ends the decoding."""
+
+    def stop(frame: d.Frame) -> None:
+        if frame.n_forward == 2:
+            raise KeyboardInterrupt
+
+    double = RandomModel(1)
+    with pytest.raises(KeyboardInterrupt):
+        d.diffuse(
+            d.MaskedModel(double, MASK, END), [3], constraint("array"), length=9, policy=d.LowConfidence(), on_step=stop
+        )
+    assert len(double.calls) == 2
 
 
 def test_a_canvas_that_nothing_fills_is_refused() -> None:
@@ -465,6 +607,22 @@ def test_models_that_do_not_fit_the_vocabulary_are_refused() -> None:
         d.diffuse(d.MaskedModel(lambda ids: np.full((*ids.shape, 40), np.nan), MASK), [3], array, length=9)
     with pytest.raises(sg.InvalidSource, match="does not say"):
         d.diffuse(object(), [3], array, length=9)
+    with pytest.raises(sg.InvalidSource, match="ends or pads texts"):
+        d.diffuse(d.MaskedModel(RandomModel(), mask_id=END), [3], array, length=9)
+    for mask in (-1, None):
+        with pytest.raises(sg.InvalidSource, match="no token id for the mask"):
+            d.diffuse(d.MaskedModel(RandomModel(), mask_id=mask), [3], array, length=9)  # type: ignore[arg-type]
+    with pytest.raises(sg.InvalidSource, match="made list of ids"):
+        d.diffuse(d.MaskedModel(lambda ids: RandomModel()(ids).tolist(), MASK), [3], array, length=9)
+
+
+def test_an_output_with_logits_is_read() -> None:
+    """What a module of transformers returns has them as an attribute."""
+    wrapped = d.MaskedModel(lambda ids: SimpleNamespace(logits=RandomModel()(ids)), MASK, END)
+    assert (
+        d.diffuse(wrapped, [3], constraint("array"), length=9).ids.tolist()
+        == d.diffuse(model(), [3], constraint("array"), length=9).ids.tolist()
+    )
 
 
 def test_a_picture_shows_every_step() -> None:
@@ -523,11 +681,38 @@ def test_canvases_of_other_lengths_and_batches() -> None:
     assert all(len({len(row) for row in call}) == 1 for call in shared.calls)
 
 
+@pytest.mark.parametrize("policy", ["threshold", "freedave", "joint threshold"])
+def test_prompts_of_other_lengths_do_not_disturb_each_other(policy: str) -> None:
+    """Prompts of several lengths, none at all among them, give what each gives alone; only rows of one length are read together."""
+    prompts = [[3], [3, 4, 5], [], [4], [3, 4]]
+    shared = RandomModel(3)
+    rule = POLICIES[policy]
+    many = list(
+        d.diffuse_many(d.MaskedModel(shared, MASK, END), prompts, constraint("array"), length=9, policy=rule, seed=2)
+    )
+    for i, (prompt, found) in enumerate(zip(prompts, many, strict=True)):
+        alone = d.diffuse(model(3), prompt, constraint("array"), length=9, policy=rule, seed=2 + i)
+        assert [f.ids.tolist() for f in found.history] == [f.ids.tolist() for f in alone.history]
+    assert {call.shape[1] for call in shared.calls} == {9, 10, 11, 12}
+
+
+def test_padding_stands_behind_the_end() -> None:
+    """Padding that is given stays, and what is open before it holds the text and its end; a tail of padding is refused with what to do."""
+    vocab = sg.Vocabulary([b"a", b"b", None, None, None], eos_ids=[2], pad_ids=[3])
+    short = sg.compile(sg.Regex("[ab]{1,2}"), vocab)
+    double = d.MaskedModel(lambda ids: np.zeros((*ids.shape, 5)), mask_id=4)
+    result = d.diffuse(double, [], short, canvas=[sg.HOLE, sg.HOLE, sg.HOLE, 3, 3])
+    assert result.ids.tolist()[2:] == [2, 3, 3]
+    assert short.accepts(result.text)
+    with pytest.raises(sg.InvalidSource, match="ends no text"):
+        d.diffuse(d.MaskedModel(double.call, 4, tail_id=3), [], short, length=4)
+
+
 def test_what_is_wrong_with_many_canvases() -> None:
     """No batch, too few canvases or constraints, and both a length and canvases."""
     one = constraint("choices")
     with pytest.raises(sg.InvalidSource, match="batch_size"):
-        next(d.diffuse_many(model(), [[3]], one, length=5, batch_size=0))
+        d.diffuse_many(model(), [[3]], one, length=5, batch_size=0)  # at once, not when the first result is asked for
     with pytest.raises(sg.InvalidSource, match="prompt 1 has no canvas"):
         list(d.diffuse_many(model(), [[3]] * 2, one, canvases=[[sg.HOLE] * 5]))
     with pytest.raises(sg.InvalidSource, match="prompt 1 has no constraint"):

@@ -16,6 +16,7 @@ from denoising_doubles import END, MASK, TOKENS, TURN, WIDTH, RandomModel, vocab
 
 import syntagma as sg
 from syntagma import diffusion as d
+from syntagma.engine.residuals import JsonPredicate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -159,6 +160,17 @@ def test_hooks_keep_given_tokens() -> None:
     hooks = d.DreamHooks(CONSTRAINT, steps=4, canvas=fixed, mask_id=MASK)
     x = DreamStandIn().diffusion_generate(torch.tensor([[3]]), max_new_tokens=LENGTH, steps=4, **hooks.options())
     assert x[0, 1:4].tolist() == ids
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_hooks_hold_a_check(steps: int) -> None:
+    """What Dream's sampler reveals stays only as long as a completion that passes the check has it; the last step is such a completion."""
+    rule = JsonPredicate(lambda value: (value["a"] is True) == (value["b"] == "aa"), complete=True)
+    hooks = d.DreamHooks(CONSTRAINT, steps=steps, length=LENGTH, mask_id=MASK, check=rule)
+    x = DreamStandIn().diffusion_generate(torch.tensor([[3]]), max_new_tokens=LENGTH, steps=steps, **hooks.options())
+    row = x[0, 1:].tolist()
+    value = json.loads(b"".join(TOKENS[t] or b"" for t in row if t not in {END, TURN}))
+    assert (value["a"] is True) == (value["b"] == "aa")
 
 
 def test_hooks_leave_the_possible_logits_as_they_are() -> None:

@@ -109,7 +109,7 @@ def test_the_filter_learns_from_decodings(
 def test_every_policy_of_the_benchmark_fills_many_canvases(
     monkeypatch: pytest.MonkeyPatch, bench: Any, trained: Any, constraint: sg.Constraint
 ) -> None:
-    """Sixteen ways to decode, side by side: all valid by a validator that is not ours, nothing asked twice, given tokens kept."""
+    """Seventeen ways to decode, side by side: all valid by a validator that is not ours, nothing asked twice, given tokens kept."""
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     spec = importlib.util.spec_from_file_location("bench_diffusion", ROOT / "bench" / "diffusion.py")
     assert spec is not None
@@ -122,7 +122,7 @@ def test_every_policy_of_the_benchmark_fills_many_canvases(
     rows = list(measured.canvases(trained, 9, 5))
     prompt = [trained.tokenizer.token_to_id(bench.JSON_TEXT)]
     cases = measured.cases(learn2pd_training.untrained(measured.BLOCK))
-    assert len(cases) == 16
+    assert len(cases) == 17
     for case in cases:
         found = d.diffuse_many(
             denoiser(trained), [prompt] * 9, constraint, canvases=rows, policy=case.policy, block=case.block

@@ -311,8 +311,17 @@ class Lattice:
         if self._weighted is not None:
             found = self._weighted.best_fill(log_probs)
         else:
-            found = self._layered.best(self._layered.weighted(self._weights(log_probs)))
+            found = self._best_followed(self._weights(log_probs))
         return None if found is None else Fill([t for t in found[0] if t >= 0], found[1])
+
+    def _best_followed(self, weights: npt.NDArray[np.float64]) -> tuple[list[int], float] | None:
+        try:
+            return self._layered.best(self._layered.weighted(weights))
+        except LimitExceeded:
+            if self._followed is not None and self._followed is not self._engine_in_use:
+                self._followed.close()  # a joint commit asks one of fewer states, which is soon done
+                self._followed = None
+            raise
 
     def sample(self, log_probs: npt.ArrayLike, rng: np.random.Generator) -> Fill | None:
         """An accepted filling, drawn with probability proportional to the product of its tokens' probabilities; None if there is none.

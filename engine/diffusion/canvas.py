@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from ...automata.lattice import Gap, Hole, Lattice
+from ...automata.lattice import HOLE, Gap, Hole, Lattice
+from ...automata.lattice.slots import unroll
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..law import allowed_ids, only_bit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
@@ -38,6 +39,7 @@ class Canvas:
         given: bool[n], the caller's own tokens, which nothing changes.
         confidence: float64[n], the probability of each token when it was committed; 1 for forced ones.
         n_rejected: proposals that a joint commit left open.
+        says: the log probabilities that the model gives in this pass, of some slots; ``None`` before the first.
 
     """
 
@@ -46,7 +48,7 @@ class Canvas:
 
         Args:
             constraint: what the whole canvas has to satisfy.
-            slots: token ids and holes.
+            slots: token ids and holes; the mask's id is a hole.
             mask_id: stands in ``ids`` where a slot is open.
             tail_id: fills what is left after the end of the text.
 
@@ -58,7 +60,7 @@ class Canvas:
         self.constraint = constraint
         self.mask_id = mask_id
         self.tail_id = tail_id
-        self._slots = tuple(slots)
+        self._slots = tuple(HOLE if isinstance(s, (int, np.integer)) and s == mask_id else s for s in slots)
         for i, slot in enumerate(self._slots):
             if isinstance(slot, Gap):
                 raise InvalidSource(
@@ -66,11 +68,14 @@ class Canvas:
                     where=f"canvas[{i}]",
                     hint="write as many holes; what a text does not need is filled with end-of-sequence at the canvas' end",
                 )
+        unroll(self._slots, constraint.vocab.size)
         self.open: Flags = np.array([isinstance(slot, Hole) for slot in self._slots], np.bool_)
         self.given: Flags = ~self.open
         self.ids: Ids = np.array([mask_id if isinstance(slot, Hole) else slot for slot in self._slots], np.int64)
         self.confidence: Reals = np.ones(len(self._slots))
         self.n_rejected = 0
+        self.says: Callable[[Ids], Reals] | None = None
+        self._weighable = len(self._slots)  # open slots up to which a filling is asked for
         self._window: int | None = None
         self._lattice: Lattice | None = None
         self._masks: npt.NDArray[np.uint32] | None = None
@@ -221,6 +226,10 @@ class Canvas:
         if tokens is not None:
             self._put(slots, tokens, np.exp(log_probs[np.arange(len(slots)), tokens]))
             return slots
+        self._fill_by_commits(slots, log_probs)
+        return slots
+
+    def _fill_by_commits(self, slots: Ids, log_probs: Reals) -> None:
         row_of = {int(slot): row for slot, row in zip(slots, log_probs, strict=True)}
         while len(left := self.open_slots()):
             masks = self.masks()
@@ -231,7 +240,21 @@ class Canvas:
             worth = np.exp(np.array([row_of[int(i)][t] for i, t in zip(left, best, strict=True)]))
             if not self.commit(left, best, worth).any():
                 raise AssertionError("no possible token was kept")
-        return slots
+
+    def filled_by_commits(self, log_probs: Reals) -> Ids:
+        """int64[n]: the canvas as joint commits of likely tokens would fill it; it stays as it is."""
+        other = Canvas(self.constraint, self.slots_now(), mask_id=self.mask_id, tail_id=self.tail_id)
+        other._fill_by_commits(other.open_slots(), log_probs)
+        other.close()
+        return other.ids
+
+    def slots_now(self) -> list[Slot]:
+        """The slots as they stand: tokens where something is decided."""
+        return [slot if o else int(t) for slot, o, t in zip(self._slots, self.open, self.ids, strict=True)]
+
+    def law(self, slots: Ids) -> Reals:
+        """float64[k, V]: what the model says of some slots; all alike before it has said anything."""
+        return np.zeros((len(slots), self.constraint.vocab.size)) if self.says is None else self.says(slots)
 
     def best(self, log_probs: Reals) -> Ids | None:
         """int64[open slots]: the jointly most probable tokens; ``None`` where the lattice cannot weigh a canvas of this size, or with a gap.
@@ -239,13 +262,22 @@ class Canvas:
         A completion that the model rules out altogether has no probability, but is one: tokens are kept from minus infinity.
         """
         finite = np.maximum(log_probs, -1e9)  # far below any sum of real logarithms, far above what float64 loses
+        found = self._weighed(self._view(), finite)
+        return None if found is None else found[self.open_slots()]
+
+    def _weighed(self, lattice: Lattice, log_probs: Reals) -> Ids | None:
+        """int64[tokens]: the most probable filling of a lattice of this canvas; ``None`` where it is too large, which is not tried again before a quarter of it is decided."""
+        size = int(self.open.sum())
+        if size > self._weighable:
+            return None
         try:
-            found = self._view().best_fill(finite)
+            found = lattice.best_fill(log_probs)
         except (LimitExceeded, Unsupported):
+            self._weighable = size * 3 // 4
             return None
         if found is None:
             raise AssertionError("the canvas lost its completions")
-        return np.asarray(found.tokens, np.int64)[self.open_slots()]
+        return np.asarray(found.tokens, np.int64)
 
     def reopen(self, slots: Ids) -> None:
         """Take tokens out again: every completion so far stays one."""
@@ -268,9 +300,7 @@ class Canvas:
     def _view(self) -> Lattice:
         if self._lattice is None:
             stop = len(self) if self._window is None else self._window
-            slots: list[Slot] = [
-                self._slots[i] if self.open[i] and not self.given[i] else int(self.ids[i]) for i in range(stop)
-            ]
+            slots = self.slots_now()[:stop]
             if self._window is not None:
                 slots.append(Gap(0, len(self) - stop))
             self._lattice = Lattice(self.constraint, slots)

@@ -19,7 +19,7 @@ from ...automata.lattice import HOLE
 from ...grammar.errors import InvalidSource
 from ..law import allowed_ids
 from .beliefs import log_probabilities
-from .canvas import Canvas
+from .checked import canvas_of
 from .model import DREAM_MASK
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from ...automata.constraint import Constraint
     from ...automata.lattice import Slot
+    from ..residuals import Residual
+    from .canvas import Canvas
     from .model import Ids
 
 
@@ -47,6 +49,7 @@ class DreamHooks:
         length: int | None = None,
         canvas: Sequence[Slot] | None = None,
         mask_id: int = DREAM_MASK,
+        check: Residual | None = None,
     ) -> None:
         """Keep the canvas.
 
@@ -56,6 +59,7 @@ class DreamHooks:
             length: of an empty canvas; ``max_new_tokens`` of the call.
             canvas: instead, the slots themselves.
             mask_id: the model's mask.
+            check: as in ``diffuse``.
 
         Raises:
             InvalidSource: neither or both of length and canvas are given.
@@ -67,6 +71,7 @@ class DreamHooks:
         self._steps = steps
         self._slots: list[Slot] = [HOLE] * (length or 0) if canvas is None else list(canvas)
         self._mask_id = mask_id
+        self._check = check
         self.canvases: list[Canvas] = []
 
     @property
@@ -118,12 +123,14 @@ class DreamHooks:
             )
         tail = self._constraint.vocab.eos_ids[0]
         self.canvases = [
-            Canvas(self._constraint, self._slots, mask_id=self._mask_id, tail_id=tail) for _ in range(x.shape[0])
+            canvas_of(self._constraint, self._slots, self._check, mask_id=self._mask_id, tail_id=tail)
+            for _ in range(x.shape[0])
         ]
 
     def _take(self, canvas: Canvas, ids: Ids, logits: Any, *, last: bool) -> None:  # noqa: ANN401 - a tensor
         size = canvas.constraint.vocab.size
         log_probs = log_probabilities(logits.detach().float().cpu().numpy(), size)
+        canvas.says = log_probs.__getitem__
         slots = np.flatnonzero(canvas.open & (ids != self._mask_id)).astype(np.int64)
         if len(slots):
             canvas.commit(slots, ids[slots].astype(np.int64), np.exp(log_probs[slots, ids[slots]]))

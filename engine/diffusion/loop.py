@@ -12,21 +12,23 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ...grammar.errors import InvalidSource
 from .beliefs import Beliefs, decided_slots, guesses, log_probabilities
+from .checked import CheckedCanvas
 from .policies.adablock import AdaBlock
-from .policies.policy import Decision, highest
+from .policies.policy import Decision, asks, checked_decision, highest
 from .result import Costs, Denoising, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from .beliefs import Decided
+    from .beliefs import Decided, Reals
     from .canvas import Canvas
     from .model import Ids, Scores
     from .passes import Decoding
@@ -46,6 +48,8 @@ class Track:
         step: passes spent on the canvas.
         frames: see ``Denoising``.
         n_forced: slots that were certain.
+        n_steps: see ``Denoising``.
+        n_resamples: see ``Denoising``.
 
     """
 
@@ -56,6 +60,8 @@ class Track:
     step: int = 0
     frames: list[Frame] = field(default_factory=list)
     n_forced: int = 0
+    n_steps: int = 0
+    n_resamples: int = 0
 
     @property
     def done(self) -> bool:
@@ -80,6 +86,7 @@ class Decoder:
         steps: int | None,
         temperature: float,
         seed: int,
+        on_step: Callable[[Frame], object] | None = None,
     ) -> None:
         """Keep the options; ``diffuse`` has checked them."""
         self.prompt = prompt
@@ -91,6 +98,8 @@ class Decoder:
         self.temperature = temperature
         self.rng = np.random.default_rng(seed)
         self.costs = Costs()
+        self._on_step = on_step
+        self._told = 0
 
     # --- a whole decoding -------------------------------------------------------------------------------------------
 
@@ -100,24 +109,35 @@ class Decoder:
         self._settle(track, {})
         self.total = max(1, int(canvas.open.sum()))
         self.steps = self.steps or self.total
+        self.tell(track)
         return track
+
+    def tell(self, track: Track) -> None:
+        """Show the caller the frames that are new on a track which is not a draft."""
+        if self._on_step is not None:
+            for frame in track.frames[self._told :]:
+                self._on_step(frame)
+            self._told = len(track.frames)
 
     def run(self, track: Track) -> Decoding:
         """Step until nothing is open, and as long after that as the policy edits."""
-        posts: int = getattr(self.policy, "post_steps", 0)
+        posts = asks(self.policy, "post_steps")
         while True:
             while not track.done:
                 self.enter_block(track)
                 if not track.done:
                     answer = yield [track]
                     self.step(track, *answer)
+                    self.tell(track)
             if posts == 0:
                 return track
             posts -= 1
             track.block = (0, len(track.canvas))
+            track.canvas.narrow(None)
             answer = yield [track]
             if not self.step(track, *answer, post=True):
                 return track
+            self.tell(track)
 
     def rows(self, tracks: list[Track]) -> Ids:
         """int64[tracks, length]: what the model reads of some canvases of the same block."""
@@ -166,27 +186,29 @@ class Decoder:
         """Decide, commit, and commit what has become certain; whether anything changed."""
         if track.block_step < 0 and isinstance(self.block, AdaBlock):
             self._find_block_end(track, self.block, scores, row)
-        beliefs = self.beliefs(track, scores, row, beyond=getattr(self.policy, "looks_beyond", False))
+        beliefs = self.beliefs(track, scores, row, beyond=bool(asks(self.policy, "looks_beyond")))
         with self._timed("sampling"):
-            decision = self.policy.decide(beliefs)
+            decision = checked_decision(self.policy.decide(beliefs), beliefs)
         may_reopen = post or track.step < self.steps  # after its plan a policy only reveals, so that decoding ends
         events: dict[Event, list[int]] = {}
         before = track.canvas.ids.copy()
+        track.canvas.says = lambda slots: self._law(track, scores, row, slots)
         with self._timed("constraint"):
             if may_reopen:
                 self._remask(track, decision, events)
                 self._edit(track, decision, beliefs.decided, events)
             if len(beliefs):
-                self._reveal(track, decision, beliefs, events, scores, row)
+                self._reveal(track, decision, beliefs, events)
         track.step += 1
         track.block_step += 1
         changed = bool((track.canvas.ids != before).any())
         if changed:
-            self.costs.n_steps += 1
+            track.n_steps += 1
             self._settle(track, events)
         elif not post:
-            self.costs.n_resamples += 1
-            self._rescue(track, beliefs, events, scores, row)
+            track.n_resamples += 1
+            self._rescue(track, beliefs, events)
+        track.canvas.says = None
         return changed
 
     def beliefs(self, track: Track, scores: Scores, row: int, *, beyond: bool) -> Beliefs:
@@ -218,7 +240,7 @@ class Decoder:
             )
 
     def _decided(self, track: Track, scores: Scores, row: int) -> Decided | None:
-        if not getattr(self.policy, "reads_decided", False):
+        if not asks(self.policy, "reads_decided"):
             return None
         canvas, (start, stop) = track.canvas, track.block
         slots = np.flatnonzero(~canvas.open[start:stop] & ~canvas.given[start:stop]).astype(np.int64) + start
@@ -253,18 +275,10 @@ class Decoder:
         _note(events, "edit", slots[new])
         _note(events, "remask", old[~kept])
 
-    def _reveal(
-        self,
-        track: Track,
-        decision: Decision,
-        beliefs: Beliefs,
-        events: dict[Event, list[int]],
-        scores: Scores,
-        row: int,
-    ) -> None:
+    def _reveal(self, track: Track, decision: Decision, beliefs: Beliefs, events: dict[Event, list[int]]) -> None:
         canvas = track.canvas
         if decision.fill:
-            _note(events, "fill", canvas.fill(self._log_probabilities(track, scores, row)))
+            _note(events, "fill", canvas.fill(canvas.law(canvas.open_slots())))
             return
         reveal = decision.reveal & beliefs.in_block
         if not reveal.any():
@@ -280,23 +294,30 @@ class Decoder:
         kept = canvas.commit(beliefs.slots[chosen], beliefs.tokens[chosen], beliefs.confidence[chosen])
         _note(events, "reveal", beliefs.slots[chosen[kept]])
 
-    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]], scores: Scores, row: int) -> None:
+    def _rescue(self, track: Track, beliefs: Beliefs, events: dict[Event, list[int]]) -> None:
         """Where masks are a relaxation, all proposals may be refused: the best slot of a completion that is verified goes in."""
+        canvas = track.canvas
         with self._timed("constraint"):
-            tokens = track.canvas.best(self._log_probabilities(track, scores, row))
+            slots = canvas.open_slots()
+            law = canvas.law(slots)
+            tokens = canvas.best(law)
             if tokens is None:
                 raise AssertionError("no proposal was kept, and there is no completion at hand")
-            slots = track.canvas.open_slots()
             best = int(np.argmax(np.where(beliefs.in_block, beliefs.confidence, -1)))
             at = slots == beliefs.slots[best]
-            kept = track.canvas.commit(slots[at], tokens[at], beliefs.confidence[best : best + 1])
-            filled = slots[at] if kept.all() else track.canvas.fill(self._log_probabilities(track, scores, row))
+            kept = canvas.commit(slots[at], tokens[at], np.exp(law[at, tokens[at]]))
+            filled = slots[at] if kept.all() else canvas.fill(law)
         _note(events, "reveal" if kept.all() else "fill", filled)
         self._settle(track, events)
 
-    def _log_probabilities(self, track: Track, scores: Scores, row: int) -> Any:  # noqa: ANN401 - float64 [open slots, V]
-        rows = scores.rows(row, track.canvas.open_slots() + len(self.prompt))
-        return log_probabilities(rows, track.canvas.constraint.vocab.size)
+    def _law(self, track: Track, scores: Scores, row: int, slots: Ids) -> Reals:
+        """float64[k, V]: log probabilities of some slots; where the model does not see them, all tokens are alike."""
+        size = track.canvas.constraint.vocab.size
+        law = np.zeros((len(slots), size))
+        seen = slots < self.length([track]) - len(self.prompt)
+        if seen.any():
+            law[seen] = log_probabilities(scores.rows(row, slots[seen] + len(self.prompt)), size)
+        return law
 
     def _settle(self, track: Track, events: dict[Event, list[int]]) -> None:
         with self._timed("constraint"):
@@ -319,6 +340,7 @@ class Decoder:
 
     def finish(self, track: Track) -> Denoising:
         """Check the canvas token by token, and report."""
+        self.tell(track)
         canvas = track.canvas
         vocab = canvas.constraint.vocab
         with self._timed("constraint"), canvas.constraint.session() as session:
@@ -327,6 +349,8 @@ class Decoder:
                 state = session.advance(state, token)
             if not session.is_accepting(state):
                 raise AssertionError("the completed canvas does not satisfy the constraint")
+        if isinstance(canvas, CheckedCanvas) and canvas.fails_at(canvas.ids) is not None:
+            raise AssertionError("the completed canvas does not pass the check")
         ends = np.isin(canvas.ids, vocab.eos_ids)
         tokens = canvas.ids[: int(np.argmax(ends))].tolist() if ends.any() else canvas.ids.tolist()
         data = b"".join(vocab.tokens[t] or b"" for t in tokens)
@@ -337,12 +361,12 @@ class Decoder:
             ids=canvas.ids.copy(),
             mask_id=canvas.mask_id,
             history=track.frames,
-            n_steps=self.costs.n_steps,
+            n_steps=track.n_steps,
             n_forward=self.costs.n_forward,
             n_canvases=self.costs.n_canvases,
             n_forced=track.n_forced,
             n_rejected=canvas.n_rejected,
-            n_resamples=self.costs.n_resamples,
+            n_resamples=track.n_resamples,
             model_seconds=self.costs.seconds["model"],
             constraint_seconds=self.costs.seconds["constraint"],
             sampling_seconds=self.costs.seconds["sampling"],
@@ -354,16 +378,27 @@ def _note(events: dict[Event, list[int]], event: Event, slots: Ids) -> None:
         events[event] = sorted([*events.get(event, []), *slots.tolist()])
 
 
-def check_schedule(*, temperature: float, steps: int | None, block: int | AdaBlock | None) -> None:
+def check_schedule(*, temperature: object, steps: object, block: object, seed: object) -> None:
     """Refuse a schedule that cannot be followed.
 
     Raises:
-        InvalidSource: a number is out of its range.
+        InvalidSource: a number is none, or out of its range.
 
     """
-    if not (temperature >= 0 and np.isfinite(temperature)):
-        raise InvalidSource(f"temperature {temperature} is not a finite number from 0 up", where="temperature")
-    if steps is not None and steps < 1:
-        raise InvalidSource(f"{steps} steps reveal nothing", where="steps")
-    if isinstance(block, int) and block < 1:
-        raise InvalidSource(f"a block of {block} slots holds nothing", where="block")
+    if not isinstance(temperature, Real) or not 0 <= float(temperature) < np.inf:
+        raise InvalidSource(f"temperature {temperature!r} is not a finite number from 0 up", where="temperature")
+    if steps is not None and not is_whole(steps, 1):
+        raise InvalidSource(f"{steps!r} steps reveal nothing", where="steps", hint="give a whole number from 1 up")
+    if block is not None and not isinstance(block, AdaBlock) and not is_whole(block, 1):
+        raise InvalidSource(
+            f"a block of {block!r} slots holds nothing",
+            where="block",
+            hint="give a whole number from 1 up, or AdaBlock()",
+        )
+    if not is_whole(seed, 0):
+        raise InvalidSource(f"seed {seed!r} is not a whole number from 0 up", where="seed")
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether a value is a whole number, and no smaller than it may be."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

@@ -75,7 +75,7 @@ class MaskedModel:
     """Any callable from ids to logits, with its conventions.
 
     Attributes:
-        call: takes int64 [B, L] as a NumPy array and returns logits [B, L, V], a NumPy array or a torch tensor on any device.
+        call: takes int64 [B, L] as a NumPy array and returns logits [B, L, V], a NumPy array or a torch tensor on any device, or what has them as ``.logits``.
         mask_id: the id of a slot that is not decided.
         tail_id: what fills the canvas up after the end; ``None`` for the vocabulary's first end-of-sequence id.
         shift: whether the logits of position i stand at position i - 1 (those of position 0 stand at 0 then, as in Dream).
@@ -94,10 +94,16 @@ class MaskedModel:
             InvalidSource: what it returned is not [B, L, V].
 
         """
-        logits = self.call(ids)
-        shape = tuple(logits.shape)
+        found = self.call(ids)
+        logits = getattr(found, "logits", found)
+        shape = tuple(getattr(logits, "shape", ()))
         if len(shape) != 3 or shape[:2] != ids.shape:
-            raise InvalidSource(f"the model made logits of shape {shape} of ids of shape {ids.shape}", where="model")
+            what = f"logits of shape {shape}" if shape else type(logits).__name__
+            raise InvalidSource(
+                f"the model made {what} of ids of shape {ids.shape}",
+                where="model",
+                hint="return an array or tensor [B, L, V]",
+            )
         return _Scores(logits, self.shift)
 
 

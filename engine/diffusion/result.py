@@ -79,8 +79,6 @@ class Denoising:
 class Costs:
     """What a decoding has cost so far; the fields are those of ``Denoising``."""
 
-    n_steps: int = 0
     n_forward: int = 0
     n_canvases: int = 0
-    n_resamples: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: {"model": 0.0, "constraint": 0.0, "sampling": 0.0})

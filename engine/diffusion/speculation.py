@@ -25,16 +25,13 @@ def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Decoding:
         return track
     scores, first = yield [track]
     row = 0
-    steps = decoder.costs.n_steps
     while True:
         chain = _chain(decoder, track, scores, first + row, drafts)
         if chain[0].done:
-            steps += 1
             track = chain[0]
             break
         scores, first = yield [t for t in chain if not t.done]
         row = 0
-        steps += 1
         while row + 1 < len(chain):
             truth = chain[row].copy()
             decoder.step(truth, scores, first + row)
@@ -45,7 +42,6 @@ def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Decoding:
             chain[row + 1].canvas.close()
             row += 1
             chain[row] = truth  # the same canvas, with a schedule that no draft has touched
-            steps += 1
             if chain[row].done:
                 break
         for i, other in enumerate(chain):
@@ -54,7 +50,7 @@ def draft_and_verify(decoder: Decoder, track: Track, drafts: int) -> Decoding:
         track = chain[row]
         if track.done:
             break
-    decoder.costs.n_steps = steps  # those of the canvases that were reached; steps on drafts were counted as well
+        decoder.tell(track)
     return track
 
 

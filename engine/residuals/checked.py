@@ -163,8 +163,8 @@ class Checked(CheckedStates):
 
     def __init__(self, constraint: Constraint, residual: Residual) -> None:
         super().__init__(constraint, residual, constraint.vocab)
-        self._constraint = constraint
+        self.constraint = constraint
 
     def session(self) -> CheckedSession:
         """Open a scope for the states of one generation."""
-        return CheckedSession(self._constraint.session(), self.residual, self.vocab)
+        return CheckedSession(self.constraint.session(), self.residual, self.vocab)

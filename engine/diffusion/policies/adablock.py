@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ....grammar.errors import InvalidSource
 from .policy import check_count, check_share
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ class AdaBlock:
         """Check the options."""
         check_share("threshold", self.threshold)
         check_share("window", self.window)
+        if not (
+            self.delimiters
+            and isinstance(self.delimiters, tuple)
+            and all(isinstance(d, bytes) and d for d in self.delimiters)
+        ):
+            raise InvalidSource(
+                f"delimiters {self.delimiters!r} are no tuple of bytes", where="delimiters", hint="write (b',', b'}')"
+            )
         check_count("default", self.default)
 
     def reach(self, start: int, length: int) -> int:

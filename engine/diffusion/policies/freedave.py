@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ....grammar.errors import InvalidSource
 from .low_confidence import LowConfidence
-from .policy import Decision, Defaults, UnmaskPolicy, check_count
+from .policy import Decision, Defaults, UnmaskPolicy, asks, check_count, check_policy
 
 if TYPE_CHECKING:
     from ..beliefs import Beliefs
@@ -28,7 +29,7 @@ class FreeDave(Defaults):
 
     Attributes:
         drafts: canvases in one pass of the model.
-        base: the policy whose steps are drafted; it must not fill, edit or remask.
+        base: the policy whose steps are drafted; it must not edit or remask.
 
     """
 
@@ -36,8 +37,20 @@ class FreeDave(Defaults):
     base: UnmaskPolicy = field(default_factory=LowConfidence)
 
     def __post_init__(self) -> None:
-        """Check the number."""
+        """Check the number and the base.
+
+        Raises:
+            InvalidSource: the base changes decided slots, which drafts have no way back from.
+
+        """
         check_count("drafts", self.drafts)
+        check_policy(self.base, "base")
+        if asks(self.base, "changes_decided") or asks(self.base, "post_steps"):
+            raise InvalidSource(
+                f"{type(self.base).__name__} changes decided slots, and drafts only reveal",
+                where="base",
+                hint="draft a policy that only reveals, such as Threshold()",
+            )
 
     def decide(self, beliefs: Beliefs) -> Decision:
         """One step of the base policy."""

@@ -33,6 +33,7 @@ class JointThreshold(Defaults):
     edit_threshold: float = 0.9
     post_steps: int = 16
     reads_decided = True
+    changes_decided = True
 
     def __post_init__(self) -> None:
         """Check the options."""

@@ -50,12 +50,61 @@ class Defaults:
         looks_beyond: beliefs are of all open slots, not of the block's alone.
         reads_decided: beliefs have ``decided``.
         post_steps: how many more passes may edit a canvas without open slots.
+        changes_decided: it edits or remasks.
 
     """
 
     looks_beyond: bool = False
     reads_decided: bool = False
     post_steps: int = 0
+    changes_decided: bool = False
+
+
+def asks(policy: object, name: str) -> int:
+    """What a policy, or one that it goes by, asks of the loop under a name of ``Defaults``."""
+    own = int(getattr(policy, name, 0))
+    base = getattr(policy, "base", None)
+    return own if base is None else max(own, asks(base, name))
+
+
+def check_policy(policy: object, where: str) -> None:
+    """Refuse what cannot decide, and a base that is a loop rather than a rule.
+
+    Raises:
+        InvalidSource: it is one of these.
+
+    """
+    if isinstance(policy, type) or not callable(getattr(policy, "decide", None)):
+        raise InvalidSource(
+            f"{policy!r} is no policy", where=where, hint="give an object with decide(beliefs), such as Threshold()"
+        )
+    if where == "base" and hasattr(policy, "drafts"):
+        raise InvalidSource("drafts are the outermost policy", where=where, hint="write FreeDave(base=...)")
+
+
+def checked_decision(decision: Decision, beliefs: Beliefs) -> Decision:
+    """What a policy answered, if it is an answer.
+
+    Raises:
+        InvalidSource: it is none, or speaks of other slots than it was asked about.
+
+    """
+    if not isinstance(decision, Decision):
+        raise InvalidSource(f"the policy decided {type(decision).__name__}, no Decision", where="policy")
+    reveal = np.asarray(decision.reveal)
+    if reveal.dtype != np.bool_ or reveal.shape != (len(beliefs),):
+        raise InvalidSource(
+            f"the policy's reveal is {reveal.dtype}{list(reveal.shape)}, and {len(beliefs)} slots were shown to it",
+            where="policy",
+            hint="give one bool for each open slot of the beliefs",
+        )
+    if decision.end is not None and decision.end not in beliefs.slots[beliefs.ends]:
+        raise InvalidSource(
+            f"the policy ends the text in slot {decision.end}, where no end is proposed",
+            where="policy",
+            hint="choose among beliefs.slots[beliefs.ends]",
+        )
+    return decision
 
 
 def highest(values: Reals, count: int, among: Flags) -> Flags:

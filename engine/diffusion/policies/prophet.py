@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .low_confidence import LowConfidence
-from .policy import Decision, Defaults, UnmaskPolicy
+from .policy import Decision, Defaults, UnmaskPolicy, check_policy
 
 if TYPE_CHECKING:
     from ..beliefs import Beliefs
@@ -38,6 +38,10 @@ class Prophet(Defaults):
     region: tuple[int, int] | None = None
     looks_beyond = True
 
+    def __post_init__(self) -> None:
+        """Check the base."""
+        check_policy(self.base, "base")
+
     def gap_needed(self, progress: float) -> float:
         """The threshold at a share of the plan."""
         early, midway, late = self.thresholds
@@ -45,6 +49,8 @@ class Prophet(Defaults):
 
     def decide(self, beliefs: Beliefs) -> Decision:
         """Fill, or what the base policy says."""
+        if not len(beliefs):
+            return self.base.decide(beliefs)
         inside = np.ones(len(beliefs), np.bool_)
         if self.region is not None:
             within = (beliefs.slots >= self.region[0]) & (beliefs.slots < self.region[1])

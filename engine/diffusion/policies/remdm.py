@@ -8,13 +8,13 @@ when they were put there.  At the end of the plan the probability is 0, so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .low_confidence import LowConfidence
-from .policy import Decision, Defaults, UnmaskPolicy, check_share
+from .policy import Decision, Defaults, UnmaskPolicy, check_policy, check_share
 
 if TYPE_CHECKING:
     from ..beliefs import Beliefs, Reals
@@ -35,9 +35,11 @@ class ReMDM(Defaults):
     eta: float = 0.05
     by_confidence: bool = True
     reads_decided = True
+    changes_decided = True
 
     def __post_init__(self) -> None:
-        """Check the cap."""
+        """Check the base and the cap."""
+        check_policy(self.base, "base")
         check_share("eta", self.eta)
 
     def probabilities(self, beliefs: Beliefs) -> Reals:
@@ -57,8 +59,8 @@ class ReMDM(Defaults):
 
     def decide(self, beliefs: Beliefs) -> Decision:
         """What the base reveals, and what is opened."""
-        chosen = self.base.decide(beliefs).reveal
+        decision = self.base.decide(beliefs)
         probabilities = self.probabilities(beliefs)
         drawn = beliefs.rng.random(len(probabilities)) < probabilities
         slots = np.zeros(0, np.int64) if beliefs.decided is None else beliefs.decided.slots[drawn]
-        return Decision(chosen, remask=slots)
+        return replace(decision, remask=slots)
