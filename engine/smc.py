@@ -40,14 +40,10 @@ SamplerFactory: TypeAlias = Callable[..., Sampler]
 """Called with the states and ``temperature=``: ``MaskSampler``, ``partial(AWRS, form="geometric")``."""
 
 
-TAIL = 0.02
-"""See ``AWRS``: what a check costs weighs more than a relative deviation of 2 % a step."""
-
-
 def weighted_sampler(states: States, *, temperature: float) -> Sampler:
     """Exact masks, or AWRS on what a residual leaves open."""
     if isinstance(states, CheckedStates):
-        return AWRS(states, form="geometric", accepts=3, temperature=temperature, tail=TAIL)
+        return AWRS(states, temperature=temperature)
     return AutoSampler(states, temperature=temperature)
 
 

@@ -13,6 +13,7 @@ from .groups import END, FREE, Groups, groups_of
 
 if TYPE_CHECKING:
     from ..contract import Constraint, Mask, Session, States, Vocab
+    from ..law import Ids
     from .protocol import Residual, ResidualState
 
 MAX_VERDICTS = 1 << 16
@@ -92,6 +93,28 @@ class CheckedStates:
         residual = self._pairs[state][1]
         return self._may_end(residual) if group == END else self._passes(residual, self.groups(state).texts[group])
 
+    def known(self, state: int, groups: Ids) -> tuple[Ids, Ids]:
+        """Of some groups, ascending, the places of those that are known to be alive, and of those that are known to be dead."""
+        residual = self._pairs[state][1]
+        of = self.groups(state)
+        alive, dead = [], []
+        behind = 0  # the last dead text's extensions: what begins with a dead text is dead
+        for place, group in enumerate(groups.tolist()):
+            if group < behind:
+                dead.append(place)
+                continue
+            if group == END:
+                verdict = self._ends.get(residual)
+            else:
+                after = self._verdicts.get((residual, of.texts[group]), False)
+                verdict = None if after is False else after is not None
+            if verdict is False:
+                dead.append(place)
+                behind = int(of.ends[group])
+            elif verdict:
+                alive.append(place)
+        return np.array(alive, np.int64), np.array(dead, np.int64)
+
     def _passes(self, residual: ResidualState, text: bytes) -> bool:
         return self._after(residual, text) is not None
 
@@ -100,10 +123,16 @@ class CheckedStates:
         row = self.grammar_mask(state, out=out, budget=budget)
         if state == DEAD:
             return row
-        group = self.groups(state).group
-        ids = allowed_ids(row, len(group))
-        of = group[ids]
-        dead = [g for g in np.unique(of[of != FREE]).tolist() if not self.verdict(state, g)]
+        groups = self.groups(state)
+        ids = allowed_ids(row, len(groups.group))
+        of = groups.group[ids]
+        dead, behind = [], 0
+        for group in np.unique(of[of != FREE]).tolist():
+            if group < behind:  # what begins with a dead text is dead
+                dead.append(group)
+            elif not self.verdict(state, group):
+                dead.append(group)
+                behind = int(groups.ends[group])
         for token in ids[np.isin(of, dead)].tolist():
             row[token >> 5] &= np.uint32(~(1 << (token & 31)) & 0xFFFFFFFF)
         return row
