@@ -39,6 +39,7 @@ def grouped(
     extended: Callable[[int], slice],
     rng: np.random.Generator,
     *,
+    first: int | None = None,
     passing: float,
     price: float,
 ) -> Drawn:
@@ -49,6 +50,7 @@ def grouped(
         check: the verdict of a group.
         extended: the groups whose texts begin with that of a group, itself included: they die with it.
         rng: source of the draws.
+        first: the group that was drawn first, where that is done.
         passing: the guess of the share that passes, in [0, 1].
         price: the relative variance of a weight that one verdict is worth; with 0 all are asked, and the weight is exact.
 
@@ -59,7 +61,8 @@ def grouped(
     share = 1.0
     while urn.total > 0:
         whole = urn.total
-        index = urn.draw(rng)
+        index = urn.draw(rng) if first is None else first
+        first = None
         if index == ALIVE or check(index):
             weight = share * _valid_share(urn, index, check, extended, rng, passing, price)
             return (index, math.log(weight)) if weight > 0 else NOTHING

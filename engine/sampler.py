@@ -318,7 +318,7 @@ class AWRS:
         of: npt.NDArray[np.int32],
         rng: np.random.Generator,
     ) -> Drawn:
-        """A token by way of its group; ``guarded`` are indices of the urn, and ``of`` their groups."""
+        """A token and a weight; ``guarded`` are indices of the urn, and ``of`` their groups."""
         present, place = np.unique(of, return_inverse=True)
         alive, dead = states.known(state, present) if len(present) <= MOST_KNOWN else (NONE, NONE)
         masses = np.zeros(1 + len(present))
@@ -326,6 +326,17 @@ class AWRS:
         masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1 + alive].sum()
         masses[1 + alive] = masses[1 + dead] = 0.0
         whole = float(urn.total)
+        kind = np.arange(1, 1 + len(present))  # the group in what follows: all that are known to be alive are one
+        kind[alive] = ALIVE
+        if len(dead):
+            gone = np.zeros(len(present), np.bool_)
+            gone[dead] = True
+            urn.remove_all(guarded[gone[place]])
+        if urn.total <= 0:
+            return NOTHING
+        index = urn.draw(rng)
+        at = int(np.searchsorted(guarded, index))
+        first = int(kind[place[at]]) if at < len(guarded) and guarded[at] == index else ALIVE
         batch = Urn(masses)
         left = batch.total
         ends = states.groups(state).ends
@@ -336,16 +347,15 @@ class AWRS:
         def extended(which: int) -> slice:
             return slice(which, 1 + int(np.searchsorted(present, ends[present[which - 1]])))
 
-        which, log_weight = grouped(batch, check, extended, rng, passing=self._rate.share, price=self._price)
+        which, log_weight = grouped(
+            batch, check, extended, rng, first=first, passing=self._rate.share, price=self._price
+        )
         if which is None:
             return NOTHING
-        if which == ALIVE:
-            out = np.ones(len(present), np.bool_)
-            out[alive] = False
-            if out.any():
-                urn.remove_all(guarded[out[place]])
+        if which != first and which == ALIVE:
+            urn.remove_all(guarded[kind[place] != ALIVE])
             index = urn.draw(rng)
-        else:
+        elif which != first:
             index = _draw_among(urn, guarded[place == which - 1], rng)
         return index, log_weight + math.log(left / whole)
 
