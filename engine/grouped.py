@@ -51,7 +51,7 @@ def grouped(
         extended: the groups whose texts begin with that of a group, itself included: they die with it.
         rng: source of the draws.
         first: the group that was drawn first, where that is done.
-        passing: the guess of the share that passes, in [0, 1].
+        passing: the guess of the share that passes, in (0, 1]: what is thought impossible would never be asked.
         price: the relative variance of a weight that one verdict is worth; with 0 all are asked, and the weight is exact.
 
     Returns:

@@ -320,18 +320,16 @@ class AWRS:
     ) -> Drawn:
         """A token and a weight; ``guarded`` are indices of the urn, and ``of`` their groups."""
         present, place = np.unique(of, return_inverse=True)
-        alive, dead = states.known(state, present) if len(present) <= MOST_KNOWN else (NONE, NONE)
+        alive, dead = states.known(state, present)
         masses = np.zeros(1 + len(present))
         masses[1:] = np.bincount(place, urn.weights[guarded], len(present))
-        masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1 + alive].sum()
-        masses[1 + alive] = masses[1 + dead] = 0.0
-        whole = float(urn.total)
+        masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1:][alive].sum()
+        masses[1:][alive | dead] = 0.0
         kind = np.arange(1, 1 + len(present))  # the group in what follows: all that are known to be alive are one
         kind[alive] = ALIVE
-        if len(dead):
-            gone = np.zeros(len(present), np.bool_)
-            gone[dead] = True
-            urn.remove_all(guarded[gone[place]])
+        whole = float(urn.total)
+        if dead.any():
+            urn.remove_all(guarded[dead[place]])
         if urn.total <= 0:
             return NOTHING
         index = urn.draw(rng)
@@ -365,12 +363,6 @@ class AWRS:
             self.n_checks += 1
             self._rate.note(passed=passed)
         return passed
-
-
-NONE = np.zeros(0, np.int64)
-
-MOST_KNOWN = 1024
-"""With more groups than this a step does not look up what is known of each; a verdict that is drawn is looked up all the same."""
 
 
 def _left_out(urn: Urn, indices: Ids, mass: float) -> float:

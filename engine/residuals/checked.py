@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ..contract import DEAD
 from ..law import allowed_ids, only_bit
@@ -33,7 +34,8 @@ class CheckedStates:
         self._inner = states
         self._pairs: list[tuple[int, ResidualState]] = [(DEAD, None)]
         self._numbers: dict[tuple[int, ResidualState], int] = {}
-        self._verdicts: dict[tuple[ResidualState, bytes], ResidualState | None] = {}
+        self._verdicts: dict[ResidualState, dict[bytes, ResidualState | None]] = {}
+        self._n_kept = 0
         self._ends: dict[ResidualState, bool] = {}
         self.n_verdicts = 0
 
@@ -62,13 +64,17 @@ class CheckedStates:
         return DEAD if following is None else self._intern(after, following)
 
     def _after(self, residual: ResidualState, data: bytes) -> ResidualState | None:
-        key = (residual, data)
-        if key not in self._verdicts:
-            if len(self._verdicts) >= MAX_VERDICTS:
-                self._verdicts.clear()
-            self.n_verdicts += 1
-            self._verdicts[key] = self.residual.advance(residual, data)
-        return self._verdicts[key]
+        kept = self._verdicts.get(residual)
+        if kept is not None and data in kept:
+            return kept[data]
+        self.n_verdicts += 1
+        after = self.residual.advance(residual, data)
+        if self._n_kept >= MAX_VERDICTS:
+            self._verdicts.clear()
+            self._n_kept = 0
+        self._n_kept += 1
+        self._verdicts.setdefault(residual, {})[data] = after
+        return after
 
     def _may_end(self, residual: ResidualState) -> bool:
         if residual not in self._ends:
@@ -93,27 +99,21 @@ class CheckedStates:
         residual = self._pairs[state][1]
         return self._may_end(residual) if group == END else self._passes(residual, self.groups(state).texts[group])
 
-    def known(self, state: int, groups: Ids) -> tuple[Ids, Ids]:
-        """Of some groups, ascending, the places of those that are known to be alive, and of those that are known to be dead."""
+    def known(self, state: int, groups: Ids) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Of some groups, ascending: which are known to be alive, and which to be dead; what begins with a dead text is."""
         residual = self._pairs[state][1]
         of = self.groups(state)
-        alive, dead = [], []
-        behind = 0  # the last dead text's extensions: what begins with a dead text is dead
-        for place, group in enumerate(groups.tolist()):
-            if group < behind:
-                dead.append(place)
-                continue
-            if group == END:
-                verdict = self._ends.get(residual)
-            else:
-                after = self._verdicts.get((residual, of.texts[group]), False)
-                verdict = None if after is False else after is not None
-            if verdict is False:
-                dead.append(place)
-                behind = int(of.ends[group])
-            elif verdict:
-                alive.append(place)
-        return np.array(alive, np.int64), np.array(dead, np.int64)
+        alive, dead = np.zeros((2, len(groups)), np.bool_)
+        verdicts = [
+            (of.number.get(text, FREE), after is not None) for text, after in self._verdicts.get(residual, {}).items()
+        ]
+        if residual in self._ends:
+            verdicts.append((END, self._ends[residual]))
+        for group, passed in verdicts:
+            if group != FREE:
+                first, last = np.searchsorted(groups, (group, group + 1 if passed else of.ends[group]))
+                (alive if passed else dead)[first:last] = True
+        return alive & ~dead, dead
 
     def _passes(self, residual: ResidualState, text: bytes) -> bool:
         return self._after(residual, text) is not None

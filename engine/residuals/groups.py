@@ -31,6 +31,7 @@ class Groups:
         group: int32[V], the group of every token; ``FREE`` where the verdict cannot change, and for tokens without a text.
         guarded: int64[n], the tokens that are not free, ascending.
         texts: the text of each group up to its last guard, ascending; empty for ``END``.
+        number: the group of a text.
         ends: int64[len(texts)], behind the last group whose text begins with that of a group.
 
     """
@@ -38,6 +39,7 @@ class Groups:
     group: npt.NDArray[np.int32]
     guarded: Ids
     texts: tuple[bytes, ...]
+    number: dict[bytes, int]
     ends: Ids
 
     @classmethod
@@ -56,7 +58,7 @@ class Groups:
         for token, text in cuts.items():
             group[token] = number[text]
         group[list(vocab.eos_ids)] = END
-        return cls(group, np.flatnonzero(group != FREE), (b"", *texts), _ends(texts))
+        return cls(group, np.flatnonzero(group != FREE), (b"", *texts), number, _ends(texts))
 
 
 def _ends(texts: list[bytes]) -> Ids:
