@@ -22,9 +22,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .rejection import NOTHING, Check, Drawn
+from .residuals.groups import FREE
+from .urn import Urn
 
 if TYPE_CHECKING:
-    from .urn import Urn
+    import numpy.typing as npt
+
+    from .law import Ids
+    from .residuals.groups import Groups
+
+    Numbers = npt.NDArray[np.int32]
+    Flags = npt.NDArray[np.bool_]
 
 ALIVE = 0
 """The index of what passes for certain."""
@@ -112,6 +120,92 @@ def _valid_share(
     if not happens(often, rng):
         return guess / whole
     return max(0.0, guess + (check(urn.draw(rng)) - passing) * left / often) / whole
+
+
+def draw(
+    urn: Urn,
+    groups: Groups,
+    known: Callable[[Numbers], tuple[Flags, Flags]],
+    ask: Callable[[int], bool],
+    rng: np.random.Generator,
+    *,
+    passing: float,
+    price: float,
+) -> Drawn:
+    """Draw a token by way of its group.
+
+    Args:
+        urn: the weights of the tokens that the grammar allows.
+        groups: of the vocabulary.
+        known: says of ascending groups which are known to be alive, and which to be dead.
+        ask: the verdict of a group.
+        rng: source of the draws; the first one is by one uniform number over all tokens that are not known to be dead, ascending.
+        passing: see ``grouped`` for this and the next.
+        price: as there.
+
+    Returns:
+        An index of the urn, which is used up, and the log of its weight, relative to the mass that was there.
+
+    """
+    if urn.ids is None:
+        guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
+        guarded = guarded[urn.weights[guarded] > 0]
+        of = groups.group[guarded]
+    else:
+        guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
+        of = groups.group[urn.ids[guarded]]
+    if not len(guarded):
+        return urn.draw(rng), 0.0
+    present, place = np.unique(of, return_inverse=True)
+    alive, dead = known(present)
+    masses = np.zeros(1 + len(present))
+    masses[1:] = np.bincount(place, urn.weights[guarded], len(present))
+    masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1:][alive].sum()
+    masses[1:][alive | dead] = 0.0
+    kind = np.where(alive, ALIVE, np.arange(1, 1 + len(present)))[
+        place
+    ]  # the index in ``masses`` of each guarded token
+    whole = float(urn.total)
+    if dead.any():
+        urn.remove_all(guarded[dead[place]])
+    if urn.total <= 0:
+        return NOTHING
+    index = urn.draw(rng)
+    at = int(np.searchsorted(guarded, index))
+    first = int(kind[at]) if at < len(guarded) and guarded[at] == index else ALIVE
+
+    def check(which: int) -> bool:
+        return ask(int(present[which - 1]))
+
+    def extended(which: int) -> slice:
+        return slice(which, 1 + int(np.searchsorted(present, groups.ends[present[which - 1]])))
+
+    batch = Urn(masses)
+    left = batch.total
+    which, log_weight = grouped(batch, check, extended, rng, first=first, passing=passing, price=price)
+    if which is None:
+        return NOTHING
+    if which != first:
+        urn.remove_all(guarded[kind != ALIVE] if which == ALIVE else _others(urn, guarded[kind == which]))
+        index = urn.draw(rng)
+    return index, log_weight + math.log(left / whole)
+
+
+def _left_out(urn: Urn, indices: Ids, mass: float) -> float:
+    """The mass of an urn without some indices, whose mass is given."""
+    left = float(urn.total) - mass
+    if left > 1e-9 * urn.total:
+        return left
+    weights = urn.weights.copy()  # all but nothing: a difference would be rounding
+    weights[indices] = 0
+    return float(weights.sum())
+
+
+def _others(urn: Urn, indices: Ids) -> Flags:
+    """All indices of an urn but some."""
+    others = np.ones(len(urn.weights), np.bool_)
+    others[indices] = False
+    return others
 
 
 class Rate:

@@ -18,18 +18,16 @@ from typing import TYPE_CHECKING, Protocol, get_args
 import numpy as np
 
 from ..grammar.errors import InvalidSource
-from .grouped import ALIVE, Rate, grouped
+from .grouped import Rate, draw
 from .law import Law, Logits, as_row
-from .rejection import NOTHING, Check, Drawn, Form, geometric, recursive, two_round
+from .rejection import Check, Drawn, Form, geometric, recursive, two_round
 from .residuals.checked import Checked, CheckedStates
 from .residuals.groups import FREE
 from .urn import Floats, Urn
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
 
     from .contract import States, Vocab
-    from .law import Ids
     from .residuals.protocol import Residual
 
 NO_TOKEN = -1
@@ -297,65 +295,16 @@ class AWRS:
 
             index, log_weight = self._draw(urn, check, rng)
             return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
-        if urn.ids is None:
-            guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
-            guarded = guarded[urn.weights[guarded] > 0]
-            of = groups.group[guarded]
-        else:
-            guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
-            of = groups.group[urn.ids[guarded]]
-        if not len(guarded):
-            return urn.token(urn.draw(rng)), log_grammar
-        index, log_weight = self._draw_group(states, state, urn, guarded, of, rng)
-        return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
-
-    def _draw_group(
-        self,
-        states: CheckedStates,
-        state: int,
-        urn: Urn,
-        guarded: Ids,
-        of: npt.NDArray[np.int32],
-        rng: np.random.Generator,
-    ) -> Drawn:
-        """A token and a weight; ``guarded`` are indices of the urn, and ``of`` their groups."""
-        present, place = np.unique(of, return_inverse=True)
-        alive, dead = states.known(state, present)
-        masses = np.zeros(1 + len(present))
-        masses[1:] = np.bincount(place, urn.weights[guarded], len(present))
-        masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1:][alive].sum()
-        masses[1:][alive | dead] = 0.0
-        kind = np.arange(1, 1 + len(present))  # the group in what follows: all that are known to be alive are one
-        kind[alive] = ALIVE
-        whole = float(urn.total)
-        if dead.any():
-            urn.remove_all(guarded[dead[place]])
-        if urn.total <= 0:
-            return NOTHING
-        index = urn.draw(rng)
-        at = int(np.searchsorted(guarded, index))
-        first = int(kind[place[at]]) if at < len(guarded) and guarded[at] == index else ALIVE
-        batch = Urn(masses)
-        left = batch.total
-        ends = states.groups(state).ends
-
-        def check(which: int) -> bool:
-            return self._asked(states, state, int(present[which - 1]))
-
-        def extended(which: int) -> slice:
-            return slice(which, 1 + int(np.searchsorted(present, ends[present[which - 1]])))
-
-        which, log_weight = grouped(
-            batch, check, extended, rng, first=first, passing=self._rate.share, price=self._price
+        index, log_weight = draw(
+            urn,
+            groups,
+            partial(states.known, state),
+            partial(self._asked, states, state),
+            rng,
+            passing=self._rate.share,
+            price=self._price,
         )
-        if which is None:
-            return NOTHING
-        if which != first and which == ALIVE:
-            urn.remove_all(guarded[kind[place] != ALIVE])
-            index = urn.draw(rng)
-        elif which != first:
-            index = _draw_among(urn, guarded[place == which - 1], rng)
-        return index, log_weight + math.log(left / whole)
+        return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
 
     def _asked(self, states: CheckedStates, state: int, group: int) -> bool:
         passed = states.verdict(state, group)
@@ -363,22 +312,6 @@ class AWRS:
             self.n_checks += 1
             self._rate.note(passed=passed)
         return passed
-
-
-def _left_out(urn: Urn, indices: Ids, mass: float) -> float:
-    """The mass of an urn without some indices, whose mass is given."""
-    left = float(urn.total) - mass
-    if left > 1e-9 * urn.total:
-        return left
-    weights = urn.weights.copy()  # all but nothing: a difference would be rounding
-    weights[indices] = 0
-    return float(weights.sum())
-
-
-def _draw_among(urn: Urn, indices: Ids, rng: np.random.Generator) -> int:
-    """One of some indices, in proportion to their weights."""
-    weights = urn.weights[indices].astype(np.float64)
-    return int(indices[int(rng.choice(len(indices), p=weights / weights.sum()))])
 
 
 def _paired(constraint: States, residual: Residual | None) -> States:

@@ -14,7 +14,6 @@ from .groups import END, FREE, Groups, groups_of
 
 if TYPE_CHECKING:
     from ..contract import Constraint, Mask, Session, States, Vocab
-    from ..law import Ids
     from .protocol import Residual, ResidualState
 
 MAX_VERDICTS = 1 << 16
@@ -99,7 +98,7 @@ class CheckedStates:
         residual = self._pairs[state][1]
         return self._may_end(residual) if group == END else self._passes(residual, self.groups(state).texts[group])
 
-    def known(self, state: int, groups: Ids) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def known(self, state: int, groups: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Of some groups, ascending: which are known to be alive, and which to be dead; what begins with a dead text is."""
         residual = self._pairs[state][1]
         of = self.groups(state)
