@@ -359,20 +359,27 @@ def _own_grammar(engine: str) -> bool:
     return engine.startswith(PEER) and "our grammar" not in engine
 
 
+def _error(row: Row, theirs: Row) -> float:
+    """Root mean square deviation of the evidence from the truth, over it; without a truth that both share, the spread."""
+    comparable = not math.isnan(theirs["bias"]) and not (row["kind"] == "JSON" and _own_grammar(theirs["engine"]))
+    return math.hypot(row["spread"], row["bias"] - 1) if comparable else row["spread"]
+
+
 def at_equal_error(rows: list[Row]) -> str:
-    """Of ours, on each prompt, the fewest particles with at most the peer's spread; checks and sampler time a run over the peer's, summed over prompts."""
-    lines = ["| at most the spread of | | particles | spread | checks | time |", "|---|" + "---|" * 5]
+    """Of ours, on each prompt, the fewest checks with at most the peer's error; checks and sampler time a run over the peer's, summed over prompts."""
+    lines = ["| at most the error of | | particles | error | checks | time |", "|---|" + "---|" * 5]
     for kind in dict.fromkeys(row["kind"] for row in rows):
         of_kind = [row for row in rows if row["kind"] == kind]
         for engine in dict.fromkeys(row["engine"] for row in of_kind if row["engine"].startswith(PEER)):
             pairs: list[tuple[Row, Row | None]] = []
             for theirs in [row for row in of_kind if row["engine"] == engine]:
                 own = [row for row in of_kind if row["task"] == theirs["task"] and not row["engine"].startswith(PEER)]
-                enough = [row for row in own if row["spread"] <= theirs["spread"]]
+                enough = [row for row in own if _error(row, theirs) <= _error(theirs, theirs)]
                 pairs.append((theirs, min(enough, key=lambda row: row["drawn"] * row["checks"], default=None)))
             cells = " / ".join("none" if own is None else own["engine"].split()[1] for _, own in pairs)
-            spreads = " / ".join(
-                f"{math.nan if own is None else own['spread']:.2f} of {theirs['spread']:.2f}" for theirs, own in pairs
+            errors = " / ".join(
+                f"{math.nan if own is None else _error(own, theirs):.2f} of {_error(theirs, theirs):.2f}"
+                for theirs, own in pairs
             )
             known = [(theirs, own) for theirs, own in pairs if own is not None]
             ratios = [
@@ -382,7 +389,7 @@ def at_equal_error(rows: list[Row]) -> str:
                 else math.nan
                 for name in ("checks", "us")
             ]
-            lines.append(f"| {kind} | {engine} | {cells} | {spreads} | {ratios[0]:.2f} | {ratios[1]:.3f} |")
+            lines.append(f"| {kind} | {engine} | {cells} | {errors} | {ratios[0]:.2f} | {ratios[1]:.3f} |")
     return "\n".join(lines)
 
 

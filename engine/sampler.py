@@ -26,7 +26,6 @@ from .residuals.groups import FREE
 from .urn import Floats, Urn
 
 if TYPE_CHECKING:
-
     from .contract import States, Vocab
     from .residuals.protocol import Residual
 
