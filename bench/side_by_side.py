@@ -233,6 +233,7 @@ def measured(
     once: Once, options: argparse.Namespace, check: Tally, table: Table, truth: Truth, texts: Callable[[Run], bytes]
 ) -> Figures:
     """Run with one seed after the other; then the first ones again on the clock, for all rows of the model are known by then."""
+    once(0)  # whatever is done only once, such as compiling
     law, evidences, drawn, asked = Counter[bytes](), [], [], 0
     check.n, check.calls = 0, []
     began = time.process_time() - table.seconds
@@ -250,7 +251,7 @@ def measured(
         again += 1
     seconds = time.process_time() - table.seconds - began - check.n * a_check
     known = truth.missed < ENOUGH
-    found, total = np.array(evidences), sum(law.values())
+    found, total = np.array(evidences), sum(law.values()) or math.inf
     evidence = truth.evidence if known else float(found.mean())
     resampled = np.random.default_rng(0).choice(found, (RESAMPLES, len(found))).std(1)
     distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
