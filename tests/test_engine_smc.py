@@ -126,7 +126,7 @@ def test_the_reference_figures_are_met(particles: int, limit: float, runs: int) 
 def test_particles_with_equal_texts_draw_side_by_side() -> None:
     """Of 16 particles at the start each token gets 16 times its probability, rounded up or down, and the first particle alone follows the law."""
     first = np.zeros(VOCAB.size)
-    runs = size(4000, plain=1500)
+    runs = size(800, plain=400)
     row = MODEL([()])[0]
     law = Law(CONSTRAINT)(row, CONSTRAINT.start).dense(len(row))
     for seed in range(runs):
