@@ -101,17 +101,24 @@ class CheckedStates:
     def known(self, state: int, groups: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Of some groups, ascending: which are known to be alive, and which to be dead; what begins with a dead text is."""
         residual = self._pairs[state][1]
-        of = self.groups(state)
         alive, dead = np.zeros((2, len(groups)), np.bool_)
-        verdicts = [
-            (of.number.get(text, FREE), after is not None) for text, after in self._verdicts.get(residual, {}).items()
-        ]
+        of = self.groups(state)
+        verdicts = {
+            of.number.get(text, FREE): after is not None for text, after in self._verdicts.get(residual, {}).items()
+        }
         if residual in self._ends:
-            verdicts.append((END, self._ends[residual]))
-        for group, passed in verdicts:
-            if group != FREE:
-                first, last = np.searchsorted(groups, (group, group + 1 if passed else of.ends[group]))
-                (alive if passed else dead)[first:last] = True
+            verdicts[END] = self._ends[residual]
+        verdicts.pop(FREE, None)  # texts of other guards
+        if not verdicts:
+            return alive, dead
+        asked, passed = np.array([*verdicts]), np.array([*verdicts.values()])
+        first = np.searchsorted(groups, asked)
+        last = np.searchsorted(groups, np.where(passed, asked + 1, of.ends[asked]))
+        alive[first[passed & (first < last)]] = True
+        edges = np.bincount(first[~passed], minlength=len(groups) + 1) - np.bincount(
+            last[~passed], minlength=len(groups) + 1
+        )
+        dead = np.cumsum(edges[:-1]) > 0
         return alive & ~dead, dead
 
     def _passes(self, residual: ResidualState, text: bytes) -> bool:
