@@ -273,7 +273,7 @@ def counted(task: Task) -> tuple[Any, Tally]:
     """The check of a task, and the tally of its work."""
     check, name = task.check()
     tally = Tally(getattr(check, name))
-    setattr(check, name, tally)
+    object.__setattr__(check, name, tally)  # some are frozen
     return check, tally
 
 
