@@ -314,7 +314,7 @@ def engines(task: Task, table: Table, constraint: sg.Constraint, options: argpar
         return ours(task, table, constraint.session(), vocab, check, particles), tally
 
     for particles in options.ours:
-        yield f"Syntagma, {particles} particles", partial(own, particles)
+        yield f"Syntagma, {particles} particle{'s' * (particles > 1)}", partial(own, particles)
     if find_spec("genlm") is None:
         return
     from side_peer import Peer  # noqa: PLC0415 - an optional peer
