@@ -1,10 +1,10 @@
 """Our samplers and those of genlm-control on the same model, the same checks, in the same process.
 
-    python bench/side_by_side.py [--runs 100] [--particles 5] [--kind JSON] [--plot docs/sampling.svg]
+    python bench/side_by_side.py [--first 1] [--kind JSON] [--log side.jsonl]
 
 The embedded model is asked for JSON, SQL, texts of a pattern and molecules.  Each answer is ruled by a grammar and by a check that no grammar makes.  Rows of
 logits are computed once and kept, so that both engines see the same numbers, and the time in the model is left out.  Both run sequential Monte Carlo
-with the same number of particles and the same resampling.  The columns:
+with the same resampling; ours with several numbers of particles, so that both can be compared at equal error.  The columns:
 
 ``grammar``   questions to the grammar for each drawn token: masks and steps of ours, prefixes of theirs
 ``checks``    executions of the check for each drawn token; both ask a check only where a unit closes, and keep verdicts
@@ -82,6 +82,7 @@ class Table:
         self._model = model.model
         self._known: dict[Run, np.ndarray] = {}
         self._layers: dict[Run, Any] = {}
+        self.seconds = 0.0  # CPU seconds in the model
         with torch.inference_mode():
             ids = torch.tensor([prompt_ids(prompt, model.tokenizer)])
             found = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
@@ -90,11 +91,13 @@ class Table:
 
     def __call__(self, runs: Sequence[Run]) -> list[np.ndarray]:
         """float32[V] for each run."""
+        began = time.process_time()
         missing = sorted({run[:n] for run in runs for n in range(1, len(run) + 1)} - self._known.keys(), key=len)
         while missing:
             batch = [run for run in missing[: self.BATCH] if len(run) == len(missing[0])]
             del missing[: len(batch)]
             self._compute(batch)
+        self.seconds += time.process_time() - began
         return [self._known[run] for run in runs]
 
     def _compute(self, batch: list[Run]) -> None:
@@ -196,7 +199,7 @@ def enumerated(task: Task, table: Table, constraint: sg.Constraint, *, enough: f
 
 
 class Figures(NamedTuple):
-    """What the runs of one engine on one task come to."""
+    """What the runs of one engine on one task come to; the columns are those of the module's page."""
 
     runs: int
     drawn: float
@@ -205,6 +208,7 @@ class Figures(NamedTuple):
     us: float
     check_us: float
     spread: float
+    spread_error: float
     bias: float
     distance: float
 
@@ -221,39 +225,47 @@ Once = Callable[[int], tuple[Posterior, int, int]]
 ENOUGH = 0.1
 """With more evidence missing than this there is no truth to compare with; the spread is then relative to the engine's own mean."""
 
+RESAMPLES = 200
+"""Of the bootstrap that gives the error of a spread."""
+
 
 def measured(
-    once: Once, options: argparse.Namespace, check: Tally, truth: Truth, texts: Callable[[Run], bytes]
+    once: Once, options: argparse.Namespace, check: Tally, table: Table, truth: Truth, texts: Callable[[Run], bytes]
 ) -> Figures:
-    """Run with one seed after the other, and then the same again on the clock: all rows of the model are known by then."""
-    law, evidences, drawn, asked = Counter[bytes](), [], 0, 0
-    check.n, check.calls, began = 0, [], time.process_time()
-    while len(evidences) < options.runs and time.process_time() - began < options.seconds:
+    """Run with one seed after the other; then the first ones again on the clock, for all rows of the model are known by then."""
+    once(0)  # whatever is done only once, such as compiling
+    law, evidences, drawn, asked = Counter[bytes](), [], [], 0
+    check.n, check.calls = 0, []
+    began = time.process_time() - table.seconds
+    while len(evidences) < options.runs and time.process_time() - table.seconds - began < options.seconds:
         posterior, tokens, questions = once(len(evidences))
-        drawn += tokens
+        drawn.append(tokens)
         asked += questions
         evidences.append(math.exp(posterior.log_evidence or 0.0) if posterior.outputs else 0.0)
         for output in posterior.outputs:
             law[texts(output.tokens)] += output.probability
-    n_checks, check_seconds, check.calls = check.n, check.replayed(), None
-    at = time.process_time()
-    for seed in range(len(evidences)):
-        once(seed)
-    seconds = time.process_time() - at - check_seconds
+    n_checks, a_check, check.calls = check.n, check.replayed() / max(check.n, 1), None
+    check.n, again, began = 0, 0, time.process_time() - table.seconds
+    while again < len(evidences) and time.process_time() - table.seconds - began < options.seconds / 2:
+        once(again)
+        again += 1
+    seconds = time.process_time() - table.seconds - began - check.n * a_check
     known = truth.missed < ENOUGH
-    evidence = truth.evidence if known else float(np.mean(evidences))
-    total = sum(law.values())
+    found, total = np.array(evidences), sum(law.values()) or math.inf
+    evidence = truth.evidence if known else float(found.mean())
+    resampled = np.random.default_rng(0).choice(found, (RESAMPLES, len(found))).std(1)
     distance = sum(abs(law[text] / total - truth.law.get(text, 0.0)) for text in {*law, *truth.law}) / 2
     return Figures(
-        len(evidences),
-        drawn / len(evidences),
-        asked / drawn,
-        n_checks / drawn,
-        seconds / drawn * 1e6,
-        check_seconds / drawn * 1e6,
-        float(np.std(evidences)) / evidence,
-        float(np.mean(evidences)) / evidence if known else math.nan,
-        distance if known else math.nan,
+        runs=len(evidences),
+        drawn=sum(drawn) / len(evidences),
+        grammar=asked / sum(drawn),
+        checks=n_checks / sum(drawn),
+        us=seconds / sum(drawn[:again]) * 1e6,
+        check_us=n_checks * a_check / sum(drawn) * 1e6,
+        spread=float(found.std()) / evidence,
+        spread_error=float(resampled.std()) / evidence,
+        bias=float(found.mean()) / evidence if known else math.nan,
+        distance=distance if known else math.nan,
     )
 
 
@@ -261,7 +273,7 @@ def counted(task: Task) -> tuple[Any, Tally]:
     """The check of a task, and the tally of its work."""
     check, name = task.check()
     tally = Tally(getattr(check, name))
-    setattr(check, name, tally)
+    object.__setattr__(check, name, tally)  # some are frozen
     return check, tally
 
 
@@ -293,90 +305,176 @@ def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: An
     return once
 
 
-def engines(task: Task, table: Table, constraint: sg.Constraint, particles: int) -> Iterator[tuple[str, Once, Tally]]:
-    """The engines, each with a check of its own."""
+def engines(task: Task, table: Table, constraint: sg.Constraint, options: argparse.Namespace) -> Iterator[Engine]:
+    """The engines, each with a check of its own, made when it is asked for."""
     vocab = constraint.vocab
-    for n in (particles, FEW):
+
+    def own(particles: int) -> tuple[Once, Tally]:
         check, tally = counted(task)
-        yield f"Syntagma, {n} particles", ours(task, table, constraint.session(), vocab, check, n), tally
+        return ours(task, table, constraint.session(), vocab, check, particles), tally
+
+    for particles in options.ours:
+        yield f"Syntagma, {particles} particle{'s' * (particles > 1)}", partial(own, particles)
     if find_spec("genlm") is None:
         return
     from side_peer import Peer  # noqa: PLC0415 - an optional peer
 
-    for name, session in (("genlm-control", None), ("genlm-control, our grammar", constraint.session())):
+    def peer(session: Any) -> tuple[Once, Tally]:  # noqa: ANN401 - a session
         check, tally = counted(task)
-        yield f"{name}, {particles} particles", Peer(task, table, vocab, check, session, particles, 2).run, tally
+        return Peer(task, table, vocab, check, session, options.particles, 2).run, tally
+
+    yield f"{PEER}, {options.particles} particles", partial(peer, None)
+    yield f"{PEER}, our grammar, {options.particles} particles", partial(peer, constraint.session())
 
 
-FEW = 2
-"""Particles of a second row of ours."""
+Engine = tuple[str, Callable[[], tuple[Once, Tally]]]
+PEER = "genlm-control"
+Row = dict[str, Any]
 
 COLUMNS = ("grammar", "checks", "us", "check_us", "spread", "bias", "distance")
 
 
-def table_of(results: list[dict[str, Any]]) -> str:
+def table_of(rows: list[Row]) -> str:
     """Means over the tasks of a kind; what depends on the language is left out where theirs is another one."""
     lines = [
         "| | runs | grammar | checks | us | + check | spread | bias | distance | ms a run | checks a run |",
         "|---|" + "---|" * 10,
     ]
-    for kind in dict.fromkeys(result["kind"] for result in results):
-        own = [result for result in results if result["kind"] == kind]
-        lines.append(f"| **{kind}**, {len({result['task'] for result in own})} prompts |" + " |" * 10)
-        for engine in dict.fromkeys(result["engine"] for result in own):
-            rows = [result for result in own if result["engine"] == engine]
-            mean = {name: float(np.mean([row[name] for row in rows])) for name in COLUMNS}
-            ms = np.mean([row["drawn"] * (row["us"] + row["check_us"]) / 1e3 for row in rows])
-            checks = np.mean([row["drawn"] * row["checks"] for row in rows])
-            other = kind == "JSON" and engine.startswith("genlm-control,") and "our" not in engine
-            law = ["" if other or math.isnan(mean[name]) else f"{mean[name]:.2f}" for name in COLUMNS[4:]]
-            cells = [f"{sum(row['runs'] for row in rows):.0f}", *(f"{mean[name]:.3g}" for name in COLUMNS[:4])]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        of_kind = [row for row in rows if row["kind"] == kind]
+        prompts = len({row["task"] for row in of_kind})
+        lines.append(f"| **{kind}**, {prompts} prompt{'s' * (prompts > 1)} |" + " |" * 10)
+        for engine in dict.fromkeys(row["engine"] for row in of_kind):
+            own = [row for row in of_kind if row["engine"] == engine]
+            mean = {name: float(np.mean([row[name] for row in own])) for name in COLUMNS}
+            ms = np.mean([row["drawn"] * (row["us"] + row["check_us"]) / 1e3 for row in own])
+            checks = np.mean([row["drawn"] * row["checks"] for row in own])
+            left_out = ("bias", "distance") if kind == "JSON" and _own_grammar(engine) else ()
+            law = ["" if name in left_out or math.isnan(mean[name]) else f"{mean[name]:.2f}" for name in COLUMNS[4:]]
+            cells = [f"{sum(row['runs'] for row in own):.0f}", *(f"{mean[name]:.3g}" for name in COLUMNS[:4])]
             lines.append(f"| {engine} | {' | '.join([*cells, *law])} | {ms:.3g} | {checks:.3g} |")
     return "\n".join(lines)
 
 
+def _own_grammar(engine: str) -> bool:
+    return engine.startswith(PEER) and "our grammar" not in engine
+
+
+def _error(row: Row, theirs: Row) -> float:
+    """Root mean square deviation of the evidence from the truth, over it; without a truth that both share, the spread."""
+    comparable = not math.isnan(theirs["bias"]) and not (row["kind"] == "JSON" and _own_grammar(theirs["engine"]))
+    return math.hypot(row["spread"], row["bias"] - 1) if comparable else row["spread"]
+
+
+def at_equal_error(rows: list[Row]) -> str:
+    """Of ours, on each prompt, the fewest checks with at most the peer's error; checks and sampler time a run over the peer's, summed over prompts."""
+    lines = ["| at most the error of | | particles | error | checks | time |", "|---|" + "---|" * 5]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        of_kind = [row for row in rows if row["kind"] == kind]
+        for engine in dict.fromkeys(row["engine"] for row in of_kind if row["engine"].startswith(PEER)):
+            pairs: list[tuple[Row, Row | None]] = []
+            for theirs in [row for row in of_kind if row["engine"] == engine]:
+                own = [row for row in of_kind if row["task"] == theirs["task"] and not row["engine"].startswith(PEER)]
+                enough = [row for row in own if _error(row, theirs) <= _error(theirs, theirs)]
+                pairs.append((theirs, min(enough, key=lambda row: row["drawn"] * row["checks"], default=None)))
+            cells = " / ".join("none" if own is None else own["engine"].split()[1] for _, own in pairs)
+            errors = " / ".join(
+                f"{math.nan if own is None else _error(own, theirs):.2f} of {_error(theirs, theirs):.2f}"
+                for theirs, own in pairs
+            )
+            known = [(theirs, own) for theirs, own in pairs if own is not None]
+            ratios = [
+                sum(own["drawn"] * own[name] for _, own in known)
+                / max(sum(theirs["drawn"] * theirs[name] for theirs, _ in known), 1e-9)
+                if len(known) == len(pairs)
+                else math.nan
+                for name in ("checks", "us")
+            ]
+            lines.append(f"| {kind} | {engine} | {cells} | {errors} | {ratios[0]:.2f} | {ratios[1]:.3f} |")
+    return "\n".join(lines)
+
+
+class Log:
+    """Rows that are kept in a file, so that what was measured is not measured again."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        known = path.read_text().splitlines() if path is not None and path.exists() else []
+        self.rows: list[Row] = [json.loads(line) for line in known]
+
+    def find(self, **what: Any) -> Row | None:  # noqa: ANN401 - what a row holds
+        """The row with these values."""
+        return next((row for row in self.rows if all(row.get(name) == value for name, value in what.items())), None)
+
+    def add(self, row: Row) -> Row:
+        """Keep a row."""
+        self.rows.append(row)
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        return row
+
+
+def _truth(log: Log, facts: Row, make: Callable[[], Truth]) -> Truth:
+    """The truth of a task, enumerated once."""
+    known = log.find(**facts, engine="truth")
+    if known is None:
+        evidence, law, missed = make()
+        known = log.add(
+            {
+                **facts,
+                "engine": "truth",
+                "evidence": evidence,
+                "missed": missed,
+                "law": {text.decode("latin-1"): p for text, p in law.items()},
+            }
+        )
+        print(json.dumps(facts), f"evidence {evidence:.3g}, missed {missed:.3g}, {len(law)} texts", flush=True)
+    return Truth(known["evidence"], {text.encode("latin-1"): p for text, p in known["law"].items()}, known["missed"])
+
+
 def main() -> None:
-    """Run all tasks and print a table."""
+    """Run all tasks and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument(
-        "--seconds", type=float, default=60.0, help="CPU seconds for one engine on one task, before it is timed"
+        "--seconds", type=float, default=60.0, help="CPU seconds for one engine on one task, model and timing apart"
     )
-    parser.add_argument("--particles", type=int, default=5)
+    parser.add_argument("--particles", type=int, default=5, help="of the peer")
+    parser.add_argument("--ours", type=int, nargs="+", default=[1, 2, 3, 5], help="particles of ours, a row for each")
     parser.add_argument("--kind", help="only tasks of this kind")
+    parser.add_argument("--engine", default="", help="only engines whose name holds this")
     parser.add_argument("--first", type=int, default=9, help="so many tasks of each kind")
     parser.add_argument(
         "--most", type=int, default=4000, help="rows of the model that the enumeration of one task may ask for"
     )
-    parser.add_argument("--save", type=Path, help="write the figures to this file, as JSON")
+    parser.add_argument(
+        "--log", type=Path, help="a file of JSON lines: rows that it has are not measured again, new ones are added"
+    )
     options = parser.parse_args()
+    log = Log(options.log)
     model = smollm2.load()
     vocab = vocabulary(model)
-    results: list[dict[str, Any]] = []
     done = Counter[str]()
     for number, task in enumerate(tasks()):
         done[task.kind] += 1
         if options.kind not in {None, task.kind} or done[task.kind] > options.first:
             continue
-        began = time.perf_counter()
         table = Table(model, task.prompt)
         constraint = sg.compile(task.source, vocab)
-        truth = enumerated(task, table, constraint, enough=0.02, most=options.most if task.enumerable else 0)
-        facts = {
-            "kind": task.kind,
-            "task": number,
-            "evidence": truth.evidence,
-            "texts": len(truth.law),
-            "missed": truth.missed,
-        }
-        print(json.dumps(facts), f"{time.perf_counter() - began:.0f} s", flush=True)
-        for engine, once, tally in engines(task, table, constraint, options.particles):
-            figures = measured(once, options, tally, truth, partial(text_of, vocab))
-            results.append({**facts, "engine": engine, **{k: float(f"{v:.4g}") for k, v in figures._asdict().items()}})
-            print(json.dumps(results[-1]), flush=True)
-        if options.save:
-            options.save.write_text(json.dumps(results, indent=1))
-    print(table_of(results))
+        facts = {"kind": task.kind, "task": number}
+        most = options.most if task.enumerable else 0
+        truth = _truth(log, facts, lambda: enumerated(task, table, constraint, enough=0.02, most=most))  # noqa: B023 - called at once
+        for engine, make in engines(task, table, constraint, options):
+            if options.engine not in engine or log.find(**facts, engine=engine):
+                continue
+            once, tally = make()
+            figures = measured(once, options, tally, table, truth, partial(text_of, vocab))
+            row = {**facts, "engine": engine, **{k: float(f"{v:.4g}") for k, v in figures._asdict().items()}}
+            print(json.dumps(log.add(row)), flush=True)
+    rows = [row for row in log.rows if row["engine"] != "truth" and options.kind in {None, row["kind"]}]
+    rows.sort(key=lambda row: (row["task"], row["engine"].startswith(PEER)))
+    print(table_of(rows), at_equal_error(rows), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 import numpy as np
 
 from ..grammar.errors import InvalidSource
+from .grouped import Rate, draw
 from .law import Law, Logits, as_row
 from .rejection import Check, Drawn, Form, geometric, recursive, two_round
 from .residuals.checked import Checked, CheckedStates
@@ -25,10 +26,7 @@ from .residuals.groups import FREE
 from .urn import Floats, Urn
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from .contract import States, Vocab
-    from .law import Ids
     from .residuals.protocol import Residual
 
 NO_TOKEN = -1
@@ -187,25 +185,27 @@ class CheckFirst:
         return urn.token(urn.draw(rng))
 
 
+PRICE = 0.1
+"""See ``AWRS``."""
+
+
 class AWRS:
     """Adaptive weighted rejection sampling: a few checks instead of a mask, and a weight that is right on average.
 
     Without a residual the tokens of the model's own law are checked by the constraint.  With one, the constraint's mask
-    goes first, and its mass is exact: rejection runs on what the mask leaves, so that the variance hangs on the residual alone.
-    Where at most ``max_groups`` verdicts decide the step (see ``residuals.groups``) they are asked for one by one, the most probable group
-    first, and the step is exact.  With a ``tail`` above 0 this stops when the groups that are left have no more than that share of
-    the mass that is valid by then.  One of them, drawn in proportion, is still asked for in a share of the steps, and stands for all with so
-    much more weight: weights stay unbiased, and their relative variance is below the square of ``tail``.
+    goes first, and its mass is exact: rejection runs on what the mask leaves, so that the variance hangs on the residual alone; and it runs
+    on groups of tokens that share a verdict (``grouped``), each asked once for all states with the same text.
 
     Args:
         constraint: a constraint, a session, or a pairing with a residual.
         residual: pairs the constraint with it; ``states`` is then the pairing, whose states ``sample`` takes.
-        form: ``recursive`` has the fewest checks, ``geometric`` with 5 accepts the lightest tail; see ``rejection``.
+        form: of rejection on tokens; see ``rejection``: ``recursive`` has the fewest checks, ``geometric`` with 5 accepts the lightest tail.  By default
+            ``recursive``, and on groups where there is a residual.
         accepts: accepts that the geometric form waits for; the others are made for two.
-        max_rejects: give up after so many rejects; the weights stay unbiased.  Not for the two-round form.
+        max_rejects: give up after so many rejects; the weights stay unbiased.  Not for the two-round form, nor on groups.
         temperature: of the law.
-        max_groups: verdicts that an exact step may cost.
-        tail: see above.
+        price: on groups, the relative variance of a step's weight that one more verdict has to take away to be asked for: with
+            0 a step is exact, with 1 hardly a verdict is asked for that was not drawn.
 
     Raises:
         InvalidSource: an option out of its range, or one that the form does not have.
@@ -216,15 +216,18 @@ class AWRS:
         self,
         constraint: States,
         residual: Residual | None = None,
-        form: Form = "recursive",
+        form: Form | None = None,
         accepts: int = 2,
         max_rejects: int | None = None,
         *,
         temperature: float = 1.0,
-        max_groups: int = 16,
-        tail: float = 0.0,
+        price: float | None = None,
     ) -> None:
-        if form not in get_args(Form):
+        self.states: States = _paired(constraint, residual)
+        grouping = form is None and max_rejects is None and isinstance(self.states, CheckedStates)
+        if form is None and not grouping:
+            form = "recursive"
+        if form is not None and form not in get_args(Form):
             raise InvalidSource(f"form {form!r} is none of {', '.join(get_args(Form))}", where="form")
         if accepts < 2 or (accepts > 2 and form != "geometric"):
             hint = "the estimate needs two" if accepts < 2 else "form='geometric' takes more"
@@ -239,15 +242,18 @@ class AWRS:
             )
         if temperature == 0:
             raise InvalidSource("a greedy law has no weights", where="temperature", hint="use CheckFirst")
-        if not 0 <= tail < 1:
-            raise InvalidSource(f"tail {tail} is not in [0, 1)", where="tail")
-        self.states: States = _paired(constraint, residual)
+        if price is not None and not grouping:
+            raise InvalidSource(
+                "only groups of a residual have a price", where="price", hint="leave out form and max_rejects"
+            )
+        if price is not None and not 0 <= price <= 1:
+            raise InvalidSource(f"price {price} is not in [0, 1]", where="price")
         self.law = Law(self.states, temperature=temperature)
         self._form = form
         self._accepts = accepts
         self._max_rejects = max_rejects
-        self._max_groups = max_groups
-        self._tail = tail
+        self._price = PRICE if price is None else price
+        self._rate = Rate()
         self.n_checks = 0
 
     def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
@@ -281,72 +287,30 @@ class AWRS:
             return NO_TOKEN, -math.inf
         urn, log_grammar = self.law.urn(logits, state, mask=mask)
         groups = states.groups(state)
-        if urn.ids is None:
-            guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
-            guarded = guarded[urn.weights[guarded] > 0]
-            of = groups.group[guarded]
-        else:
-            guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
-            of = groups.group[urn.ids[guarded]]
-        present = np.unique(of)
-        if len(present) <= self._max_groups:
-            return self._sample_groups(states, state, urn, log_grammar, guarded, of, rng)
+        if self._form is not None:
 
-        def check(index: int) -> bool:
-            group = int(groups.group[urn.token(index)])
-            self.n_checks += group != FREE
-            return states.verdict(state, group)
+            def check(index: int) -> bool:
+                return self._asked(states, state, int(groups.group[urn.token(index)]))
 
-        index, log_weight = self._draw(urn, check, rng)
+            index, log_weight = self._draw(urn, check, rng)
+            return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
+        index, log_weight = draw(
+            urn,
+            groups,
+            partial(states.known, state),
+            partial(self._asked, states, state),
+            rng,
+            passing=self._rate.share,
+            price=self._price,
+        )
         return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
 
-    def _sample_groups(
-        self,
-        states: CheckedStates,
-        state: int,
-        urn: Urn,
-        log_grammar: float,
-        guarded: Ids,
-        of: npt.NDArray[np.int32],
-        rng: np.random.Generator,
-    ) -> Sample:
-        """Ask for the groups of a step, likeliest first; ``guarded`` are indices of the urn, and ``of`` their groups."""
-        whole = urn.total
-        present, place = np.unique(of, return_inverse=True)
-        mass = np.bincount(place, urn.weights[guarded], len(present))
-        left = float(mass.sum())
-        valid = max(whole - left, 0.0)
-        order = np.argsort(-mass, kind="stable").tolist()
-        dead = np.zeros(len(present), np.bool_)
-        asked = 0
-        while asked < len(order) and (not self._tail or left > self._tail * valid):
-            which = order[asked]
-            asked += 1
-            left -= mass[which]
-            dead[which] = not states.verdict(state, int(present[which]))
-            valid += 0.0 if dead[which] else mass[which]
-        self.n_checks += asked
-        extra, rest = 0.0, order[asked:]
-        if rest and left > 0 and rng.random() * self._tail * valid < left:
-            shares = mass[rest]
-            which = rest[int(rng.choice(len(rest), p=shares / shares.sum()))]
+    def _asked(self, states: CheckedStates, state: int, group: int) -> bool:
+        passed = states.verdict(state, group)
+        if group != FREE:
             self.n_checks += 1
-            extra = self._tail * valid if states.verdict(state, int(present[which])) else 0.0
-            if rng.random() * (valid + extra) >= valid:
-                index = _draw_among(urn, guarded[place == which], rng)
-                return urn.token(index), log_grammar + math.log((valid + extra) / whole)
-        dead[rest] = True
-        if dead.any():
-            urn.remove_all(guarded[dead[place]])
-        if urn.total <= 0:
-            return NO_TOKEN, -math.inf
-        return urn.token(urn.draw(rng)), log_grammar + math.log((urn.total + extra) / whole)
-
-
-def _draw_among(urn: Urn, indices: Ids, rng: np.random.Generator) -> int:
-    """One of some indices, in proportion to their weights."""
-    weights = urn.weights[indices].astype(np.float64)
-    return int(indices[int(rng.choice(len(indices), p=weights / weights.sum()))])
+            self._rate.note(passed=passed)
+        return passed
 
 
 def _paired(constraint: States, residual: Residual | None) -> States:

@@ -14,9 +14,10 @@ is unbiased as well.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 
@@ -40,14 +41,10 @@ SamplerFactory: TypeAlias = Callable[..., Sampler]
 """Called with the states and ``temperature=``: ``MaskSampler``, ``partial(AWRS, form="geometric")``."""
 
 
-TAIL = 0.02
-"""See ``AWRS``: what a check costs weighs more than a relative deviation of 2 % a step."""
-
-
 def weighted_sampler(states: States, *, temperature: float) -> Sampler:
     """Exact masks, or AWRS on what a residual leaves open."""
     if isinstance(states, CheckedStates):
-        return AWRS(states, form="geometric", accepts=3, temperature=temperature, tail=TAIL)
+        return AWRS(states, temperature=temperature)
     return AutoSampler(states, temperature=temperature)
 
 
@@ -58,6 +55,41 @@ class _Particle:
     log_weight: float = 0.0
     twist: float = 0.0  # the part of log_weight that is provisional
     done: bool = False
+
+
+class _Spread:
+    """A generator whose first uniform number is given."""
+
+    def __init__(self, first: float, rng: np.random.Generator) -> None:
+        self._first: float | None = first
+        self._rng = rng
+
+    def random(self) -> float:
+        """A uniform number."""
+        first, self._first = self._first, None
+        return self._rng.random() if first is None else first
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the generator's
+        """All else is the generator's."""
+        return getattr(self._rng, name)
+
+
+def _spread(particles: list[_Particle], rng: np.random.Generator) -> Callable[[_Particle], np.random.Generator]:
+    """For each particle of one step a source of randomness.
+
+    Those with equal texts would draw from one law independently; instead the numbers that they draw by lie at equal distances around a circle.  Each
+    is uniform, so that nothing is biased, and a token of probability one half is drawn by half of them.
+    """
+    sharing = Counter(p.tokens for p in particles if not p.done)
+    at = {run: rng.random() for run, number in sharing.items() if number > 1}
+
+    def draws(particle: _Particle) -> Any:  # noqa: ANN401 - a generator, or what stands for one
+        if particle.tokens not in at:
+            return rng
+        at[particle.tokens] += 1 / sharing[particle.tokens]
+        return _Spread(at[particle.tokens] % 1.0, rng)
+
+    return draws
 
 
 @dataclass(frozen=True)
@@ -119,8 +151,9 @@ class SMC:
                 break
             prefixes = list(dict.fromkeys(p.tokens for p in live))
             rows = dict(zip(prefixes, logits_after(prefixes), strict=True))
+            draws = _spread(particles, rng)
             particles = [
-                p if p.done else self._step(p, rows[p.tokens], sampler, vocab, rng, remaining) for p in particles
+                p if p.done else self._step(p, rows[p.tokens], sampler, vocab, draws(p), remaining) for p in particles
             ]
             log_weights = np.array([p.log_weight for p in particles])
             sizes.append(effective_size(log_weights))

@@ -93,7 +93,7 @@ class Urn:
         """Put a removed index back with its weight."""
         self.total = float(put(self.weights, self._sums, index, weight))
 
-    def remove_all(self, indices: Ids | npt.NDArray[np.bool_]) -> None:
+    def remove_all(self, indices: Ids | npt.NDArray[np.bool_] | slice) -> None:
         """Take many out in one pass."""
         self.weights[indices] = 0
         self.total = float(sum_blocks(self.weights, self._sums))

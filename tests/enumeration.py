@@ -24,12 +24,17 @@ class Script:
 
     def choose(self, probabilities: Sequence[float]) -> int:
         """The scripted alternative, counted among those of positive probability."""
-        possible = [i for i, p in enumerate(probabilities) if p > 0]
+        possible = [i for i, p in enumerate(probabilities) if p > 0]  # what cannot happen is no alternative
         at = len(self.made)
         which = self.path[at] if at < len(self.path) else 0
         self.made.append((which, len(possible)))
         self.probability *= probabilities[possible[which]]
         return possible[which]
+
+    def binomial(self, n: int, p: float) -> int:
+        """Whether one trial succeeds."""
+        assert n == 1
+        return self.choose([1 - p, p])
 
     def geometric(self, p: float) -> int:
         """A number of trials from 1; ``MOST`` stands for all from there on."""
@@ -85,3 +90,8 @@ class ScriptedUrn:
     def restore(self, index: int, weight: float) -> None:
         """Put back."""
         self.weights[index] = weight
+
+    def remove_all(self, indices: slice) -> None:
+        """Take many out."""
+        for index in range(*indices.indices(len(self.weights))):
+            self.weights[index] = 0.0

@@ -472,7 +472,7 @@ def test_a_duplicate_cannot_be_completed() -> None:
     items = [b'"red"', b'"redred"', b'"redredred"']
     words = [b"[" + b",".join(w) + b"]" for w in ([a, b] for a in items[:2] for b in items)]
     constraint = ReferenceConstraint(words, vocab)
-    sampler = AWRS(constraint, UniqueItems(), form="geometric", accepts=3)
+    sampler = AWRS(constraint, UniqueItems(), price=0)
     states: Any = sampler.states
     state = states.start
     for token in (6, 3, 1, 4, 3, 1):

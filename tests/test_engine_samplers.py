@@ -79,18 +79,14 @@ SAMPLERS: dict[str, Callable[..., Any]] = {
     "two-round": lambda c, **o: AWRS(c, form="two-round", **o),
     "geometric-5": lambda c, **o: AWRS(c, form="geometric", accepts=5, **o),
     "geometric-2-4": lambda c, **o: AWRS(c, form="geometric", max_rejects=4, **o),
-    "tail": lambda c, **o: AWRS(c, tail=0.7, **o),
+    "free": lambda c, **o: AWRS(c, price=0.0 if isinstance(c, Checked) else None, **o),
+    "dear": lambda c, **o: AWRS(c, price=1.0 if isinstance(c, Checked) else None, **o),
     "auto": AutoSampler,
     "auto-slow": lambda c, **o: AutoSampler(c, costs=Costs(1e-6, 9, 9), **o),
 }
 
 
-WAYS = [
-    (name, paired)
-    for paired in ("alone", "residual", "residual by rejection")
-    for name in SAMPLERS
-    if paired != "residual by rejection" or name not in {"mask", "auto", "auto-slow"}  # these take no draws to reject
-]
+WAYS = [(name, paired) for paired in ("alone", "residual") for name in SAMPLERS]
 
 
 @pytest.mark.parametrize(("name", "paired"), WAYS)
@@ -98,8 +94,6 @@ def test_the_weight_of_every_token_is_right(name: str, paired: str) -> None:
     """The mean of the weight that a token comes with is its probability if it is allowed: 3,000 draws, five standard errors."""
     states: Any = CONSTRAINT if paired == "alone" else Checked(CONSTRAINT, RESIDUAL)
     options: dict[str, Any] = {"temperature": 1.3}
-    if paired == "residual by rejection":
-        options["max_groups"] = 0
     sampler = SAMPLERS[name](states, **options)
     expected = truth(states, LOGITS, states.start, 1.3)
     mean, error = estimate(sampler, LOGITS, states.start, 3000)
@@ -110,10 +104,10 @@ def test_the_weight_of_every_token_is_right(name: str, paired: str) -> None:
 
 @settings(max_examples=60)
 @given(ROWS, st.integers(0, 5), st.sampled_from([0.5, 1.0, 2.0]))
-def test_few_groups_make_a_residual_exact(logits: list[float], steps: int, temperature: float) -> None:
-    """With a budget of groups every draw has the same weight, the valid mass, and the draw is of the masked law."""
+def test_a_residual_is_exact_without_a_price(logits: list[float], steps: int, temperature: float) -> None:
+    """Where all groups are asked every draw has the same weight, the valid mass, and the draw is of the masked law."""
     rng = np.random.default_rng(steps)
-    sampler = AWRS(CONSTRAINT, RESIDUAL, temperature=temperature)
+    sampler = AWRS(CONSTRAINT, RESIDUAL, temperature=temperature, price=0)
     states = sampler.states
     state = states.start
     for _ in range(steps):
@@ -132,21 +126,25 @@ def test_few_groups_make_a_residual_exact(logits: list[float], steps: int, tempe
         state = states.advance(state, token)
 
 
-def test_a_tail_saves_checks_and_its_deviation_is_small() -> None:
-    """Groups behind 98 % of what is valid are seldom asked for; the weight deviates by less than 2 %."""
+def test_a_price_saves_checks() -> None:
+    """At a price fewer verdicts are asked for, and at a higher price fewer still; prices are between 0 and 1."""
     logits = [9.0 - 1.5 * i for i in range(len(LOGITS))]
-    counts, weights = [], []
-    for tail in (0.0, 0.02):
-        sampler = AWRS(CONSTRAINT, RESIDUAL, tail=tail)
+    counts = []
+    for price in (0.0, 0.01, 1.0):
         rng = np.random.default_rng(1)
-        draws = [sampler.sample(np.array(logits), sampler.states.start, rng)[1] for _ in range(500)]
-        weights.append(np.exp(np.array(draws, float)))
-        counts.append(sampler.n_checks)
-    assert counts[1] < 0.8 * counts[0]
-    assert weights[0].std() < 1e-9
-    assert weights[1].std() < 0.02 * weights[0].mean()
-    with pytest.raises(InvalidSource, match="tail"):
-        AWRS(CONSTRAINT, RESIDUAL, tail=1)
+        asked = 0
+        for _ in range(200):
+            sampler = AWRS(CONSTRAINT, RESIDUAL, price=price)
+            sampler.sample(np.array(logits), sampler.states.start, rng)
+            asked += sampler.n_checks
+        counts.append(asked)
+    assert counts[0] > counts[1] > counts[2]
+    for price in (-0.1, 1.1, math.nan):
+        with pytest.raises(InvalidSource, match="price"):
+            AWRS(CONSTRAINT, RESIDUAL, price=price)
+    for options in ({"form": "recursive"}, {"max_rejects": 3}):
+        with pytest.raises(InvalidSource, match="price"):
+            AWRS(CONSTRAINT, RESIDUAL, price=0.1, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("form", ["recursive", "two-round", "geometric"])
@@ -154,7 +152,7 @@ def test_a_residual_that_passes_everything_changes_nothing(form: Any) -> None:
     """The weight is the grammar's mass, exactly, whatever the form: rejection adds variance only where it rejects."""
     free = NoWord()
     free.may_end = lambda _: True  # type: ignore[method-assign]
-    sampler = AWRS(CONSTRAINT, free, form, max_groups=0)
+    sampler = AWRS(CONSTRAINT, free, form)
     rng = np.random.default_rng(0)
     exact = MaskSampler(CONSTRAINT).sample(np.array(LOGITS), CONSTRAINT.start, rng)[1]
     for _ in range(50):
@@ -267,6 +265,7 @@ def test_fixed_costs_make_runs_equal() -> None:
         ({"max_rejects": 0}, "max_rejects"),
         ({"form": "two-round", "max_rejects": 4}, "max_rejects"),
         ({"temperature": 0}, "temperature"),
+        ({"price": 0.1}, "price"),
     ],
 )
 def test_options_that_a_form_does_not_have(options: dict[str, Any], where: str) -> None:

@@ -17,6 +17,7 @@ from sizes import size
 from toy_language import CONSTRAINT, EOS, LENGTH, VOCAB, WORDS, Markov, Run, variation
 
 from syntagma.engine import smc as smc_module
+from syntagma.engine.law import Law
 from syntagma.engine.posterior import Posterior
 from syntagma.engine.resampling import SCHEMES, effective_size
 from syntagma.engine.residuals import Check, Checked
@@ -120,6 +121,29 @@ def test_more_particles_come_nearer_to_the_law() -> None:
 def test_the_reference_figures_are_met(particles: int, limit: float, runs: int) -> None:
     """On a toy whose masked law is as far off (.48) and whose evidence is as small (.034), no worse than what is on record."""
     assert variation(expected_law(SMC(particles, sampler=MaskSampler), runs), LAW) <= limit
+
+
+def test_particles_with_equal_texts_draw_side_by_side() -> None:
+    """Of 16 particles at the start each token gets 16 times its probability, rounded up or down, and the first particle alone follows the law."""
+    first = np.zeros(VOCAB.size)
+    runs = size(800, plain=400)
+    row = MODEL([()])[0]
+    law = Law(CONSTRAINT)(row, CONSTRAINT.start).dense(len(row))
+    for seed in range(runs):
+        got: list[int] = []
+
+        class Noting(MaskSampler):
+            def sample(self, *given: Any, got: list[int] = got, **more: Any) -> Any:
+                token, log_weight = super().sample(*given, **more)
+                got.append(token)
+                return token, log_weight
+
+        SMC(16, sampler=Noting).run(MODEL, CONSTRAINT, VOCAB, np.random.default_rng(seed), max_tokens=LENGTH)
+        first[got[0]] += 1 / runs
+        if seed < 50:
+            counts = np.bincount(got[:16], minlength=VOCAB.size)
+            assert (np.abs(counts - 16 * law) < 1 + 1e-9).all()
+    assert (np.abs(first - law) < 5 * np.sqrt(law * (1 - law) / runs) + 1e-9).all()
 
 
 def test_equal_prefixes_share_a_row() -> None:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ..contract import DEAD
 from ..law import allowed_ids, only_bit
@@ -32,7 +33,8 @@ class CheckedStates:
         self._inner = states
         self._pairs: list[tuple[int, ResidualState]] = [(DEAD, None)]
         self._numbers: dict[tuple[int, ResidualState], int] = {}
-        self._verdicts: dict[tuple[ResidualState, bytes], ResidualState | None] = {}
+        self._verdicts: dict[ResidualState, dict[bytes, ResidualState | None]] = {}
+        self._n_kept = 0
         self._ends: dict[ResidualState, bool] = {}
         self.n_verdicts = 0
 
@@ -61,13 +63,17 @@ class CheckedStates:
         return DEAD if following is None else self._intern(after, following)
 
     def _after(self, residual: ResidualState, data: bytes) -> ResidualState | None:
-        key = (residual, data)
-        if key not in self._verdicts:
-            if len(self._verdicts) >= MAX_VERDICTS:
-                self._verdicts.clear()
-            self.n_verdicts += 1
-            self._verdicts[key] = self.residual.advance(residual, data)
-        return self._verdicts[key]
+        kept = self._verdicts.get(residual)
+        if kept is not None and data in kept:
+            return kept[data]
+        self.n_verdicts += 1
+        after = self.residual.advance(residual, data)
+        if self._n_kept >= MAX_VERDICTS:
+            self._verdicts.clear()
+            self._n_kept = 0
+        self._n_kept += 1
+        self._verdicts.setdefault(residual, {})[data] = after
+        return after
 
     def _may_end(self, residual: ResidualState) -> bool:
         if residual not in self._ends:
@@ -92,6 +98,29 @@ class CheckedStates:
         residual = self._pairs[state][1]
         return self._may_end(residual) if group == END else self._passes(residual, self.groups(state).texts[group])
 
+    def known(self, state: int, groups: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Of some groups, ascending: which are known to be alive, and which to be dead; what begins with a dead text is."""
+        residual = self._pairs[state][1]
+        alive, dead = np.zeros((2, len(groups)), np.bool_)
+        of = self.groups(state)
+        verdicts = {
+            of.number.get(text, FREE): after is not None for text, after in self._verdicts.get(residual, {}).items()
+        }
+        if residual in self._ends:
+            verdicts[END] = self._ends[residual]
+        verdicts.pop(FREE, None)  # texts of other guards
+        if not verdicts:
+            return alive, dead
+        asked, passed = np.array([*verdicts]), np.array([*verdicts.values()])
+        first = np.searchsorted(groups, asked)
+        last = np.searchsorted(groups, np.where(passed, asked + 1, of.ends[asked]))
+        alive[first[passed & (first < last)]] = True
+        edges = np.bincount(first[~passed], minlength=len(groups) + 1) - np.bincount(
+            last[~passed], minlength=len(groups) + 1
+        )
+        dead = np.cumsum(edges[:-1]) > 0
+        return alive & ~dead, dead
+
     def _passes(self, residual: ResidualState, text: bytes) -> bool:
         return self._after(residual, text) is not None
 
@@ -100,10 +129,16 @@ class CheckedStates:
         row = self.grammar_mask(state, out=out, budget=budget)
         if state == DEAD:
             return row
-        group = self.groups(state).group
-        ids = allowed_ids(row, len(group))
-        of = group[ids]
-        dead = [g for g in np.unique(of[of != FREE]).tolist() if not self.verdict(state, g)]
+        groups = self.groups(state)
+        ids = allowed_ids(row, len(groups.group))
+        of = groups.group[ids]
+        dead, behind = [], 0
+        for group in np.unique(of[of != FREE]).tolist():
+            if group < behind:  # what begins with a dead text is dead
+                dead.append(group)
+            elif not self.verdict(state, group):
+                dead.append(group)
+                behind = int(groups.ends[group])
         for token in ids[np.isin(of, dead)].tolist():
             row[token >> 5] &= np.uint32(~(1 << (token & 31)) & 0xFFFFFFFF)
         return row
