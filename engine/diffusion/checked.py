@@ -13,7 +13,7 @@ import numpy as np
 
 from ...automata.constraint import Constraint
 from ...automata.lattice import Lattice
-from ...automata.lattice.weighted import greedy
+from ...automata.lattice.commits import greedy
 from ...automata.lattice.witness import fails_at
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsatisfiable
 from ..residuals import All, Checked
