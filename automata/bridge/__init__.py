@@ -35,7 +35,7 @@ MAX_WAYS: Final = 32
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
 
-MAX_TRIES: Final = 64
+MAX_TRIES: Final = 24
 """Searches that are made for what a judge accepts."""
 
 MAX_DEVIATIONS: Final = 96
