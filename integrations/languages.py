@@ -82,7 +82,7 @@ def python_grammar() -> str:
 
     A contextual lexer looks for those terminals only that the parser takes.  So where Lark's own grammar expects a keyword, the keyword is found at the beginning of a longer
     word (``x inside``), and where it expects a name, keywords are names (``x = in``).  Here keywords are whole words and no names; besides, arguments
-    come in Python's order (``ARGUMENTS``), and ``<>`` is no operator.
+    come in Python's order (``ARGUMENTS``), a comma ends a list of imports only within brackets, and ``<>`` is no operator.
 
     Raises:
         InvalidSource: the file is not the one that the edits are made for.
@@ -99,6 +99,8 @@ def python_grammar() -> str:
             lambda found: f"{found[1]}.1: ",
         ),  # where all else is equal Lark tries the longest pattern first
         (r"^arguments:.*?^\?argvalue: [^\n]*$", lambda _: ARGUMENTS),
+        (r'"\(" import_as_names "\)" \| import_as_names', lambda _: '"(" _imports ","? ")" | _imports'),
+        (r"^import_as_names: [^\n]*$", lambda _: '_imports: [_imports ","] import_as_name'),
         (r'\|"<>"', lambda _: ""),
     ):
         text, n = re.subn(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import sysconfig
+from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lark.indenter import PythonIndenter
 
 import syntagma as sg
 from syntagma.automata.bridge import Bridge
+from syntagma.automata.bridge.pushdown import END, Move, ways
 from syntagma.automata.bridge.readable import Readable
 from syntagma.automata.constraint import Constraint
 from syntagma.integrations.languages import language, published_grammar
@@ -146,6 +148,54 @@ def test_what_is_read_ahead_hides_nothing(which: str, monkeypatch: pytest.Monkey
         outcomes.add(ahead is None)
     assert False in outcomes
     assert which == "python" or True in outcomes
+
+
+class Toy:
+    """A pushdown system given as a table."""
+
+    def __init__(self, table: dict[tuple[Hashable, Hashable], list[Move]]) -> None:
+        self.table = table
+
+    def moves(self, control: Hashable, symbol: Hashable) -> list[Move]:
+        """Look them up."""
+        return self.table.get((control, symbol), [])
+
+    def progress(self, control: Hashable, symbol: Hashable) -> int:
+        """Nothing is looked at sooner."""
+        del control, symbol
+        return 0
+
+
+def test_tolls_are_costs_of_moves() -> None:
+    """A search with tolls finds what it finds where the moves of those labels cost so much more, and never the dearer of two ways first."""
+    draw = random.Random(8)
+    found = 0
+    for _ in range(200):
+        table: dict[tuple[Hashable, Hashable], list[Move]] = {}
+        for control, symbol in itertools.product(range(3), "ab"):
+            table[control, symbol] = [
+                Move(
+                    draw.choice([0, 1, 2, END]),
+                    tuple(draw.choices("ab", k=draw.choice([0, 1, 1, 2]))),
+                    draw.randrange(3),
+                    f"{control}{symbol}{i}",
+                )
+                for i in range(draw.randrange(3))
+            ]
+        labels = [move.label for row in table.values() for move in row]
+        tolls = {label: draw.randrange(1, 9) for label in labels if draw.random() < 0.5}
+        dearer = {
+            key: [move._replace(cost=move.cost + tolls.get(move.label, 0)) for move in row]
+            for key, row in table.items()
+        }
+        starts = [(0, ("a", "b"))]
+        cheapest = list(ways(Toy(table), starts, 1000, tolls))
+        assert cheapest == list(ways(Toy(dearer), starts, 1000))
+        costs = {move.label: move.cost for row in dearer.values() for move in row}
+        last = [sum(costs[label] for label in way[:-1]) for way in cheapest]
+        assert last == sorted(last)
+        found += len(cheapest) > 1
+    assert found > 10
 
 
 PYTHON = '''

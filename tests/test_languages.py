@@ -93,6 +93,12 @@ def is_python(text: str) -> bool:
         "class A(x=1, y): pass\n",
         'x = r"a" u"c"\n',
         "match = case = _\n",
+        "from a import b,\n",
+        "from a import (b,)\n",
+        "from a import (b, c as d)\n",
+        "from a import b, c as d\n",
+        "from a import *\n",
+        "from a import (,)\n",
     ],
 )
 def test_keywords_and_arguments_are_pythons(text: str) -> None:

@@ -35,11 +35,14 @@ MAX_WAYS: Final = 32
 MAX_SPELLINGS: Final = 256
 """Spellings of one way that are tried."""
 
-MAX_TRIES: Final = 64
+MAX_TRIES: Final = 24
 """Searches that are made for what a judge accepts."""
 
 MAX_DEVIATIONS: Final = 96
 """Searches behind a byte that is given, once those are made."""
+
+MOST_TOLL: Final = 200 * BYTE
+"""The most that a part comes to cost more: more than any other way that is worth a search."""
 
 DEVIATIONS: Final = b"x+,.=(['\n0-: "
 """Bytes that are given."""
@@ -208,7 +211,8 @@ class Bridge:
             gap = label.gap if isinstance(label, (Read, Skipped, Filled)) else -1
             if gap >= 0:
                 share = 1 if gap == blamed else 2 if gap < blamed or blamed < 0 else 8
-                self._tolls[label] = 2 * self._tolls.get(label, 0) + REFUSED_COST // share
+                toll = 2 * self._tolls.get(label, 0) + REFUSED_COST // share
+                self._tolls[label] = min(toll, MOST_TOLL)
 
     def leads_through(self, state: int, fills: Sequence[bytes], gap: int = 0) -> bool:
         """Whether everything is accepted that follows a state if the gaps from one on are filled so.
