@@ -143,7 +143,8 @@ def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
             f"{type(prompt).__name__} is no prompt", where="prompts", hint="pass a text, a chat, or token ids"
         )
     if isinstance(prompt, str) or (len(prompt) and isinstance(prompt[0], Mapping)):
-        for text in (prompt,) if isinstance(prompt, str) else (message.get("content") for message in prompt):
+        chat: Any = prompt
+        for text in (prompt,) if isinstance(prompt, str) else (message.get("content") for message in chat):
             if isinstance(text, str) and not is_encodable(text):
                 raise InvalidSource("the prompt holds half of a surrogate pair, which is no text", where="prompts")
         if not callable(tokenizer):

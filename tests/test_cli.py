@@ -137,7 +137,13 @@ def test_check_names_what_is_refused(run: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("[1]", "schema"), ('{"type": "nope"}', "nope"), ('{"type": "string", "minLength": -1}', "#")],
+    [
+        ("{", "not JSON"),
+        ('{"minimum": 1, "minimum": 2}', "'minimum' comes twice"),
+        ("[1]", "schema"),
+        ('{"type": "nope"}', "nope"),
+        ('{"type": "string", "minLength": -1}', "#"),
+    ],
 )
 def test_invalid_schemas_are_one_message(run: Any, tmp_path: Path, content: str, message: str) -> None:
     """A wrong schema is one error line on standard error, no traceback, exit status 2."""
@@ -438,7 +444,7 @@ def test_extract_from_a_file_that_is_no_utf8(run: Any, schema: Path, model: Path
     document, output = tmp_path / "latin.txt", tmp_path / "rows.jsonl"
     document.write_bytes("é".encode("latin-1"))
     status, _, error = run("extract", document, "-s", schema, "-m", model, "-o", output)
-    assert (status, "latin.txt" in error, "cannot be read" in error) == (2, True, True)
+    assert (status, "latin.txt" in error, "not UTF-8" in error) == (2, True, True)
     assert not output.exists()
 
 

@@ -223,7 +223,7 @@ def test_wrong_arguments() -> None:
         with pytest.raises(InvalidSource) as caught:
             generate(None_model(), [5], constraint, **options)
         assert caught.value.where == where
-    with pytest.raises(InvalidSource, match="top_k 1.5 is no number"):
+    with pytest.raises(InvalidSource, match=r"top_k 1\.5 is no number"):
         generate(MODEL, [5], constraint, temperature=1.0, top_k=1.5)  # type: ignore[call-overload]
     for prompt in (None, 5, b"ab", [b"ab"]):
         with pytest.raises(InvalidSource, match="is no prompt"):
