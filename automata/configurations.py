@@ -207,7 +207,8 @@ def can_finish(a, scope, state):
             top -= 1
             continue
         a[TRAIL + 2 * top + 1] = c + 1
-        n = step(a, scope, load_state(a, at), c)
+        # the last byte first: behind 1, a 0 might go on for ever (10e-1, 100e-2), and a 9 settles that the number is another
+        n = step(a, scope, load_state(a, at), np.int64(255) - c)
         if n < 0:
             return n
         if n == 0:

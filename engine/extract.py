@@ -125,7 +125,14 @@ class Extractor:
         self._examples = tuple(examples)
 
     def prompt(self, text: str) -> Chat:
-        """The chat that asks for the data of one text."""
+        """The chat that asks for the data of one text.
+
+        Raises:
+            InvalidSource: it is no text.
+
+        """
+        if not isinstance(text, str):
+            raise InvalidSource(f"{type(text).__name__} is no text", where="text")
         messages = [{"role": "system", "content": f"{self._instructions}\n\nFields:\n{self.fields}"}]
         for example in self._examples:
             value = json.dumps(example.value, ensure_ascii=False, separators=(",", ":"))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import numpy as np
 
 from ..grammar.errors import InvalidSource, NoOutput
+from ..grammar.source import Source
 from .contract import Constraint
 from .generation import (
     DEFAULT_MAX_NEW_TOKENS,
@@ -356,6 +357,18 @@ def generate(
         NoOutput: a method has found none that passes its check, or a residual (``Checked``) has led plain decoding into a dead end.
 
     """
+    if not hasattr(prompts, "__len__") or isinstance(prompts, (bytes, bytearray)):
+        raise InvalidSource(
+            f"{type(prompts).__name__} is no prompt",
+            where="prompts",
+            hint="pass a text, a chat, token ids, or a list of such",
+        )
+    if isinstance(constraint, (str, Mapping, Source)):
+        raise InvalidSource(
+            f"{type(constraint).__name__} is no constraint",
+            where="constraint",
+            hint="compile it: sg.compile(source, vocab)",
+        )
     one = _is_one(prompts)
     rest: Any = dict(options)
     method: Method | None = rest.pop("method", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias
 
 from ..grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
 
@@ -64,6 +64,8 @@ def next_constraint(constraint: Constraint | Iterable[Constraint], rest: Iterato
 
 def checked_budget(max_new_tokens: int) -> int:
     """A budget that is no negative number."""
+    if not isinstance(max_new_tokens, SupportsIndex):
+        raise InvalidSource(f"max_new_tokens {max_new_tokens!r} is no number of tokens", where="max_new_tokens")
     if max_new_tokens < 0:
         raise InvalidSource(f"max_new_tokens {max_new_tokens} is negative", where="max_new_tokens")
     return max_new_tokens
@@ -71,6 +73,8 @@ def checked_budget(max_new_tokens: int) -> int:
 
 def checked_seed(seed: int) -> int:
     """A seed that is no negative number."""
+    if not isinstance(seed, SupportsIndex):
+        raise InvalidSource(f"seed {seed!r} is no whole number", where="seed")
     if seed < 0:
         raise InvalidSource(f"seed {seed} is negative", where="seed")
     return seed

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -156,6 +156,8 @@ class Law:
         """Check the options."""
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise InvalidSource(f"temperature {self.temperature} is not a finite number from 0 up", where="temperature")
+        if self.top_k is not None and not isinstance(self.top_k, SupportsIndex):
+            raise InvalidSource(f"top_k {self.top_k!r} is no number of tokens", where="top_k")
         if self.top_k is not None and self.top_k < 1:
             raise InvalidSource(f"top_k {self.top_k} keeps no token", where="top_k", hint="use None to switch it off")
         if self.top_p is not None and not 0 < self.top_p <= 1:

@@ -135,9 +135,13 @@ def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
     """Token ids of a prompt: a text as it is, a chat through the tokenizer's template.
 
     Raises:
-        InvalidSource: the prompt is empty, holds half of a surrogate pair, or is text and there is no tokenizer for it.
+        InvalidSource: the prompt is empty, no prompt at all, holds half of a surrogate pair, or is text and there is no tokenizer for it.
 
     """
+    if isinstance(prompt, (bytes, bytearray)) or not hasattr(prompt, "__len__"):
+        raise InvalidSource(
+            f"{type(prompt).__name__} is no prompt", where="prompts", hint="pass a text, a chat, or token ids"
+        )
     if isinstance(prompt, str) or (len(prompt) and isinstance(prompt[0], Mapping)):
         for message in (prompt,) if isinstance(prompt, str) else prompt:
             text = message.get("content") if isinstance(message, Mapping) else message

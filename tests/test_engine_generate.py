@@ -18,6 +18,7 @@ from syntagma.engine.generate import generate, generate_many, stream
 from syntagma.engine.law import Law
 from syntagma.engine.unconstrained import Unconstrained
 from syntagma.grammar.errors import BudgetTooSmall, InvalidSource, LimitExceeded
+from syntagma.grammar.jsonschema import JsonSchema
 
 TOKENS = [None, None, *(bytes([c]) for c in b"abcdefgh"), b"ab", b"bc", b"abc", b"ghe", "é".encode(), b"\xc3", b"\xa9"]
 VOCAB = ReferenceVocabulary(TOKENS, eos_ids=[0], pad_ids=[1])
@@ -215,11 +216,21 @@ def test_wrong_arguments() -> None:
         ({"batch_size": 0}, "batch_size"),
         ({"seed": -1}, "seed"),
         ({"temperature": -1.0}, "temperature"),
+        ({"max_new_tokens": 20.5}, "max_new_tokens"),
+        ({"seed": 1.5}, "seed"),
     ]
     for options, where in wrong:
         with pytest.raises(InvalidSource) as caught:
             generate(None_model(), [5], constraint, **options)
         assert caught.value.where == where
+    with pytest.raises(InvalidSource, match=r"top_k 1\.5 is no number"):
+        generate(MODEL, [5], constraint, temperature=1.0, top_k=1.5)  # type: ignore[call-overload]
+    for prompt in (None, 5, b"ab", [b"ab"]):
+        with pytest.raises(InvalidSource, match="is no prompt"):
+            generate(MODEL, prompt, constraint)  # type: ignore[call-overload]
+    for source in ({"type": "null"}, "[0-9]", JsonSchema(True)):
+        with pytest.raises(InvalidSource, match="compile it"):
+            generate(MODEL, [5], source)  # type: ignore[call-overload]
     with pytest.raises(InvalidSource, match="needs the model's tokenizer"):
         generate(MODEL, "text", constraint)
     with pytest.raises(InvalidSource, match="at least one token"):

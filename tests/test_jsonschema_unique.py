@@ -192,3 +192,17 @@ def test_one_item_is_always_unique() -> None:
     """Where there is room for one item alone, ``uniqueItems`` asserts nothing and anything may stand there."""
     constraint = compiled({"type": "array", "maxItems": 1, "uniqueItems": True, "items": {"type": "object"}})
     assert constraint.accepts("[{}]")
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_a_number_that_begins_like_one_seen_is_told_apart_at_once(kind: str) -> None:
+    """In a pair, whether another number can still come of the digits of the first is settled, whatever zeros might follow."""
+    constraint = sg.compile(
+        sg.JsonSchema({"type": "array", "items": {"type": kind}, "uniqueItems": True, "maxItems": 2}),
+        sg.Vocabulary([*(bytes([b]) for b in range(256)), None], eos_ids=[256]),
+    )
+    for first, begun, other in (("1", "1", "12"), ("11", "11", "110"), ("100", "10", "10"), ("-1", "-1", "-10")):
+        assert constraint.accepts(f"[{first},{other}]")
+        assert not constraint.accepts(f"[{first},{first}]")
+        with constraint.session() as session:
+            assert session.advance_bytes(session.start, f"[{first},{begun}".encode())

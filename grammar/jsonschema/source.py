@@ -166,6 +166,8 @@ class JsonSchema(Source):
         if isinstance(schema, str | bytes | bytearray):
             try:
                 return _loads(schema)
+            except UnicodeDecodeError as e:
+                raise InvalidSource("the schema is not UTF-8 text", where=f"byte {e.start}") from None
             except json.JSONDecodeError as e:
                 raise InvalidSource(
                     f"the schema is not JSON: {e.msg}", where=f"line {e.lineno}, column {e.colno}"
@@ -183,7 +185,14 @@ def _loads(text: str | bytes | bytearray) -> Json:
     def refuse(name: str) -> Json:
         raise InvalidSource(f"{name} is not a JSON number")
 
-    value: Json = json.loads(text, parse_float=Decimal, parse_constant=refuse)
+    def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            key = next(key for i, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:i]))
+            raise InvalidSource(f"the key {key!r} comes twice in one object of the schema", hint="keep one of them")
+        return members
+
+    value: Json = json.loads(text, parse_float=Decimal, parse_constant=refuse, object_pairs_hook=once)
     return value
 
 

@@ -33,7 +33,13 @@ def test_check_names_what_is_refused(run: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("[1]", "schema"), ('{"type": "nope"}', "nope"), ('{"type": "string", "minLength": -1}', "#")],
+    [
+        ("{", "not JSON"),
+        ('{"minimum": 1, "minimum": 2}', "'minimum' comes twice"),
+        ("[1]", "schema"),
+        ('{"type": "nope"}', "nope"),
+        ('{"type": "string", "minLength": -1}', "#"),
+    ],
 )
 def test_invalid_schemas_are_one_message(run: Any, tmp_path: Path, content: str, message: str) -> None:
     """A wrong schema is one error line on standard error, no traceback, exit status 2."""

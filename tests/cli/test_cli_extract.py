@@ -119,7 +119,7 @@ def test_extract_from_a_file_that_is_no_utf8(run: Any, schema: Path, model: Path
     document, output = tmp_path / "latin.txt", tmp_path / "rows.jsonl"
     document.write_bytes("é".encode("latin-1"))
     status, _, error = run("extract", document, "-s", schema, "-m", model, "-o", output)
-    assert (status, "latin.txt" in error, "cannot be read" in error) == (2, True, True)
+    assert (status, "latin.txt" in error, "not UTF-8" in error) == (2, True, True)
     assert not output.exists()
 
 
