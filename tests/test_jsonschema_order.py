@@ -24,6 +24,7 @@ CROSSING = [
 VOCAB = sg.Vocabulary([*PRINTABLE, *CROSSING, None], eos_ids=[len(PRINTABLE) + len(CROSSING)])
 
 KEYS = {"S": "$schema", "I": "$id"}
+NAMED = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
 ONE = {"const": 1}
 TWO = {"enum": [1, 2]}
 OBJECTS: dict[str, dict[str, Any]] = {
@@ -32,11 +33,11 @@ OBJECTS: dict[str, dict[str, Any]] = {
     },
     "open, one required": {"properties": {"a": ONE, "b": {"type": "integer"}}, "required": ["b"]},
     "few other names, one of which names the schema": {
-        "properties": {"a": ONE, "b": ONE}, "required": ["b"],
+        "$id": "https://example.org/few", "properties": {"a": ONE, "b": ONE}, "required": ["b"],
         "patternProperties": {"^[$](schema|s|id)$": TWO}, "additionalProperties": False,
     },
     "names of the document that are counted": {
-        "properties": {"a": ONE, "b": ONE}, "required": ["b"], "additionalProperties": ONE, "maxProperties": 2,
+        **NAMED, "properties": {"a": ONE, "b": ONE}, "required": ["b"], "additionalProperties": ONE, "maxProperties": 2,
     },
     "nested": {
         "properties": {
@@ -169,7 +170,7 @@ def test_the_order_of_the_schema_is_kept_by_default() -> None:
 @pytest.mark.parametrize(("low", "high"), [(0, None), (3, None), (0, 3), (2, 3)])
 def test_a_document_may_begin_with_what_names_it(low: int, high: int | None) -> None:
     """By default undeclared ``$schema`` and ``$id`` may stand first, too: of all sequences of keys, exactly those of the rule."""
-    schema = {"type": "object", "properties": {"a": ONE, "b": ONE}, "required": ["a"], "minProperties": low}
+    schema = {**NAMED, "properties": {"a": ONE, "b": ONE}, "required": ["a"], "minProperties": low}
     if high is not None:
         schema["maxProperties"] = high
     constraint = compiled(schema, whitespace="compact")
@@ -182,13 +183,17 @@ def test_a_document_may_begin_with_what_names_it(low: int, high: int | None) -> 
 
 
 def test_what_names_a_document_is_where_its_schema_wants_it() -> None:
-    """``$schema`` comes first only in the outermost object, where it may be there at all, and in its place where it is declared."""
-    inner = {"type": "object", "properties": {"a": ONE}, "required": ["a"]}
-    outer = compiled({"type": "object", "properties": {"o": inner}, "required": ["o"]}, whitespace="compact")
+    """``$schema`` comes first only in the outermost object, if the schema has it as well and allows it, and in its place where it is declared."""
+    inner = {**NAMED, "properties": {"a": ONE}, "required": ["a"]}
+    outer = compiled({**NAMED, "properties": {"o": inner}, "required": ["o"]}, whitespace="compact")
     assert outer.accepts('{"$schema":1,"o":{"a":1}}')
     assert not outer.accepts('{"o":{"$schema":1,"a":1}}')
     assert not compiled({**inner, "additionalProperties": False}, whitespace="compact").accepts('{"$schema":1,"a":1}')
     assert not compiled({**inner, "additionalProperties": TWO}, whitespace="compact").accepts('{"$schema":3,"a":1}')
+    plain = compiled({"type": "object", "properties": {"a": ONE}, "required": ["a"]}, whitespace="compact")
+    assert not plain.accepts('{"$schema":1,"a":1}')
+    assert plain.accepts('{"a":1,"$schema":1}')
+    assert plain.session().forced_bytes(plain.start) == b'{"a":1'
     declared = compiled({**inner, "properties": {"a": ONE, "$schema": TWO}}, whitespace="compact")
     assert declared.accepts('{"a":1,"$schema":1}')
     assert not declared.accepts('{"$schema":1,"a":1}')

@@ -75,6 +75,7 @@ class Lowering:
         depth_rules: int,
         max_digits: tuple[int, int] | None,
         any_order: bool,
+        names_documents: bool,
         whole_floats: bool,
         counted_members: int,
         counted_items: int,
@@ -92,6 +93,7 @@ class Lowering:
         self._escapes: Escapes = escapes
         self.spells_freely = escapes == "all"
         self._any_order = any_order
+        self._names_documents = names_documents
         self._whole_floats = whole_floats
         self._counted_members = counted_members
         self._refuse = refuse
@@ -129,7 +131,7 @@ class Lowering:
         return self.grammar
 
     def _start(self, goal: Goal) -> None:
-        self._documents = {id(p) for p in self._pieces.of(goal)}
+        self._documents = {id(p) for p in self._pieces.of(goal)} if self._names_documents else set()
         if self.surface.whitespace == "any":
             start = self.grammar.rule()
             a = Automaton()

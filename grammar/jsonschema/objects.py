@@ -33,7 +33,10 @@ _QUOTE = 0x22
 _COMMA = 0x2C
 
 NAMING_KEYS = ("$schema", "$id")
-"""The keys by which a document names its schema and itself: by custom the first ones, though few schemas declare them."""
+"""The keys by which a document names its schema and itself: by custom the first ones, though few schemas declare them.
+
+They come first only in documents of a schema that has one of them itself: what is written for publication is used so.  Elsewhere the first
+key stays certain, where one is required."""
 
 
 def _none_needed_from(members: list[tuple[str, Goal | None, bool]]) -> int:

@@ -24,6 +24,7 @@ from .facts import ALWAYS, NEVER, Refusal
 from .goals import Goal, goal_of
 from .library import Library, Registry
 from .lower import Lowering
+from .objects import NAMING_KEYS
 from .piece import ObjectPiece
 from .pieces import Pieces
 from .scalars import known_format, left_out, warm_up
@@ -87,7 +88,7 @@ class JsonSchema(Source):
         max_digits: digits that a number may have before and behind its point, one number for both or a pair (``None``: any
             number); an exponent then has at most 3.  Values that the schema lists are written as they are.
         property_order: ``schema``: members in the order of ``properties``; other keys behind the required ones, before the
-            optional rest or after it, and ``$schema`` and ``$id`` of the document also first; ``any``: in any order.
+            optional rest or after it, and first ``$schema`` and ``$id`` of a document whose schema has one of them; ``any``: in any order.
         escapes: ``canonical`` (raw UTF-8 and the short escapes), ``ascii`` or ``all`` (every spelling of a character, and zeros
             behind the point of a number).
         formats: ``None`` asserts the known formats, a mapping from name to ECMA regular expression (matched from end to
@@ -320,6 +321,7 @@ class _Compilation:
             depth_rules=self.limits.depth_rules,
             max_digits=self.source.digits(),
             any_order=self.source.property_order == "any",
+            names_documents=isinstance(root.schema, dict) and not root.schema.keys().isdisjoint(NAMING_KEYS),
             whole_floats=self.dialect.name != "draft4",
             counted_members=self.limits.counted_members,
             counted_items=self.limits.counted_items,
