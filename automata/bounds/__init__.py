@@ -13,8 +13,8 @@ in single-byte tokens, plus the first cost after it.  The family contains the re
 *Bytes.*  The least number of bytes that complete the text, in single-byte tokens, see ``single_bytes``: for whatever still needs extra keys.
 
 *A search.*  Where none of them is found: it hangs on the keys and values seen what may follow, or items must still come that differ from others.
-The least number of single-byte tokens to a state that has one of the costs above, and that cost (of the first few hundred states, if any
-of them leads to one); in vocabularies that lack single bytes, of
+The least number of single-byte tokens to a state that has one of the costs above, and that cost (after a few hundred states what is not
+above the cost of the state before, which may have needed no search, is good enough); in vocabularies that lack single bytes, of
 tokens of any kind.  What a completion costs whose keys and items need not differ leads the search.
 
 What a search finds is no least number, and hangs on the bounds that were found before.  So it is handed on: a state that differs from one on
@@ -52,9 +52,7 @@ __all__ = ["UNREACHABLE", "Bounds"]
 
 TO_A_CHARACTER: Final = (b"", QUOTE, b"\x90", b"\x90\x90", b"\x90\x90\x90")
 """What completes an escape or most characters begun inside a key; with each text its rests."""
-ENOUGH_SEARCHED: Final = (
-    256  # then the cheapest completion so far is taken: the least may lie behind all spellings of a key
-)
+ENOUGH_SEARCHED: Final = 256  # then a completion is taken that costs no more than was promised: the least may lie behind all spellings of a key
 MOST_SEARCHED: Final = 20_000
 MOST_TRIED: Final = 500  # states of a search over tokens of all kinds
 MOST_SYMBOLS: Final = 2048  # symbols that a search tries beside single-byte tokens
@@ -225,12 +223,20 @@ class Bounds:
     def _search(self, state: int) -> int:
         """The least number of single-byte tokens to a state with a cost of its own, and that cost.
 
+        A state that needs no search has counted, for an open key or item, one token more for each that was seen.  So much may be found
+        above what leads the search, and some token still lowers the cost of that state.  Among ``MOST_SEARCHED`` states the least that was found is taken.
+
         Raises:
-            LimitExceeded: nothing was found among ``MOST_SEARCHED`` states.
+            LimitExceeded: nothing was found among them.
 
         """
+        entries = self._entries(state)
         found = self._best_first(
-            state, lambda _: self._singles, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED
+            state,
+            lambda _: self._singles,
+            lambda s: self._free_bytes.of(self._entries(s)),
+            MOST_SEARCHED,
+            spare=min(self._bytes.n_keys(register) if register else 0 for _, _, _, register, _ in entries),
         )
         if found is None:
             raise LimitExceeded(
@@ -264,20 +270,29 @@ class Bounds:
         return UNREACHABLE if found is None else found
 
     def _best_first(
-        self, state: int, following: Callable[[int], list[int]], at_least: Callable[[int], int], most: int
+        self,
+        state: int,
+        following: Callable[[int], list[int]],
+        at_least: Callable[[int], int],
+        most: int,
+        *,
+        spare: int | None = None,
     ) -> int | None:
         """The least number of tokens to a state with a bound, and that bound (A*); None if that takes more than ``most`` states.
 
-        After ``ENOUGH_SEARCHED`` states it is the least of those that were found so far, if any was.  ``following`` gives the tokens to try in
-        a state, ``at_least`` what leads the search.
+        ``following`` gives the tokens to try in a state, ``at_least`` what leads the search.  With ``spare``, the least that was found so far is
+        taken after ``ENOUGH_SEARCHED`` states if it is at most so much above what led the search at first, and after ``most`` states in any case.
         """
         cost = {state: 0}
         before: dict[int, tuple[int, int]] = {}
         heap = [(at_least(state), 0, state)]
         closed: set[int] = set()
         found = UNREACHABLE, 0, 0
+        enough = heap[0][0] + spare if spare is not None else -1
         while heap and heap[0][0] < UNREACHABLE:
-            if len(closed) >= ENOUGH_SEARCHED and found[0] < UNREACHABLE:
+            if len(closed) >= ENOUGH_SEARCHED and found[0] <= enough:
+                heap = [found]
+            elif len(closed) == most and spare is not None and found[0] < UNREACHABLE:
                 heap = [found]
             estimate, _, here = heapq.heappop(heap)
             if here < 0:
