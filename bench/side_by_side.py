@@ -286,14 +286,19 @@ def ours(task: Task, table: Table, session: Any, vocab: sg.Vocabulary, check: An
 
         def factory(states: Any, *, temperature: float) -> Any:  # noqa: ANN401 - as in the engine
             sampler = sg.SMC().sampler(states, temperature=temperature)
-            plain = sampler.sample
+            plain = sampler.at
 
-            def sample(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - as above
-                nonlocal drawn
-                drawn += 1
-                return plain(*given, **more)
+            def at(*given: Any, **more: Any) -> Any:  # noqa: ANN401 - as above
+                sample = plain(*given, **more)
 
-            sampler.sample = sample
+                def counted(rng: np.random.Generator) -> Any:  # noqa: ANN401 - as above
+                    nonlocal drawn
+                    drawn += 1
+                    return sample(rng)
+
+                return counted
+
+            sampler.at = at
             return sampler
 
         method = sg.SMC(particles=particles, sampler=factory)

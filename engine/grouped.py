@@ -122,8 +122,36 @@ def _valid_share(
     return max(0.0, guess + (check(urn.draw(rng)) - passing) * left / often) / whole
 
 
+class Grouping:
+    """The groups of the tokens in an urn, and their masses: what is the same for all draws of a step.
+
+    Attributes:
+        guarded: int64[n], the indices of the urn whose tokens have a verdict to wait for, ascending.
+        present: int32[m], their groups, ascending.
+        place: int64[n], where in ``present`` the group of each is.
+        masses: float64[m], of each group.
+        free: the mass of all other tokens.
+
+    """
+
+    __slots__ = ("free", "guarded", "masses", "place", "present")
+
+    def __init__(self, urn: Urn, groups: Groups) -> None:
+        if urn.ids is None:
+            self.guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
+            self.guarded = self.guarded[urn.weights[self.guarded] > 0]
+            of = groups.group[self.guarded]
+        else:
+            self.guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
+            of = groups.group[urn.ids[self.guarded]]
+        self.present, self.place = np.unique(of, return_inverse=True)
+        self.masses = np.bincount(self.place, urn.weights[self.guarded], len(self.present))
+        self.free = _left_out(urn, self.guarded, float(self.masses.sum()))
+
+
 def draw(
     urn: Urn,
+    grouping: Grouping,
     groups: Groups,
     known: Callable[[Numbers], tuple[Flags, Flags]],
     ask: Callable[[int], bool],
@@ -135,7 +163,8 @@ def draw(
     """Draw a token by way of its group.
 
     Args:
-        urn: the weights of the tokens that the grammar allows.
+        urn: the weights of the tokens that the grammar allows; used up.
+        grouping: of the urn.
         groups: of the vocabulary.
         known: says of ascending groups which are known to be alive, and which to be dead.
         ask: the verdict of a group.
@@ -144,23 +173,16 @@ def draw(
         price: as there.
 
     Returns:
-        An index of the urn, which is used up, and the log of its weight, relative to the mass that was there.
+        An index of the urn, and the log of its weight, relative to the mass that was there.
 
     """
-    if urn.ids is None:
-        guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
-        guarded = guarded[urn.weights[guarded] > 0]
-        of = groups.group[guarded]
-    else:
-        guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
-        of = groups.group[urn.ids[guarded]]
+    guarded, present, place = grouping.guarded, grouping.present, grouping.place
     if not len(guarded):
         return urn.draw(rng), 0.0
-    present, place = np.unique(of, return_inverse=True)
     alive, dead = known(present)
-    masses = np.zeros(1 + len(present))
-    masses[1:] = np.bincount(place, urn.weights[guarded], len(present))
-    masses[ALIVE] = _left_out(urn, guarded, float(masses.sum())) + masses[1:][alive].sum()
+    masses = np.empty(1 + len(present))
+    masses[1:] = grouping.masses
+    masses[ALIVE] = grouping.free + grouping.masses[alive].sum()
     masses[1:][alive | dead] = 0.0
     kind = np.where(alive, ALIVE, np.arange(1, 1 + len(present)))[
         place

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 import numpy as np
 
 from ..grammar.errors import InvalidSource
-from .grouped import Rate, draw
+from .grouped import Grouping, Rate, draw
 from .law import Law, Logits, as_row
 from .rejection import Check, Drawn, Form, geometric, recursive, two_round
 from .residuals.checked import Checked, CheckedStates
@@ -48,6 +49,16 @@ class Sampler(Protocol):
     ) -> tuple[int, float | None]:
         """Draw a token; the second value is its log weight, or ``None`` where there is none."""
         ...
+
+
+def draws_at(
+    sampler: Sampler, logits: Logits, state: int, *, budget: int | None = None
+) -> Callable[[np.random.Generator], Sample]:
+    """What draws tokens after ``state``, as ``sample`` does; what the draws have in common is done once by a sampler that has ``at``."""
+    at = getattr(sampler, "at", None)
+    if at is not None:
+        return at(logits, state, budget=budget)  # type: ignore[no-any-return]
+    return lambda rng: sampler.sample(logits, state, rng, budget=budget)
 
 
 class MaskSampler:
@@ -86,16 +97,19 @@ class MaskSampler:
             InvalidSource: see ``Law``.
 
         """
+        return self.at(logits, state, budget=budget)(rng)
+
+    def at(self, logits: Logits, state: int, *, budget: int | None = None) -> Callable[[np.random.Generator], Sample]:
+        """``sample`` for any number of draws after ``state``, with one mask."""
         if self.law.truncated:
-            return self.law.choose(logits, state, rng, budget=budget), None
+            return lambda rng: (self.law.choose(logits, state, rng, budget=budget), None)
+        mask = None
         if isinstance(self.states, CheckedStates):
             mask = self.states.mask(state, budget=budget)
             if not mask.any():
-                return NO_TOKEN, -math.inf
-            urn, log_valid = self.law.urn(logits, state, mask=mask)
-        else:
-            urn, log_valid = self.law.urn(logits, state, budget=budget)
-        return urn.token(urn.draw(rng)), log_valid
+                return lambda _: (NO_TOKEN, -math.inf)
+        urn, log_valid = self.law.urn(logits, state, budget=budget, mask=mask)
+        return lambda rng: (urn.token(urn.draw(rng)), log_valid)
 
 
 def _allows(states: States, state: int, budget: int | None, token: int) -> bool:
@@ -258,8 +272,12 @@ class AWRS:
 
     def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
         """Draw a token after ``state`` and its log weight; ``NO_TOKEN`` and minus infinity if none was accepted."""
+        return self.at(logits, state, budget=budget)(rng)
+
+    def at(self, logits: Logits, state: int, *, budget: int | None = None) -> Callable[[np.random.Generator], Sample]:
+        """``sample`` for any number of draws after ``state``, with one mask where there is a residual."""
         if isinstance(self.states, CheckedStates):
-            return self._sample_residual(self.states, logits, state, rng, budget)
+            return self._at_residual(self.states, logits, state, budget)
         row = as_row(logits)
         urn, _ = Urn.from_logits(row, self.law.temperature)
         if not math.isfinite(urn.total):
@@ -269,8 +287,11 @@ class AWRS:
             self.n_checks += 1
             return _allows(self.states, state, budget, token)
 
-        index, log_weight = self._draw(urn, check, rng)
-        return (NO_TOKEN if index is None else index), log_weight
+        def sample(rng: np.random.Generator) -> Sample:
+            index, log_weight = self._draw(urn.copy(), check, rng)
+            return (NO_TOKEN if index is None else index), log_weight
+
+        return sample
 
     def _draw(self, urn: Urn, check: Check, rng: np.random.Generator) -> Drawn:
         if self._form == "two-round":
@@ -279,31 +300,36 @@ class AWRS:
             return recursive(urn, check, rng, self._max_rejects)
         return geometric(urn, check, rng, self._accepts, self._max_rejects)
 
-    def _sample_residual(
-        self, states: CheckedStates, logits: Logits, state: int, rng: np.random.Generator, budget: int | None
-    ) -> Sample:
+    def _at_residual(
+        self, states: CheckedStates, logits: Logits, state: int, budget: int | None
+    ) -> Callable[[np.random.Generator], Sample]:
         mask = states.grammar_mask(state, budget=budget)
         if not mask.any():
-            return NO_TOKEN, -math.inf
+            return lambda _: (NO_TOKEN, -math.inf)
         urn, log_grammar = self.law.urn(logits, state, mask=mask)
         groups = states.groups(state)
-        if self._form is not None:
+        grouping = Grouping(urn, groups) if self._form is None else None
 
-            def check(index: int) -> bool:
-                return self._asked(states, state, int(groups.group[urn.token(index)]))
+        def check(index: int) -> bool:
+            return self._asked(states, state, int(groups.group[urn.token(index)]))
 
-            index, log_weight = self._draw(urn, check, rng)
+        def sample(rng: np.random.Generator) -> Sample:
+            if grouping is None:
+                index, log_weight = self._draw(urn.copy(), check, rng)
+            else:
+                index, log_weight = draw(
+                    urn.copy(),
+                    grouping,
+                    groups,
+                    partial(states.known, state),
+                    partial(self._asked, states, state),
+                    rng,
+                    passing=self._rate.share,
+                    price=self._price,
+                )
             return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
-        index, log_weight = draw(
-            urn,
-            groups,
-            partial(states.known, state),
-            partial(self._asked, states, state),
-            rng,
-            passing=self._rate.share,
-            price=self._price,
-        )
-        return (NO_TOKEN if index is None else urn.token(index)), log_grammar + log_weight
+
+        return sample
 
     def _asked(self, states: CheckedStates, state: int, group: int) -> bool:
         passed = states.verdict(state, group)

@@ -26,13 +26,14 @@ from .contract import DEAD
 from .posterior import Posterior
 from .resampling import SCHEMES, Scheme, effective_size
 from .residuals.checked import CheckedStates
-from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler
+from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler, draws_at
 from .walk import budget_at, follow
 
 if TYPE_CHECKING:
     from .contract import States, Vocab
     from .prefixes import LogitsAfter, Run
     from .residuals.protocol import Residual
+    from .sampler import Sample
 
 Critic: TypeAlias = Callable[[bytes, bool], float]
 """``critic(text, complete)``: the log of a factor of the target; minus infinity forbids the text."""
@@ -152,8 +153,15 @@ class SMC:
             prefixes = list(dict.fromkeys(p.tokens for p in live))
             rows = dict(zip(prefixes, logits_after(prefixes), strict=True))
             draws = _spread(particles, rng)
+            laws = {
+                p.tokens: draws_at(
+                    sampler, rows[p.tokens], p.state, budget=budget_at(sampler.states, p.state, remaining)
+                )
+                for p in {p.tokens: p for p in live}.values()
+            }
             particles = [
-                p if p.done else self._step(p, rows[p.tokens], sampler, vocab, draws(p), remaining) for p in particles
+                p if p.done else self._step(p, laws[p.tokens](draws(p)), sampler.states, vocab, remaining)
+                for p in particles
             ]
             log_weights = np.array([p.log_weight for p in particles])
             sizes.append(effective_size(log_weights))
@@ -170,15 +178,12 @@ class SMC:
     def _step(
         self,
         particle: _Particle,
-        row: np.ndarray,
-        sampler: Sampler,
+        drawn: Sample,
+        states: States,
         vocab: Vocab,
-        rng: np.random.Generator,
         remaining: int,
     ) -> _Particle:
-        states = sampler.states
-        budget = budget_at(states, particle.state, remaining)
-        token, gained = sampler.sample(row, particle.state, rng, budget=budget)
+        token, gained = drawn
         if gained is None:
             raise InvalidSource("the sampler gives no weights", where="sampler", hint="use MaskSampler or AWRS")
         log_weight = particle.log_weight - particle.twist + gained

@@ -72,6 +72,17 @@ class Urn:
         np.exp(weights, out=weights)
         return cls(weights, ids), top / temperature
 
+    def copy(self) -> Urn:
+        """An urn with the same weights, from which is drawn apart."""
+        other = object.__new__(Urn)
+        other.weights, other.ids, other.total, other._sums = (
+            self.weights.copy(),
+            self.ids,
+            self.total,
+            self._sums.copy(),
+        )
+        return other
+
     def token(self, index: int) -> int:
         """The token at an index."""
         return index if self.ids is None else int(self.ids[index])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reference_constraint import ReferenceConstraint, ReferenceVocabulary
 from sizes import size
 
+import syntagma as sg
 from syntagma.engine.law import Law, forbidden_ids
 from syntagma.engine.residuals.checked import Checked, CheckedStates
 from syntagma.engine.residuals.groups import FREE, groups_of
@@ -333,3 +334,20 @@ def test_verdicts_are_asked_for_once() -> None:
         sampler.sample(LOGITS, sampler.states.start, rng)
     assert len(calls) == len(set(calls)) == sampler.states.n_verdicts - 1  # type: ignore[attr-defined]  # one of the end
     assert isinstance(sampler.states, CheckedStates)
+
+
+@pytest.mark.parametrize("residual", [None, sg.residuals.Check(lambda text, _: "b" not in text)])
+@pytest.mark.parametrize("sampler", [sg.MaskSampler, sg.AWRS])
+def test_draws_of_one_step_are_draws_by_themselves(sampler: Any, residual: Any) -> None:
+    """Draws that share a mask come out, with their weights, as each would alone, and leave nothing behind for the next."""
+    vocab = sg.Vocabulary([b"a", b"b", b"ab", b"c", None], eos_ids=[4])
+    constraint = sg.compile(sg.Regex("[abc]{1,4}"), vocab)
+    logits = np.log(np.array([0.3, 0.2, 0.1, 0.3, 0.1]))
+    kwargs = {"price": 0.0} if sampler is sg.AWRS and residual is not None else {}
+    together, alone = (  # each learns verdicts for itself
+        sampler(constraint if residual is None else sg.Checked(constraint, residual), **kwargs) for _ in range(2)
+    )
+    draw = together.at(logits, together.states.start, budget=4)
+    for seed in range(40):
+        one = alone.sample(logits, alone.states.start, np.random.default_rng(seed), budget=4)
+        assert draw(np.random.default_rng(seed)) == one
