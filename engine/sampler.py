@@ -54,7 +54,10 @@ class Sampler(Protocol):
 def draws_at(
     sampler: Sampler, logits: Logits, state: int, *, budget: int | None = None
 ) -> Callable[[np.random.Generator], Sample]:
-    """What draws tokens after ``state``, as ``sample`` does; what the draws have in common is done once by a sampler that has ``at``."""
+    """What draws tokens after ``state``, as ``sample`` does; what the draws have in common is done once by a sampler that has ``at``.
+
+    The samplers here write ``sample`` by ``at``, so that one which derives from them and draws otherwise overrides ``at``.
+    """
     at = getattr(sampler, "at", None)
     if at is not None:
         return at(logits, state, budget=budget)  # type: ignore[no-any-return]

@@ -133,10 +133,15 @@ def test_particles_with_equal_texts_draw_side_by_side() -> None:
         got: list[int] = []
 
         class Noting(MaskSampler):
-            def sample(self, *given: Any, got: list[int] = got, **more: Any) -> Any:
-                token, log_weight = super().sample(*given, **more)
-                got.append(token)
-                return token, log_weight
+            def at(self, *given: Any, got: list[int] = got, **more: Any) -> Any:
+                draw = super().at(*given, **more)
+
+                def noting(rng: Any) -> Any:
+                    token, log_weight = draw(rng)
+                    got.append(token)
+                    return token, log_weight
+
+                return noting
 
         SMC(16, sampler=Noting).run(MODEL, CONSTRAINT, VOCAB, np.random.default_rng(seed), max_tokens=LENGTH)
         first[got[0]] += 1 / runs
