@@ -11,6 +11,7 @@ from machine_checks import ANY, canvas, vocabulary
 from sizes import size
 from test_machine_toys import TOYS
 
+import syntagma as sg
 from syntagma.automata.constraint import Constraint
 from syntagma.automata.lattice import Lattice, pushdown
 from syntagma.automata.lattice.canvas import CanvasEngine
@@ -255,3 +256,17 @@ def test_a_commit_keeps_the_canvas_fillable() -> None:
         assert lattice.slots[0] == allowed[1]
         assert lattice.feasible()
         assert lattice.holes == [1, 2, 3]
+
+
+def test_a_run_ends_where_no_token_of_its_own_ends() -> None:
+    """Fixed tokens may leave a bracket and read on to where only the tokens of another bracket lead at once."""
+    pieces = [b"(", b")", b"a", b"b", b"b,", b",", b"x", b"y"]
+    vocab = sg.Vocabulary([*pieces, None], eos_ids=[len(pieces)])
+    grammar = 'root ::= item ("," item)*\nitem ::= "a" "x"* "a" | "b" "y"* "b" | "(" root ")"\n'
+    constraint = sg.compile(sg.Gbnf(grammar), vocab)
+    at = {piece: i for i, piece in enumerate(pieces)}
+    run = [at[b"x"]] * 12 + [at[b"a"], at[b","]]
+    with sg.Lattice(constraint, [at[b"("], sg.HOLE, *run, sg.HOLE, at[b"b"], at[b")"]]) as lattice:
+        assert lattice.feasible()
+        masks = lattice.masks()
+    assert [[i for i in range(len(pieces)) if mask[0] >> i & 1] for mask in masks] == [[at[b"a"]], [at[b"b"]]]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .exit_rows import RowLayout
+    from .inside import Pushdown
     from .runs import Run
     from .slots import Step
 
@@ -227,10 +228,11 @@ class PushdownEngine(CanvasEngine):
         self._kinds = nodes
         self._pushdown, self._rows = self.layout.pushdown, self.layout.rows
         extended = bool((nodes.kind[len(machine.kind) :] == POP).any())
+        if runs and not extended:
+            self._pushdown = with_pushes(self._pushdown, *nodes)
+            extended = not all(_adds_no_exit(self._pushdown, run) for run in runs)
         if extended:
             self._pushdown = pushdown(machine, nodes, runs)
-        elif runs:
-            self._pushdown = with_pushes(self._pushdown, *nodes)
         if runs:
             self._rows = row_layout(self._pushdown)
         self._reached = list(self.steps)
@@ -309,6 +311,17 @@ class PushdownEngine(CanvasEngine):
         known.table = table._replace(cells=cells)
         if len(table.cells):
             POOL.give(table.cells)
+
+
+def _adds_no_exit(p: Pushdown, run: Run) -> bool:
+    """Whether each control comes to all that a run leads it to by the machine's own edges, so that rows have a place for it."""
+    has = np.zeros((len(p.type_first) - 1, p.n_bundles), np.bool_)
+    has[np.repeat(np.arange(len(has)), np.diff(p.type_first)), p.type_bundle] = True
+    own = has[p.type_of[run.sources]]
+    pops = p.kind[run.nodes] == POP
+    more = has[p.type_of[run.nodes]]
+    more[pops] = np.eye(p.n_bundles, dtype=np.bool_)[p.bundle_of[p.exit_of[run.nodes[pops]]]]
+    return not bool((more & ~own).any())
 
 
 def _nothing(rows: RowLayout, n_layers: int, n_nodes: int) -> Table:
