@@ -116,3 +116,11 @@ def test_proposals_that_mean_nothing_are_refused() -> None:
             with pytest.raises(sg.InvalidSource):
                 lattice.commit([(0, 0)], weights)
         assert lattice.slots == (sg.HOLE, sg.Gap(0, 2)), "a refused commit changes nothing"
+
+
+def test_the_next_proposal_of_a_slot_has_its_turn() -> None:
+    """Where the heaviest proposal of a slot does not fit, the next one of that slot is tried, and never two of one slot are kept."""
+    bonus = {0: {1: 2.0, 9: 0.9}, 1: {4: 1.0, 5: 3.0}}
+    assert heaviest_first(bonus, lambda chosen: chosen.get(0) != 1) == {0: 9, 1: 5}
+    assert heaviest_first(bonus, lambda chosen: chosen.get(0) != 1 and len(chosen) < 2) == {1: 5}
+    assert heaviest_first(bonus, lambda _: True) == {0: 1, 1: 5}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...grammar.errors import InvalidSource, LimitExceeded, Unsupported
 from .canvas import CanvasEngine, packed
 from .checked import CheckedEngine
-from .commits import in_turn, one_each, possible
+from .commits import heaviest_first, in_turn, one_each, possible
 from .engines import engine_of, layout_of
 from .explanation import SlotExplanation, explain
 from .extraction import Beyond
@@ -260,7 +260,7 @@ class Lattice:
         engine.fix(base)
         if not isinstance(engine, CanvasEngine):
             exact = self._best_subset(bonus)
-            return self._keep(listed, self._proposals(in_turn(bonus, fits)[0]) if exact is None else exact)
+            return self._keep(listed, self._proposals(heaviest_first(bonus, fits)) if exact is None else exact)
         left = possible(engine, bonus)
         refuted = at_once is not None
         if left != bonus:

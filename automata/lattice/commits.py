@@ -32,6 +32,17 @@ def possible(engine: CanvasEngine, bonus: Bonus) -> Bonus:
     return found
 
 
+def heaviest_first(bonus: Bonus, fits: Callable[[Mapping[int, int]], bool]) -> dict[int, int]:
+    """Compatible proposals, the heaviest first; where the heaviest of a step does not fit, its next one has its turn."""
+    pairs = sorted(((i, token) for i, of in bonus.items() for token in of), key=lambda pair: -bonus[pair[0]][pair[1]])
+
+    def compatible(part: list[int]) -> bool:
+        chosen = dict(pairs[k] for k in part)
+        return len(chosen) == len(part) and fits(chosen)
+
+    return dict(pairs[k] for k in greedy(range(len(pairs)), compatible))
+
+
 def in_turn(
     bonus: Bonus,
     fits: Callable[[Mapping[int, int]], bool],
