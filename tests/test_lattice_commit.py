@@ -14,6 +14,7 @@ from lattice_worlds import PLAIN, World, canvas, random_canvases, world
 from sizes import size
 
 import syntagma as sg
+from syntagma.automata.lattice.commits import heaviest_first
 
 pytestmark = pytest.mark.kernel
 
