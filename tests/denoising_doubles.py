@@ -75,3 +75,10 @@ def beliefs(**given: Any) -> diffusion.Beliefs:
     }
     arrays = {k: np.asarray(v) if isinstance(v, list) else v for k, v in given.items()}
     return diffusion.Beliefs(**{**plain, **arrays})
+
+
+def changes_its_mind(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Logits of a model of four ids, the mask being 3: id 0 while something is open, id 1 once all is decided."""
+    logits = np.zeros((*ids.shape, 4))
+    logits[..., 0 if (ids == 3).any() else 1] = 8.0
+    return logits
