@@ -16,6 +16,7 @@ roulette is von Neumann's and Ulam's (Kahn and Harris 1951, "Estimation of Parti
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from .urn import Urn
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .contract import Mask
     from .law import Ids
     from .residuals.groups import Groups
 
@@ -122,31 +124,70 @@ def _valid_share(
     return max(0.0, guess + (check(urn.draw(rng)) - passing) * left / often) / whole
 
 
-class Grouping:
-    """The groups of the tokens in an urn, and their masses: what is the same for all draws of a step.
+class Waiting:
+    """The tokens of a mask that have a verdict to wait for, and their groups: the same wherever the mask and the guards are.
 
     Attributes:
-        guarded: int64[n], the indices of the urn whose tokens have a verdict to wait for, ascending.
+        guarded: int64[n], their indices in the urn of the mask, ascending.
         present: int32[m], their groups, ascending.
         place: int64[n], where in ``present`` the group of each is.
-        masses: float64[m], of each group.
-        free: the mass of all other tokens.
 
     """
 
-    __slots__ = ("free", "guarded", "masses", "place", "present")
+    __slots__ = ("guarded", "place", "present")
 
-    def __init__(self, urn: Urn, groups: Groups) -> None:
+    def __init__(self, urn: Urn, mask: Mask, groups: Groups) -> None:
         if urn.ids is None:
-            self.guarded = groups.guarded[: np.searchsorted(groups.guarded, len(urn.weights))]
-            self.guarded = self.guarded[urn.weights[self.guarded] > 0]
+            ids = groups.guarded[: np.searchsorted(groups.guarded, min(len(urn.weights), 32 * len(mask)))]
+            self.guarded = ids[mask[ids >> 5] >> (ids & 31).astype(np.uint32) & 1 > 0]
             of = groups.group[self.guarded]
         else:
             self.guarded = np.flatnonzero(groups.group[urn.ids] != FREE)
             of = groups.group[urn.ids[self.guarded]]
         self.present, self.place = np.unique(of, return_inverse=True)
-        self.masses = np.bincount(self.place, urn.weights[self.guarded], len(self.present))
-        self.free = _left_out(urn, self.guarded, float(self.masses.sum()))
+
+
+class Grouping:
+    """The groups of the tokens in an urn, and their masses: what is the same for all draws of a step.
+
+    Attributes:
+        waiting: the tokens that have a group.
+        masses: float64[m], of each group.
+        free: the mass of all other tokens.
+
+    """
+
+    __slots__ = ("free", "masses", "waiting")
+
+    def __init__(self, urn: Urn, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self.masses = np.bincount(waiting.place, urn.weights[waiting.guarded], len(waiting.present))
+        self.free = _left_out(urn, waiting.guarded, float(self.masses.sum()))
+
+
+class Kept:
+    """What was said last of masks, for states with the same one: within a text most steps have it."""
+
+    MOST = 1 << 20
+    """Tokens in all that are kept, 16 bytes each."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, int, int], tuple[Groups, Waiting]] = OrderedDict()
+        self._size = 0
+
+    def waiting(self, urn: Urn, mask: Mask, groups: Groups) -> Waiting:
+        """``Waiting(urn, mask, groups)``."""
+        key = mask.tobytes(), id(groups), len(urn.weights)  # the groups are kept with it, so that no others have their number
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = groups, Waiting(urn, mask, groups)
+            self._size += len(known[1].guarded) + len(mask)
+            while self._size > self.MOST and len(self._known) > 1:
+                _, (_, oldest) = self._known.popitem(last=False)
+                self._size -= len(oldest.guarded) + len(mask)
+        else:
+            self._known.move_to_end(key)
+        return known[1]
 
 
 def draw(
@@ -176,7 +217,8 @@ def draw(
         An index of the urn, and the log of its weight, relative to the mass that was there.
 
     """
-    guarded, present, place = grouping.guarded, grouping.present, grouping.place
+    waiting = grouping.waiting
+    guarded, present, place = waiting.guarded, waiting.present, waiting.place
     if not len(guarded):
         return urn.draw(rng), 0.0
     alive, dead = known(present)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 import numpy as np
 
 from ..grammar.errors import InvalidSource
-from .grouped import Grouping, Rate, draw
+from .grouped import Grouping, Kept, Rate, draw
 from .law import Law, Logits, as_row
 from .rejection import Check, Drawn, Form, geometric, recursive, two_round
 from .residuals.checked import Checked, CheckedStates
@@ -271,6 +271,7 @@ class AWRS:
         self._max_rejects = max_rejects
         self._price = PRICE if price is None else price
         self._rate = Rate()
+        self._kept = Kept()
         self.n_checks = 0
 
     def sample(self, logits: Logits, state: int, rng: np.random.Generator, *, budget: int | None = None) -> Sample:
@@ -311,7 +312,7 @@ class AWRS:
             return lambda _: (NO_TOKEN, -math.inf)
         urn, log_grammar = self.law.urn(logits, state, mask=mask)
         groups = states.groups(state)
-        grouping = Grouping(urn, groups) if self._form is None else None
+        grouping = Grouping(urn, self._kept.waiting(urn, mask, groups)) if self._form is None else None
 
         def check(index: int) -> bool:
             return self._asked(states, state, int(groups.group[urn.token(index)]))
