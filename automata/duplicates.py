@@ -11,7 +11,6 @@ from numba import njit
 
 from ..grammar.ir import OP_NONE
 from . import layout as lay
-from .advance import read_token
 from .configurations import lives, load_state
 from .heap import ROOT_TEXT
 from .repeats import in_question
@@ -25,7 +24,9 @@ N_WALKS = lay.S + 158192
 MAX_WALKS = 8192
 STACK = lay.S + 800000  # the configurations of such a walk, one a level
 STACK_CAP = 200000
-LEVEL = lay.S + 760000  # of each: where its configuration begins, how many entries, whether a run was cut above it
+LEVEL = (
+    lay.S + 760000
+)  # of each: where its configuration begins, how many entries, and the trie node, or whether a run was cut above it
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
 
@@ -76,12 +77,12 @@ def collect_suspects(a, keys, text, node, q, n):
         for i in range(length, total):
             following = np.int64(-1)
             y = x + 1
-            end = (a[lay.TR + x] >> lay.T_END_SHIFT) & lay.T_END_MASK
+            end = end_of(a, x)
             while y < end:
                 if a[lay.TR + y] & 255 == a[TEXT_BUFFER + i]:
                     following = y
                     break
-                y = (a[lay.TR + y] >> lay.T_END_SHIFT) & lay.T_END_MASK
+                y = end_of(a, y)
             x = following
             if x < 0:
                 break
@@ -97,16 +98,45 @@ def collect_suspects(a, keys, text, node, q, n):
 
 
 @njit(cache=True, nogil=True)
+def end_of(a, node):
+    """Behind the last trie node of a node's subtree."""
+    return (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK
+
+
+@njit(cache=True, nogil=True)
 def add_suspect(a, node, n):
     """Append a trie node to the suspects; returns the new count, or -1 with H_ERROR set."""
-    for i in range(n):
-        if a[SUSPECTS + i] == node:
-            return n
-    if n >= MAX_SUSPECTS:
-        a[lay.H_ERROR] = lay.ERR_SCRATCH
-        return np.int64(-1)
+    if n == MAX_SUSPECTS:
+        n = outermost(a, n)
+        if n == MAX_SUSPECTS:
+            a[lay.H_ERROR] = lay.ERR_SCRATCH
+            return np.int64(-1)
     a[SUSPECTS + n] = node
     return n + 1
+
+
+@njit(cache=True, nogil=True)
+def outermost(a, n):
+    """Sort the suspects, and drop those that lie below others; returns how many are left."""
+    gap = n >> 1
+    while gap > 0:  # Shell's sort: most come in order, as nodes are numbered in the order of a walk
+        for i in range(gap, n):
+            node = a[SUSPECTS + i]
+            j = i
+            while j >= gap and a[SUSPECTS + j - gap] > node:
+                a[SUSPECTS + j] = a[SUSPECTS + j - gap]
+                j -= gap
+            a[SUSPECTS + j] = node
+        gap >>= 1
+    kept = np.int64(0)
+    end = np.int64(0)
+    for i in range(n):
+        node = a[SUSPECTS + i]
+        if node >= end:
+            a[SUSPECTS + kept] = node
+            kept += 1
+            end = end_of(a, node)
+    return kept
 
 
 @njit(cache=True, nogil=True)
@@ -126,22 +156,46 @@ def add_walk(a, node):
 
 @njit(cache=True, nogil=True)
 def clear_duplicates(a, state_at, out, n_suspects):
-    """Clear the suspects that cannot be advanced over; returns 0, or -1 with H_ERROR set."""
+    """Clear the suspects that cannot be advanced over; returns 0, or -1 with H_ERROR set.
+
+    They are met in the order of the trie, so that tokens share the reading of what they begin with: the configurations on the way are kept, one a
+    level, with their nodes.
+    """
+    n_suspects = outermost(a, n_suspects)
     scope = a[lay.HP + state_at + 3]
-    next_same = lay.TR + a[lay.H_TRIE]
+    level = np.int64(0)
+    n = load_state(a, state_at)
+    if push_configuration(a, level, np.int64(0), n, np.int64(0)) < 0:
+        return np.int64(-1)
     for s in range(n_suspects):
         node = a[SUSPECTS + s]
-        for x in range(node, (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK):
+        for x in range(node, end_of(a, node)):
             token = (a[lay.TR + x] >> lay.T_TOKEN_SHIFT) - 1
             if token < 0 or not (out[token >> 5] >> np.uint32(token & 31)) & np.uint32(1):
                 continue
-            n = lives(a, scope, read_token(a, scope, load_state(a, state_at), token))
+            while level > 0 and end_of(a, a[LEVEL + 3 * level + 2]) <= x:
+                level -= 1
+            p = LEVEL + 3 * level
+            while a[p + 2] != x and a[p + 1] != 0:
+                below = a[p + 2] + 1
+                while end_of(a, below) <= x:
+                    below = end_of(a, below)
+                n = load_level(a, level)
+                begin = a[p] + n * lay.ENTRY
+                n = step(a, scope, n, a[lay.TR + below] & 255)
+                if n < 0:
+                    return n
+                level += 1
+                p += 3
+                if push_configuration(a, level, begin, n, below) < 0:
+                    return np.int64(-1)
+            n = a[p + 1]
+            if n > 0:
+                n = lives(a, scope, load_level(a, level))
             if n < 0:
                 return n
             if n == 0:
-                while token >= 0:
-                    out[token >> 5] &= ~(np.uint32(1) << np.uint32(token & 31))
-                    token = a[next_same + token]
+                clear_subtree(a, out, x, x + 1)
     return np.int64(0)
 
 
@@ -157,17 +211,27 @@ def clear_subtree(a, out, first, end):
 
 
 @njit(cache=True, nogil=True)
-def push_configuration(a, level, begin, n, cut):
-    """Keep the n entries at IN as a level of a walk; returns 0, or -1 with H_ERROR set."""
+def push_configuration(a, level, begin, n, word):
+    """Keep the n entries at IN as a level of a walk, with a word about it; returns 0, or -1 with H_ERROR set."""
     if begin + n * lay.ENTRY > STACK_CAP:
         a[lay.H_ERROR] = lay.ERR_SCRATCH
         return np.int64(-1)
     a[LEVEL + 3 * level] = begin
     a[LEVEL + 3 * level + 1] = n
-    a[LEVEL + 3 * level + 2] = cut
+    a[LEVEL + 3 * level + 2] = word
     for i in range(n * lay.ENTRY):
         a[STACK + begin + i] = a[IN + i]
     return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def load_level(a, level):
+    """Copy the entries of a level to IN; returns their number."""
+    begin = STACK + a[LEVEL + 3 * level]
+    n = a[LEVEL + 3 * level + 1]
+    for i in range(n * lay.ENTRY):
+        a[IN + i] = a[begin + i]
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -196,8 +260,8 @@ def walk_values(a, state_at, node, out, met):
     here = np.int64(0)
     for _ in range(depth):  # down to the node: the child whose range holds it
         here += 1
-        while (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK <= node:
-            here = (a[lay.TR + here] >> lay.T_END_SHIFT) & lay.T_END_MASK
+        while end_of(a, here) <= node:
+            here = end_of(a, here)
         n = step(a, scope, n, a[lay.TR + here] & 255)
         if n <= 0:
             return n
@@ -205,19 +269,16 @@ def walk_values(a, state_at, node, out, met):
     if push_configuration(a, 0, np.int64(0), n, cut) < 0:
         return np.int64(-1)
     i = node
-    end = (a[lay.TR + node] >> lay.T_END_SHIFT) & lay.T_END_MASK
+    end = end_of(a, node)
     while i < end:
         word = a[lay.TR + i]
         level = ((word >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK) - depth
         node_end = (word >> lay.T_END_SHIFT) & lay.T_END_MASK
         if level > 0:
             p = LEVEL + 3 * (level - 1)
-            begin = a[p]
-            n = a[p + 1]
             cut = a[p + 2]
-            for k in range(n * lay.ENTRY):
-                a[IN + k] = a[STACK + begin + k]
-            begin += n * lay.ENTRY
+            n = load_level(a, level - 1)
+            begin = a[p] + n * lay.ENTRY
             a[lay.H_CUT] = 0
             n = step(a, scope, n, word & 255)
             if n < 0:
