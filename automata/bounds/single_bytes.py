@@ -68,13 +68,13 @@ class _Edge:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An edge whose parts are being settled: whose it is, how many are open, and what the settled ones cost together."""
+    """An edge whose parts are being settled, one after the other: whose it is, how many are, and what it costs at least."""
 
     user: Node
     edge: _Edge
-    open: int
     cost: int
     items: int
+    settled: int = 0
 
 
 @dataclass(slots=True)
@@ -131,7 +131,11 @@ class ByteBounds:
         self._parsed = parsed
         self._freely = freely
         self._cost: dict[Node, int] = {}
-        self._items: dict[Node, int] = {}
+        self._items: dict[Node, int] = {}  # of settled nodes that can be finished
+        self._reached: set[Node] = set()
+        self._users: dict[Node, list[_Waiting]] = {}  # the edges that wait for a node
+        self._heap: list[tuple[int, int, int, _Waiting]] = []  # cost, items, a number of its own, the edge
+        self._serial = 0
         self._symbols = store.symbols is not None
         if self._symbols:
             single = single.copy()
@@ -312,7 +316,7 @@ class ByteBounds:
         for node in ((q, need, UNBOUNDED), (q, need, room)):
             if node not in self._cost:
                 self._settle(node)
-            if self._items[node] <= room:
+            if self._items.get(node, 0) <= room:
                 break
         return self._cost[node]
 
@@ -323,7 +327,9 @@ class ByteBounds:
             return known
         a = self._a
         inside: dict[int, list[int]] = {}
-        exits: list[tuple[int, _Exit]] = []
+        exits: dict[
+            tuple[int, int, int], list[int]
+        ] = {}  # operation, target and symbol -> where: as many as states, and nearly all of them alike
         shortest = {opened: 0}
         for q in (todo := [opened]):
             inside[q] = []
@@ -336,7 +342,7 @@ class ByteBounds:
                 target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
                 op = (word0 >> 16) & OPERATION
                 if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
-                    exits.append((q, _Exit(shortest[q] + 1, 0, UNREACHABLE, op, target, symbol)))
+                    exits.setdefault((op, target, symbol), []).append(q)
                     continue
                 inside[q].append(target)
                 if target not in shortest:
@@ -344,18 +350,16 @@ class ByteBounds:
                     todo.append(target)
         longest = _longest(inside, opened)
         drawn = _drawn(inside, shortest)
-        ways: dict[
-            tuple[int, int, int, bool], _Exit
-        ] = {}  # as many as states have one, and nearly all of them are alike
-        for q, leaving in exits:
-            leaving.longest = min(UNREACHABLE, longest[q] + 1)
-            leaving.drawn = min(UNREACHABLE, drawn.get(q, UNREACHABLE) + 1)
-            kind = leaving.op, leaving.target, leaving.symbol, leaving.longest >= UNREACHABLE
-            like = ways.setdefault(kind, leaving)
-            like.shortest = min(like.shortest, leaving.shortest)
-            like.longest = max(like.longest, leaving.longest)
-            like.drawn = min(like.drawn, leaving.drawn)
-        result = self._exits[opened] = (list(ways.values()), len(inside))
+        ways: list[_Exit] = []
+        for (op, target, symbol), places in exits.items():
+            for endless in (False, True):
+                alike = [q for q in places if (longest[q] >= UNREACHABLE) == endless]
+                if alike:
+                    least = 1 + min(shortest[q] for q in alike)
+                    most = UNREACHABLE if endless else 1 + max(longest[q] for q in alike)
+                    letters = min(UNREACHABLE, 1 + min(drawn.get(q, UNREACHABLE) for q in alike))
+                    ways.append(_Exit(least, most, letters, op, target, symbol))
+        result = self._exits[opened] = (ways, len(inside))
         return result
 
     def _counts(self, q: int) -> bool:
@@ -441,66 +445,67 @@ class ByteBounds:
         return int(not (self._symbols and FIRST_DIGIT <= word & 255 < MARK))
 
     def _settle(self, root: Node) -> None:
-        """Settle every node that the root's cost depends on (Knuth 1977), the cheapest first."""
-        costs, items = self._cost, self._items
-        reached: set[Node] = set()
-        heap: list[tuple[int, int, Node]] = []
-        users: dict[Node, list[tuple[_Waiting, int]]] = {}
-        work: list[Node] = []
+        """Settle nodes, the cheapest first, until the root is (Knuth 1977).
 
-        def reach(node: Node) -> None:
-            if node not in reached:
-                reached.add(node)
-                work.append(node)
-
-        def resolve(waiting: _Waiting, i: int) -> bool:
-            """Add a part's cost to its edge where it is known; else let the edge wait for it."""
-            q, need, room = waiting.edge.parts[i]
-            node = (q, need, UNBOUNDED)
-            if node in costs and items[node] > room:
-                node = (q, need, room)
-            cost = costs.get(node)
-            if cost is None:
-                users.setdefault(node, []).append((waiting, i))
-                reach(node)
-                return False
-            worst = waiting.edge.worst
-            waiting.cost = waiting.cost + cost if worst is None else max(waiting.cost, cost + worst[i])
-            if worst is not None:
-                waiting.items = max(waiting.items, items[node])
-            elif waiting.edge.own == i:
-                waiting.items += items[node]
-            return True
-
-        def expand(node: Node) -> None:
-            ends, edges = self._edges(node)
-            if ends:
-                heapq.heappush(heap, (0, 0, node))
-            for edge in edges:
-                waiting = _Waiting(node, edge, 0, edge.cost, edge.items)
-                waiting.open = sum(not resolve(waiting, i) for i in range(len(edge.parts)))
-                if not waiting.open and waiting.cost < UNREACHABLE:
-                    heapq.heappush(heap, (waiting.cost, waiting.items, node))
-
-        reach(root)
-        while work or heap:
-            while work:
-                expand(work.pop())
-            if not heap:
-                break
-            cost, read, node = heapq.heappop(heap)
+        An edge is taken up in turn of what it costs at least, and only then asks for its next part.  So no more is looked at than what may be cheaper than
+        the root: of ``{``, which ``}`` may follow, none of the members.  What is under way is kept for the next root.
+        """
+        costs = self._cost
+        self._reach(root)
+        while root not in costs:
+            if not self._heap:  # nothing is on its way to what is not settled now
+                self._cost |= dict.fromkeys(self._reached - costs.keys(), UNREACHABLE)
+                self._users.clear()
+                return
+            cost, items, _, waiting = heapq.heappop(self._heap)
+            node = waiting.user
             if node in costs:
                 continue
-            costs[node], items[node] = cost, read
-            for waiting, i in users.pop(node, ()):
-                if waiting.user in costs or not resolve(waiting, i):
-                    continue
-                waiting.open -= 1
-                if waiting.open == 0 and waiting.cost < UNREACHABLE:
-                    heapq.heappush(heap, (waiting.cost, waiting.items, waiting.user))
-        for node in reached:
-            if node not in costs:
-                costs[node], items[node] = UNREACHABLE, 0
+            if waiting.settled < len(waiting.edge.parts):
+                self._ask(waiting)
+                continue
+            costs[node], self._items[node] = cost, items
+            for user in self._users.pop(node, ()):
+                if user.user not in costs:
+                    self._ask(user)
+
+    def _reach(self, node: Node) -> None:
+        """Queue the edges of a node that is asked for."""
+        if node in self._reached:
+            return
+        self._reached.add(node)
+        ends, edges = self._edges(node)
+        if ends:
+            edges.append(_Edge(0, ()))
+        for edge in edges:
+            self._queue(_Waiting(node, edge, max((edge.cost, *(edge.worst or ()))), edge.items))
+
+    def _queue(self, waiting: _Waiting) -> None:
+        if waiting.cost < UNREACHABLE:
+            self._serial += 1
+            heapq.heappush(self._heap, (waiting.cost, waiting.items, self._serial, waiting))
+
+    def _ask(self, waiting: _Waiting) -> None:
+        """Add the cost of an edge's next part and queue it again; where that is not known, let it wait."""
+        i = waiting.settled
+        q, need, room = waiting.edge.parts[i]
+        node = (q, need, UNBOUNDED)
+        if node in self._cost and self._items.get(node, 0) > room:
+            node = (q, need, room)
+        cost = self._cost.get(node)
+        if cost is None:
+            self._users.setdefault(node, []).append(waiting)
+            self._reach(node)
+            return
+        worst = waiting.edge.worst
+        waiting.settled += 1
+        if worst is None:
+            waiting.cost += cost
+            waiting.items += self._items.get(node, 0) if waiting.edge.own == i else 0
+        else:
+            waiting.cost = max(waiting.cost, cost + worst[i])
+            waiting.items = max(waiting.items, self._items.get(node, 0))
+        self._queue(waiting)
 
 
 def _dearest(exits: list[_Exit], need: int, room: int) -> _Edge:
