@@ -432,11 +432,13 @@ class TokenBounds:
 
     def _inside(self, places: npt.NDArray[np.int64], roots: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which trie nodes lie below some of the roots, trie nodes themselves with something in the bits above."""
-        inside = np.zeros(len(places), np.bool_)
-        for top in np.unique(roots & NODE_MASK).tolist():
-            end = (int(self._a[lay.TR + top]) >> lay.T_END_SHIFT) & lay.T_END_MASK
-            inside |= (places >= top) & (places < end)
-        return inside
+        tops = np.unique(roots & NODE_MASK)
+        if not len(tops):
+            return np.zeros(len(places), np.bool_)
+        ends = (self._a[lay.TR + tops] >> lay.T_END_SHIFT) & lay.T_END_MASK
+        ends = np.maximum.accumulate(ends)  # subtrees lie apart or in one another
+        last = np.searchsorted(tops, places, side="right") - 1
+        return (last >= 0) & (places < ends[last])
 
     # --- real frames ------------------------------------------------------------------------------------------------
 
