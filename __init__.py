@@ -7,8 +7,10 @@ JSON Schema, grammars and regular expressions are compiled into token automata, 
 from __future__ import annotations
 
 from .grammar.kernel_cache import set_up as _set_up_kernel_cache
+from .grammar.kernel_saving import go_on_where_kernels_cannot_be_kept as _go_on_where_kernels_cannot_be_kept
 
 _set_up_kernel_cache()  # before anything imports Numba
+_go_on_where_kernels_cannot_be_kept()
 
 from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
@@ -42,6 +44,7 @@ from .grammar.errors import (  # noqa: E402
     TokenizerWarning,
     Unsatisfiable,
     Unsupported,
+    WriteFailed,
 )
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
 from .grammar.lark import Lark  # noqa: E402
@@ -99,6 +102,7 @@ __all__ = [
     "Unsatisfiable",
     "Unsupported",
     "Vocabulary",
+    "WriteFailed",
     "compile",
     "diffuse",
     "diffusion",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from . import __version__
-from .grammar.errors import InvalidSource, SyntagmaError
+from .grammar.errors import FULL, InvalidSource, SyntagmaError, WriteFailed
 from .integrations.methods import MethodName, read_method
 from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
 from .integrations.report import print_report, report_data
@@ -96,13 +97,6 @@ def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise InvalidSource(f"the file cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _print_version(asked: bool) -> None:
@@ -329,6 +323,7 @@ def infill(
     from .engine.infill import split_holes
     from .integrations.languages import check_of, language
     from .integrations.options import read_text
+    from .integrations.writing import replace_content
 
     if output is not None and not output.parent.is_dir():
         raise InvalidSource("there is no such folder", where=str(output.parent))
@@ -350,7 +345,7 @@ def infill(
     if output is None:
         sys.stdout.write(done.text)
     else:
-        _write_text(output, done.text)
+        replace_content(output, done.text.encode())
     err.print(
         f"{len(done.fills)} holes, {sum(map(len, done.tokens))} tokens, {done.n_forward} calls of the model in "
         f"{done.model_seconds:.1f} s; constraint {done.constraint_seconds:.1f} s, {done.n_searches} searches"
@@ -537,7 +532,29 @@ def demo(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; a deliberate error is one message on standard error and exit status 2."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="syntagma")
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="syntagma")
+        finally:
+            sys.stdout.flush()  # here and not at the interpreter's end, where an error has no status
     except SyntagmaError as error:
-        err.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+        _complain(error)
+    except BrokenPipeError:
+        _drop_standard_output()
+        sys.exit(1)  # whoever reads has enough, as in a pipe to `head`
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _drop_standard_output()
+        _complain(WriteFailed.of(error, error.filename or "standard output"))
     sys.exit(2)  # a run without such an error has left by an exit of its own
+
+
+def _complain(error: SyntagmaError) -> None:
+    err.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+
+
+def _drop_standard_output() -> None:
+    """Let what is still in the buffer go nowhere, so that the interpreter does not try to write it again."""
+    own = sys.__stdout__
+    if own is not None and sys.stdout is own:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), own.fileno())

@@ -34,6 +34,7 @@ from lattice_oracle import Truth, World
 from lattice_worlds import BUILDERS, canvas, log_probs, random_world, world
 
 import syntagma as sg
+from syntagma.automata.lattice import pushdown
 
 SHOWN = 3
 """Failures that are printed of each kind; the rest are counted."""
@@ -109,7 +110,15 @@ def main() -> int:
     parser.add_argument("--only", type=int, default=None, help="this case alone")
     parser.add_argument("--family", action="append", choices=list(BUILDERS), help="these families alone")
     parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
+    parser.add_argument(
+        "--least-run",
+        type=int,
+        default=None,
+        help="fixed tokens in a row that are taken as one: few, to meet such runs",
+    )
     options = parser.parse_args()
+    if options.least_run is not None:
+        pushdown.LEAST_RUN = options.least_run  # type: ignore[misc]  # a constant, but for this
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"seed {seed}", flush=True)
     counts: Counter[str] = Counter()
