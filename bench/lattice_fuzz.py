@@ -54,6 +54,13 @@ def the_world(draw: random.Random, families: list[str]) -> tuple[str, World]:
     return f"{family}: {name}", world(family, name)
 
 
+def has_run(slots: list[Any]) -> bool:
+    """Whether so many fixed tokens come in a row that the lattice takes them as one."""
+    fixed = [isinstance(slot, int) for slot in slots]
+    n = pushdown.LEAST_RUN
+    return any(all(fixed[i : i + n]) for i in range(len(fixed) - n + 1))
+
+
 def checks(of: World, slots: list[Any], draw: random.Random) -> dict[str, Callable[[], object]]:
     """What is compared on one canvas, by name."""
     weights = log_probs(draw, sum(isinstance(slot, sg.Hole) for slot in slots), of.vocab.size)
@@ -88,6 +95,7 @@ def case(draw: random.Random, families: list[str], canvases: int, counts: Counte
     for _ in range(canvases):
         slots = canvas(of, draw, gaps=draw.random() < 0.5)
         counts["canvases"] += 1
+        counts["with a run"] += has_run(slots)
         counts["feasible"] += Truth(of, slots).feasible
         for check, run in checks(of, slots, random.Random(draw.getrandbits(32))).items():
             try:
