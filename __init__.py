@@ -18,6 +18,7 @@ from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine import diffusion, residuals  # noqa: E402
 from .engine.adaptive import CARS, ASAp  # noqa: E402
+from .engine.auto import AutoSampler  # noqa: E402
 from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.diffusion import diffuse  # noqa: E402
@@ -28,7 +29,7 @@ from .engine.law import Law  # noqa: E402
 from .engine.lookahead import Lookahead  # noqa: E402
 from .engine.mcmc import MCMC  # noqa: E402
 from .engine.residuals import Checked  # noqa: E402
-from .engine.sampler import AWRS, AutoSampler, CheckFirst, MaskSampler  # noqa: E402
+from .engine.sampler import AWRS, CheckFirst, MaskSampler  # noqa: E402
 from .engine.smc import SMC  # noqa: E402
 from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
 from .grammar.choices import Choices  # noqa: E402
