@@ -7,8 +7,10 @@ JSON Schema, grammars and regular expressions are compiled into token automata, 
 from __future__ import annotations
 
 from .grammar.kernel_cache import set_up as _set_up_kernel_cache
+from .grammar.kernel_saving import go_on_where_kernels_cannot_be_kept as _go_on_where_kernels_cannot_be_kept
 
 _set_up_kernel_cache()  # before anything imports Numba
+_go_on_where_kernels_cannot_be_kept()
 
 from .automata import conformance as testing  # noqa: E402
 from .automata.constraint import Constraint, Session  # noqa: E402
@@ -16,6 +18,7 @@ from .automata.lattice import HOLE, Gap, Hole, Lattice  # noqa: E402
 from .automata.vocabulary import Vocabulary  # noqa: E402
 from .engine import diffusion, residuals  # noqa: E402
 from .engine.adaptive import CARS, ASAp  # noqa: E402
+from .engine.auto import AutoSampler  # noqa: E402
 from .engine.beam import Beam  # noqa: E402
 from .engine.compile import compile  # noqa: A004, E402
 from .engine.diffusion import diffuse  # noqa: E402
@@ -26,7 +29,7 @@ from .engine.law import Law  # noqa: E402
 from .engine.lookahead import Lookahead  # noqa: E402
 from .engine.mcmc import MCMC  # noqa: E402
 from .engine.residuals import Checked  # noqa: E402
-from .engine.sampler import AWRS, AutoSampler, CheckFirst, MaskSampler  # noqa: E402
+from .engine.sampler import AWRS, CheckFirst, MaskSampler  # noqa: E402
 from .engine.smc import SMC  # noqa: E402
 from .grammar.cfg import Ebnf, Gbnf  # noqa: E402
 from .grammar.choices import Choices  # noqa: E402
@@ -42,6 +45,7 @@ from .grammar.errors import (  # noqa: E402
     TokenizerWarning,
     Unsatisfiable,
     Unsupported,
+    WriteFailed,
 )
 from .grammar.jsonschema import JsonSchema, SchemaLimits  # noqa: E402
 from .grammar.lark import Lark  # noqa: E402
@@ -99,6 +103,7 @@ __all__ = [
     "Unsatisfiable",
     "Unsupported",
     "Vocabulary",
+    "WriteFailed",
     "compile",
     "diffuse",
     "diffusion",

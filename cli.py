@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from . import __version__
-from .grammar.errors import InvalidSource, SyntagmaError
+from .grammar.errors import FULL, InvalidSource, SyntagmaError, WriteFailed
+from .integrations.console import complain, drop_standard_output, load_model, progress_bar, read_request
 from .integrations.methods import MethodName, read_method
 from .integrations.options import Looks, Reading, SpacedLooks, Wanted, grouped
 from .integrations.report import print_report, report_data
 
 if TYPE_CHECKING:
-    from .engine.model import LanguageModel
     from .integrations.demo import Outcome
 
 # Heavy modules (Numba, torch, transformers) are imported inside the commands, so that --help is instant.
@@ -60,49 +59,6 @@ TemperatureOption = Annotated[float, typer.Option(min=0.0, help="0 takes the mos
 _WEIGHED = "Weighing whole outputs"
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws, for temperatures above 0.")]
 BatchOption = Annotated[int, typer.Option(min=1, help="Documents decoded together.")]
-
-
-def _load_model(name: str) -> LanguageModel:
-    from .engine.model import LanguageModel
-    from .integrations import smollm2
-
-    if name == "smollm2":
-        first = not smollm2.converted_path().is_dir()
-        note = "converting the embedded model, once (half a minute)" if first else "loading the model"
-        with err.status(note):
-            return smollm2.load()
-    if not Path(name).is_dir():
-        raise InvalidSource(
-            f"{name!r} is neither a folder nor the name of a model", where="--model", hint="use smollm2"
-        )
-    with err.status("loading the model"):
-        return LanguageModel.from_folder(name)
-
-
-def _request(prompt: str | None) -> str:
-    """The prompt, or standard input where there is none; bytes that are no text are refused."""
-    from .engine.model import is_encodable
-
-    try:
-        text = sys.stdin.read() if prompt is None else prompt
-    except UnicodeDecodeError:
-        raise InvalidSource("the prompt is not UTF-8 text", where="standard input") from None
-    if not is_encodable(text):  # such bytes of an argument are lone surrogates here
-        raise InvalidSource("the prompt is not UTF-8 text", where="standard input" if prompt is None else "--prompt")
-    return text
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
-    )
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise InvalidSource(f"the file cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _print_version(asked: bool) -> None:
@@ -182,10 +138,10 @@ def generate(
     from .engine.generate import generate as generate_whole
     from .engine.generate import stream
 
-    text = _request(prompt)
+    text = read_request(prompt)
     source = wanted.source(reading, looks)
     how = read_method(method, particles, check)
-    language_model = _load_model(model)
+    language_model = load_model(model, err)
     constraint = compile_source(source, language_model.vocab)
     chat = [{"role": "user", "content": text}]
     pieces: Iterable[str]
@@ -265,8 +221,8 @@ def extract(
     failed = 0
     try:
         if todo:
-            extractor = Extractor(_load_model(model), source, instructions=instructions, examples=worked)
-            with _progress() as progress:
+            extractor = Extractor(load_model(model, err), source, instructions=instructions, examples=worked)
+            with progress_bar(err) as progress:
                 bar = progress.add_task("extracting", total=len(rows), completed=len(rows) - len(todo))
                 for row in extract_rows(
                     extractor,
@@ -329,12 +285,13 @@ def infill(
     from .engine.infill import split_holes
     from .integrations.languages import check_of, language
     from .integrations.options import read_text
+    from .integrations.writing import replace_content
 
     if output is not None and not output.parent.is_dir():
         raise InvalidSource("there is no such folder", where=str(output.parent))
     parts = split_holes(read_text(file, newline=""), hole)  # its line ends are kept
     source = language(grammar, start=start)
-    language_model = _load_model(model)
+    language_model = load_model(model, err)
     with err.status("compiling the grammar"):
         constraint = compile_source(source, language_model.vocab)
     with err.status(f"filling {len(parts) - 1} holes"):
@@ -350,7 +307,7 @@ def infill(
     if output is None:
         sys.stdout.write(done.text)
     else:
-        _write_text(output, done.text)
+        replace_content(output, done.text.encode())
     err.print(
         f"{len(done.fills)} holes, {sum(map(len, done.tokens))} tokens, {done.n_forward} calls of the model in "
         f"{done.model_seconds:.1f} s; constraint {done.constraint_seconds:.1f} s, {done.n_searches} searches"
@@ -488,7 +445,7 @@ def warmup(model: Annotated[bool, typer.Option(help="Convert the embedded model 
     out.print(f"kernels: {perf_counter() - began:.1f} s")
     if model and smollm2.is_available():
         began = perf_counter()
-        _ = _load_model("smollm2").vocab.trie
+        _ = load_model("smollm2", err).vocab.trie
         out.print(Text(f"model: {perf_counter() - began:.1f} s, in {smollm2.converted_path()}"))
     elif model:
         out.print(Text(f"model: not installed ({smollm2.INSTALL})"))
@@ -513,7 +470,7 @@ def demo(
     from .integrations.warming import compile_languages, compiling_automata
 
     def decoded(*, constrained: bool) -> list[Outcome]:
-        with _progress() as progress:
+        with progress_bar(err) as progress:
             bar = progress.add_task("with the constraint" if constrained else "without", total=len(demonstration.texts))
             outcomes = []
             for outcome in demonstration.run(constrained=constrained, batch_size=batch_size):
@@ -522,7 +479,7 @@ def demo(
         return outcomes
 
     with compiling_automata() as automata_compiled:  # on the other core, while what needs no kernels is done here
-        demonstration = Demo(_load_model(model), documents or DOCUMENTS)
+        demonstration = Demo(load_model(model, err), documents or DOCUMENTS)
         free = decoded(constrained=False)
         with err.status("compiling kernels (a minute the first time)"):
             compile_languages()
@@ -537,7 +494,18 @@ def demo(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; a deliberate error is one message on standard error and exit status 2."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="syntagma")
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="syntagma")
+        finally:
+            sys.stdout.flush()  # here and not at the interpreter's end, where an error has no status
     except SyntagmaError as error:
-        err.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+        complain(err, error)
+    except BrokenPipeError:
+        drop_standard_output()
+        sys.exit(1)  # whoever reads has enough, as in a pipe to `head`
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        drop_standard_output()
+        complain(err, WriteFailed.of(error, error.filename or "standard output"))
     sys.exit(2)  # a run without such an error has left by an exit of its own

@@ -76,6 +76,15 @@ def filled(
         }
 
 
+OUTCOMES = {
+    (True, True): "parsed by Lark and by ast.parse",
+    (True, False): "parsed by Lark, refused by ast.parse",
+    (False, True): "refused by Lark, parsed by ast.parse",
+    (False, False): "refused by Lark and by ast.parse",
+}
+"""What becomes of a filled text, by whether the grammar (Lark's own parser) and Python's parser take it."""
+
+
 def parses(parse: Callable[[str], object], text: str) -> bool:
     """Whether a parser takes a text."""
     try:
@@ -158,7 +167,7 @@ def main() -> None:
         began = time.perf_counter()
         if began - started > given.all_seconds:
             break
-        row: dict[str, object] = {"path": str(path), "outcome": "parses"}
+        row: dict[str, object] = {"path": str(path)}
         try:
             with at_most(given.file_seconds):
                 row |= (
@@ -173,10 +182,9 @@ def main() -> None:
         row["seconds"] = round(time.perf_counter() - began, 3)
         done = row.pop("text", None)
         if done is not None:
-            for name, parse in (("Lark", built.parse), ("Python", ast.parse)):
-                if not parses(parse, done):
-                    row["outcome"] = f"rejected by {name}"
-        if row["outcome"] != "parses":
+            row |= {"lark": parses(built.parse, done), "ast": parses(ast.parse, done)}
+            row["outcome"] = OUTCOMES[row["lark"], row["ast"]]
+        if row["outcome"] != OUTCOMES[True, True]:
             print(f"{path.name}: {row['outcome']} {row.get('error', '')}", flush=True)
         rows.append(row)
         if given.log:

@@ -34,6 +34,7 @@ from lattice_oracle import Truth, World
 from lattice_worlds import BUILDERS, canvas, log_probs, random_world, world
 
 import syntagma as sg
+from syntagma.automata.lattice import pushdown
 
 SHOWN = 3
 """Failures that are printed of each kind; the rest are counted."""
@@ -51,6 +52,13 @@ def the_world(draw: random.Random, families: list[str]) -> tuple[str, World]:
         return f"random {family}", random_world(draw, family)
     name = draw.choice(list(BUILDERS[family][1]))
     return f"{family}: {name}", world(family, name)
+
+
+def has_run(slots: list[Any]) -> bool:
+    """Whether so many fixed tokens come in a row that the lattice takes them as one."""
+    fixed = [isinstance(slot, int) for slot in slots]
+    n = pushdown.LEAST_RUN
+    return any(all(fixed[i : i + n]) for i in range(len(fixed) - n + 1))
 
 
 def checks(of: World, slots: list[Any], draw: random.Random) -> dict[str, Callable[[], object]]:
@@ -87,6 +95,7 @@ def case(draw: random.Random, families: list[str], canvases: int, counts: Counte
     for _ in range(canvases):
         slots = canvas(of, draw, gaps=draw.random() < 0.5)
         counts["canvases"] += 1
+        counts["with a run"] += has_run(slots)
         counts["feasible"] += Truth(of, slots).feasible
         for check, run in checks(of, slots, random.Random(draw.getrandbits(32))).items():
             try:
@@ -109,7 +118,15 @@ def main() -> int:
     parser.add_argument("--only", type=int, default=None, help="this case alone")
     parser.add_argument("--family", action="append", choices=list(BUILDERS), help="these families alone")
     parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
+    parser.add_argument(
+        "--least-run",
+        type=int,
+        default=None,
+        help="fixed tokens in a row that are taken as one: few, to meet such runs",
+    )
     options = parser.parse_args()
+    if options.least_run is not None:
+        pushdown.LEAST_RUN = options.least_run  # type: ignore[misc]  # a constant, but for this
     seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"seed {seed}", flush=True)
     counts: Counter[str] = Counter()

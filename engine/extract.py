@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, is_type
 
 from ..grammar.errors import BudgetTooSmall, InvalidSource, SyntagmaError
 from ..grammar.jsonschema import JsonSchema
+from ..grammar.jsonschema.python_types import marks, schema_of
 from .compile import compile as compile_source
 from .generate import generate_many
 from .generation import Generation
@@ -83,6 +84,8 @@ class Extractor:
         schema: the JSON Schema that the output satisfies.
         constraint: the same, compiled, unless another one was given.
         fields: the schema in words, as the prompt shows it.
+        unchecked: what pydantic checks and the schema does not say, as pairs of a JSON pointer and a reason; empty means
+            that every output is a value of the type.
 
     """
 
@@ -121,6 +124,7 @@ class Extractor:
             constraint = compile_source(source, model.vocab)
         self.constraint = constraint
         self.fields = summarise(self.schema)
+        self.unchecked = tuple(marks(self.schema))
         self._instructions = DEFAULT_INSTRUCTIONS if instructions is None else instructions
         self._examples = tuple(examples)
 
@@ -203,9 +207,11 @@ def _schema_and_loader(kind: Any) -> tuple[dict[str, Any] | bool, Callable[[str]
         ) from error
     try:
         adapter: Any = TypeAdapter(kind)
-        schema = adapter.json_schema()
+        schema = schema_of(adapter)
     except PydanticUserError as error:
         raise InvalidSource(f"pydantic has no JSON Schema for {kind!r}: {error.message}", where="kind") from error
+    except ImportError as error:  # of a package that a type needs, as EmailStr does
+        raise InvalidSource(f"pydantic cannot read {kind!r}: {error}", where="kind") from error
 
     def load(text: str) -> Any:  # noqa: ANN401 - of the type that was asked for
         try:

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from ..grammar.errors import InvalidSource
+from .auto import AutoSampler
 from .contract import DEAD
 from .posterior import Posterior
 from .resampling import SCHEMES, Scheme, effective_size
 from .residuals.checked import CheckedStates
-from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler, draws_at
+from .sampler import AWRS, NO_TOKEN, Sampler, draws_at
 from .walk import budget_at, follow
 
 if TYPE_CHECKING:

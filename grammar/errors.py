@@ -9,7 +9,11 @@ caller what kind of thing happened without reading the text: the user's input is
 
 from __future__ import annotations
 
+import errno
 from typing import Self
+
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""The numbers of an ``OSError`` that says that there is no more room: on the disk, in a file, of a quota."""
 
 
 def joined(place: str, inner: str) -> str:
@@ -116,6 +120,21 @@ class BudgetTooSmall(SyntagmaError, ValueError):
 
 class NoOutput(SyntagmaError):
     """A method that weighs whole outputs has found none that passes its check."""
+
+
+class WriteFailed(SyntagmaError, OSError):
+    """A file that was asked for could not be written: the disk is full, a quota is used up, access is denied."""
+
+    @classmethod
+    def of(cls, error: OSError, where: object) -> WriteFailed:
+        """The same error, with the file's name in words."""
+        failed = cls(
+            f"the file cannot be written: {error.strerror or error}",
+            where=str(where),
+            hint="make room, or choose another disk" if error.errno in FULL else None,
+        )
+        failed.errno = error.errno
+        return failed
 
 
 class TokenizerError(SyntagmaError, ValueError):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..engine.model import is_encodable
-from ..grammar.errors import InvalidSource, SyntagmaError
+from ..grammar.errors import InvalidSource, SyntagmaError, WriteFailed
 from .options import read_text
+from .writing import replace_content
 
 if TYPE_CHECKING:
     from ..engine.extract import Example, Extractor
@@ -139,13 +141,15 @@ class Output:
             retry_errors: do rows that failed again; their old lines are removed.
 
         Raises:
-            InvalidSource: the file holds lines that are no rows of such an output, or cannot be written.
+            InvalidSource: the file holds lines that are no rows of such an output.
+            WriteFailed: it cannot be written.
 
         """
         self.done: set[str] = set()
         kept: list[bytes] = []
+        self._path = path
         try:
-            content = path.read_bytes() if path.exists() else b""
+            content = path.read_bytes() if path.is_file() else b""  # a device or a pipe holds no rows
             *whole, rest = content.split(b"\n")
             for number, line in enumerate([*whole, rest] if rest else whole, 1):
                 row = _finished(line)
@@ -159,23 +163,42 @@ class Output:
                     self.done.add(str(row["id"]))
                     kept.append(line + b"\n")
             if b"".join(kept) != content:
-                part = path.with_name(path.name + ".part")
-                part.write_bytes(b"".join(kept))
-                part.replace(path)
-            self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
+                replace_content(path, b"".join(kept))
+            self._file: IO[bytes] = path.open("ab", buffering=0)
         except OSError as error:
-            raise InvalidSource(f"the file cannot be written: {error.strerror}", where=str(path)) from error
+            raise WriteFailed.of(error, path) from error
 
     def write(self, row: Row) -> None:
-        """Append a row, and hand it to the operating system at once."""
-        self._file.write(row.line + "\n")
-        self._file.flush()
+        """Append a row, and hand it to the operating system at once.
+
+        Raises:
+            WriteFailed: it cannot be written (a full disk); the file ends with the row before it.
+
+        """
+        rest = memoryview((row.line + "\n").encode())
+        whole = self._file.tell() if self._path.is_file() else None
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            if whole is not None:
+                with suppress(OSError):
+                    self._file.truncate(whole)
+            raise WriteFailed.of(error, self._path) from error
 
     def close(self) -> None:
-        """Write through to the disk and close."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Write through to the disk and close.
+
+        Raises:
+            WriteFailed: the disk does not take what it was given.
+
+        """
+        try:
+            with self._file:
+                if self._path.is_file():
+                    os.fsync(self._file.fileno())
+        except OSError as error:
+            raise WriteFailed.of(error, self._path) from error
 
 
 def extract_rows(

@@ -104,34 +104,58 @@ def load(cache_dir: str | os.PathLike[str] | None = None) -> LanguageModel:
     folder = converted_path(cache_dir)
     if not folder.is_dir():
         with quiet_loading():
-            _convert(source, folder)
+            read = _convert(source, folder)
+        if read is not None:
+            return read
     return LanguageModel.from_folder(folder, dtype=torch.bfloat16)
 
 
-def _convert(source: Path, folder: Path) -> None:
-    """Write the converted model to ``folder``; whole or not at all, once for any number of processes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock")):
-        if folder.is_dir():  # another process was faster
-            return
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+def _convert(source: Path, folder: Path) -> LanguageModel | None:
+    """Write the converted model to ``folder``; whole or not at all, once for any number of processes.
 
-        work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-        try:
-            with redirect_stderr(io.StringIO()):  # a progress bar that no setting of transformers turns off
-                tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-                model = AutoModelForCausalLM.from_pretrained(
-                    source.parent,
-                    gguf_file=source.name,
-                    dtype=torch.bfloat16,
-                    quantization_config=GgufConfig(dequantize=True),  # without it the model refuses to be saved
-                )
-            model.save_pretrained(work)
-            tokenizer.save_pretrained(work)
-            work.rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    Returns:
+        The model where it cannot be written (a full disk, a folder without access); ``None`` where it was.
+
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_suffix(".lock")):
+            if folder.is_dir():  # another process was faster
+                return None
+            work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+            try:
+                read = _read(source)
+                return None if _is_saved(read, work, folder) else read
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    except OSError:  # no place to write to
+        return _read(source)
+
+
+def _read(source: Path) -> LanguageModel:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    with redirect_stderr(io.StringIO()):  # a progress bar that no setting of transformers turns off
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent,
+            gguf_file=source.name,
+            dtype=torch.bfloat16,
+            quantization_config=GgufConfig(dequantize=True),  # without it the model refuses to be saved
+        )
+    return LanguageModel(model.eval(), tokenizer)
+
+
+def _is_saved(read: LanguageModel, work: Path, folder: Path) -> bool:
+    """Whether model and tokenizer could be written to ``work``, which then is ``folder``."""
+    try:
+        for part in read:
+            part.save_pretrained(work)
+        work.rename(folder)
+    except Exception:  # noqa: BLE001 - safetensors and tokenizers have errors of their own for a full disk
+        return False
+    return True
 
 
 @contextmanager

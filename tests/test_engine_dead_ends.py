@@ -11,9 +11,10 @@ import pytest
 from sizes import size
 
 from syntagma.automata.vocabulary import Vocabulary
+from syntagma.engine.auto import AutoSampler
 from syntagma.engine.compile import compile as compile_source
 from syntagma.engine.residuals import JsonPredicate, UniqueItems
-from syntagma.engine.sampler import AWRS, NO_TOKEN, AutoSampler, CheckFirst, MaskSampler
+from syntagma.engine.sampler import AWRS, NO_TOKEN, CheckFirst, MaskSampler
 from syntagma.grammar.jsonschema import JsonSchema
 
 pytestmark = pytest.mark.kernel

@@ -14,10 +14,11 @@ from reference_constraint import ReferenceConstraint, ReferenceVocabulary
 from sizes import size
 
 import syntagma as sg
+from syntagma.engine.auto import AutoSampler, Costs
 from syntagma.engine.law import Law, forbidden_ids
 from syntagma.engine.residuals.checked import Checked, CheckedStates
 from syntagma.engine.residuals.groups import FREE, groups_of
-from syntagma.engine.sampler import AWRS, NO_TOKEN, AutoSampler, CheckFirst, Costs, MaskSampler
+from syntagma.engine.sampler import AWRS, NO_TOKEN, CheckFirst, MaskSampler
 from syntagma.grammar.errors import InvalidSource
 
 pytestmark = pytest.mark.kernel

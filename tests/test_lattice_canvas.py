@@ -13,10 +13,11 @@ from test_machine_toys import TOYS
 
 import syntagma as sg
 from syntagma.automata.constraint import Constraint
-from syntagma.automata.lattice import Lattice, pushdown
+from syntagma.automata.lattice import Lattice, pushdown, runs
 from syntagma.automata.lattice.canvas import CanvasEngine
 from syntagma.automata.lattice.engines import engine_of, layout_of
 from syntagma.automata.lattice.layered import LayeredEngine
+from syntagma.automata.lattice.pushdown import PushdownEngine
 from syntagma.automata.lattice.slots import HOLE, Gap, Hole, Slot, Step, unroll
 
 pytestmark = pytest.mark.kernel
@@ -130,6 +131,45 @@ def test_slots_are_fixed_and_opened_in_any_order(
         layered.close()
         engine.close()
     assert opened > size(20, plain=2)
+
+
+@pytest.mark.parametrize("name", ["sums", "strings", "open counts"])
+def test_runs_that_are_read_in_too_many_ways_are_taken_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run has too many effects to be one step, its tokens are steps of their own, and the answers are those of the layers."""
+    monkeypatch.setattr(pushdown, "LEAST_RUN", 2)
+    monkeypatch.setattr(runs, "MAX_EFFECTS", 1)
+    grammar, tokens, oracle = TOYS[name]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    layout = layout_of(constraint)
+    rng = random.Random(name)
+    apart = 0
+    for _ in range(size(40, plain=12)):
+        slots = varied(canvas(oracle, rng, constraint.vocab.eos_ids, 6, 4), rng, constraint.vocab.size)
+        steps = unroll(slots, constraint.vocab.size)
+        layered, engine = LayeredEngine(constraint, steps, max_layer=5000), PushdownEngine(layout, steps)
+        agree(layered, engine, constraint)
+        apart += len(engine._apart)
+        layered.close()
+        engine.close()
+    assert apart > 3
+
+
+def test_a_long_run_that_is_read_in_too_many_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many tokens a run is not taken apart: the error names the limit."""
+    monkeypatch.setattr(pushdown, "LEAST_RUN", 2)
+    monkeypatch.setattr(pushdown, "MOST_APART", 2)
+    monkeypatch.setattr(runs, "MAX_EFFECTS", 0)
+    grammar, tokens, _ = TOYS["sums"]
+    constraint = Constraint.from_grammar(grammar, vocabulary(tokens, padded=True))
+    layout = layout_of(constraint)
+    for n, refused in ((2, False), (3, True)):
+        engine = PushdownEngine(layout, unroll([*[0] * n, HOLE], constraint.vocab.size))
+        if refused:
+            with pytest.raises(sg.LimitExceeded, match="3 fixed tokens in a row"):
+                engine.feasible()
+        else:
+            engine.feasible()
+        engine.close()
 
 
 @pytest.mark.parametrize("name", ["sums", "arrays"][: size(2, plain=1)])

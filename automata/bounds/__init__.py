@@ -38,9 +38,10 @@ from ..classes import token_classes
 from ..heap import state_offset
 from ..registers import is_nested, is_value, keys_of, outer_of, text_of
 from ..repeats import compares_values, in_question, may_repeat
+from .keys import UNREACHABLE
 from .packed import PackedBounds
 from .parser import ParserBounds
-from .single_bytes import FILLER, ITEM, QUOTE, UNREACHABLE, ByteBounds
+from .single_bytes import FILLER, ITEM, QUOTE, ByteBounds
 from .tokens import TokenBounds
 
 if TYPE_CHECKING:
@@ -162,13 +163,13 @@ class Bounds:
 
     def is_exact(self, start: int) -> bool:
         """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
-        reached = self._tokens.reach(start)
+        reached = self._tokens.reach.states(start)
         if any(
             self._packed.is_packed(q) for q in reached[1:]
         ):  # tokens that run over the end of a packed automaton are left out
             return False
-        return self._tokens.is_small(start) and not any(
-            reads_keys for _, reads_keys in map(self._tokens.edges, reached)
+        return self._tokens.reach.is_small(start) and not any(
+            reads_keys for _, reads_keys in map(self._tokens.reach.edges, reached)
         )
 
     def limit(self, state: int, row: npt.NDArray[np.uint32], budget: int) -> None:

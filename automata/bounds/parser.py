@@ -30,10 +30,10 @@ from .. import layout as lay
 from ..arena import check
 from ..indenter import COLUMNS, EVERY, open_columns
 from .items import FAR, Item, items
+from .keys import UNREACHABLE
 from .lexemes import Lexemes
 from .lookaheads import is_free_of_conflicts
 from .search import Completions
-from .single_bytes import UNREACHABLE
 from .summaries import Summaries
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from .. import layout as lay
 from ..heap import HASH_MASK, ROOT_TEXT, n_keys
 from ..registers import CARRIED, PASSED, inner_of, is_nested, is_value, outer_of
 from ..symbols import FIRST_DIGIT, MARK
+from .keys import UNREACHABLE, Exit, Keys
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from .parser import ParserBounds
 
 UNBOUNDED: Final = lay.UNBOUNDED
-UNREACHABLE: Final = 1 << 60
-"""The bound of a state from which nothing can be completed."""
-
 KEY: Final = 1 << 24
 """Added to a cost in bytes for each extra key that the path must close; more than the bytes of any completion."""
 
@@ -75,22 +73,6 @@ class _Waiting:
     cost: int
     items: int
     settled: int = 0
-
-
-@dataclass(slots=True)
-class _Exit:
-    """A way out of a key: the state where it is read, the bytes before it, the fewest and the most, and where it leads.
-
-    ``symbol`` is that of the call where the rest of the key is read by another rule, else -1.  ``drawn`` is the fewest bytes on a way
-    through a state that one byte leads back to: there are texts of that length and of each greater one.
-    """
-
-    shortest: int
-    longest: int
-    drawn: int
-    op: int
-    target: int
-    symbol: int
 
 
 class ByteBounds:
@@ -142,7 +124,7 @@ class ByteBounds:
             single[FIRST_DIGIT : MARK + 1] = True
         self._single = single
         self._up_to = [0, *np.cumsum(single).tolist()]  # how many bytes below each are tokens by themselves
-        self._exits: dict[int, tuple[list[_Exit], int]] = {}
+        self._keys = Keys(self._a, self._up_to)
         self._single_bytes: dict[tuple[int, int], bytes] = {}
 
     def of(self, entries: list[list[int]]) -> int:
@@ -201,7 +183,7 @@ class ByteBounds:
                             e.shortest + behind(e.target, len(seen) + (e.op == OP_KEY_CLOSE))
                             if e.symbol < 0
                             else e.shortest + rest(e.target, e.symbol >> 1)
-                            for e in self._key_exits(state)[0]
+                            for e in self._keys.exits(state)[0]
                         ),
                         default=UNREACHABLE,
                     )
@@ -320,48 +302,6 @@ class ByteBounds:
                 break
         return self._cost[node]
 
-    def _key_exits(self, opened: int) -> tuple[list[_Exit], int]:
-        """The ways out of a key from its start, and the number of states inside."""
-        known = self._exits.get(opened)
-        if known is not None:
-            return known
-        a = self._a
-        inside: dict[int, list[int]] = {}
-        exits: dict[
-            tuple[int, int, int], list[int]
-        ] = {}  # operation, target and symbol -> where: as many as states, and nearly all of them alike
-        shortest = {opened: 0}
-        for q in (todo := [opened]):
-            inside[q] = []
-            p = lay.LS + q * lay.LS_WIDTH
-            first = lay.RG + int(a[p + lay.L_RANGES])
-            words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
-            for word0, word1 in zip(words[::2], words[1::2], strict=True):
-                if self._up_to[word0 & 255] == self._up_to[((word0 >> 8) & 255) + 1]:
-                    continue
-                target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
-                op = (word0 >> 16) & OPERATION
-                if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
-                    exits.setdefault((op, target, symbol), []).append(q)
-                    continue
-                inside[q].append(target)
-                if target not in shortest:
-                    shortest[target] = shortest[q] + 1
-                    todo.append(target)
-        longest = _longest(inside, opened)
-        drawn = _drawn(inside, shortest)
-        ways: list[_Exit] = []
-        for (op, target, symbol), places in exits.items():
-            for endless in (False, True):
-                alike = [q for q in places if (longest[q] >= UNREACHABLE) == endless]
-                if alike:
-                    least = 1 + min(shortest[q] for q in alike)
-                    most = UNREACHABLE if endless else 1 + max(longest[q] for q in alike)
-                    letters = min(UNREACHABLE, 1 + min(drawn.get(q, UNREACHABLE) for q in alike))
-                    ways.append(_Exit(least, most, letters, op, target, symbol))
-        result = self._exits[opened] = (ways, len(inside))
-        return result
-
     def _counts(self, q: int) -> bool:
         """Whether the colon read in a state behind a key counts an item."""
         a = self._a
@@ -374,7 +314,7 @@ class ByteBounds:
 
     def _key_edges(self, opened: int, need: int, room: int) -> list[_Edge]:
         """The edges of a state whose quote opens a key: what the key and all after it cost at most."""
-        exits, states = self._key_exits(opened)
+        exits, states = self._keys.exits(opened)
         closing = [e for e in exits if e.op == OP_KEY_CLOSE]
         needed = [e for e in closing if self._counts(e.target)] if need and not self._freely else []
         if needed:
@@ -508,54 +448,10 @@ class ByteBounds:
         self._queue(waiting)
 
 
-def _dearest(exits: list[_Exit], need: int, room: int) -> _Edge:
+def _dearest(exits: list[Exit], need: int, room: int) -> _Edge:
     """The edge that costs what the dearest of some ways out of a key does, opening quote included."""
     before: dict[Node, int] = {}
     for e in exits:
         node = (e.target, need, room)
         before[node] = max(before.get(node, 0), 1 + e.longest)
     return _Edge(0, tuple(before), worst=tuple(before.values()))
-
-
-def _drawn(edges: dict[int, list[int]], shortest: dict[int, int]) -> dict[int, int]:
-    """The fewest edges from the start, ``shortest`` to each node, to the nodes behind one that has an edge to itself."""
-    drawn: dict[int, int] = {}
-    heap = [(shortest[q], q) for q, targets in edges.items() if q in targets]
-    heapq.heapify(heap)
-    while heap:
-        length, q = heapq.heappop(heap)
-        if q in drawn:
-            continue
-        drawn[q] = length
-        for target in edges[q]:
-            if target not in drawn:
-                heapq.heappush(heap, (length + 1, target))
-    return drawn
-
-
-def _longest(edges: dict[int, list[int]], start: int) -> dict[int, int]:
-    """The most edges on a way from the start to each node; ``UNREACHABLE`` where a cycle lies on one."""
-    order: list[int] = []
-    status: dict[int, int] = {start: 1}
-    cyclic: set[int] = set()
-    stack = [(start, iter(edges[start]))]
-    while stack:
-        q, rest = stack[-1]
-        for target in rest:
-            if status.get(target, 0) == 1:
-                cyclic.add(target)
-            elif target not in status:
-                status[target] = 1
-                stack.append((target, iter(edges[target])))
-                break
-        else:
-            status[q] = 2
-            order.append(q)
-            stack.pop()
-    longest = dict.fromkeys(order, 0)
-    for q in reversed(order):
-        if q in cyclic:
-            longest[q] = UNREACHABLE
-        for target in edges[q]:
-            longest[target] = max(longest[target], min(UNREACHABLE, longest[q] + 1))
-    return longest

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from ...grammar.ir import OP_KEY_CLOSE, OP_KEY_DROP, OP_KEY_OPEN, OP_TEXT_OPEN, OPERATION
 from .. import layout as lay
 from ..arena import check
 from ..effects.nodes import child, root, tokens_of
 from ..effects.scratch import KEY_CLOSED
 from ..masks import NODE_MASK
-from .single_bytes import UNREACHABLE
+from .keys import UNREACHABLE
+from .reach import Reach
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .parser import ParserBounds
 
 SLACK: Final = 16  # items of room beyond the need that a completion may use; more hardly ever shortens one
-MOST_STATES: Final = 1024  # local states reached; with more, the effects of all of them would take too long to build
 MOST_NEED: Final = 4096  # items that a count needs; each is a state
 MOST_MEMO: Final = 1 << 18  # entries, some 100 bytes each
 
@@ -72,8 +71,7 @@ class TokenBounds:
         self._freely = freely
         self._known: dict[int, _Known] = {}
         self._slack: dict[int, tuple[int, int]] = {}
-        self._edges: dict[int, tuple[list[int], bool]] = {}
-        self._small: dict[int, bool] = {}
+        self.reach = Reach(self._a, packed, parsed)
         self._numbers: dict[Landing, int] = {}
         self._landings: list[Landing] = []
         self._maps: list[dict[int, int]] = []
@@ -105,71 +103,18 @@ class TokenBounds:
                 best = min(best, cost + self._below(under, leaving))
         return best
 
-    # --- which local states ---------------------------------------------------------------------------------------------
-
-    def is_small(self, q: int) -> bool:
-        """Whether a local state reaches few others: what the exact costs are computed for."""
-        small = self._small.get(q)
-        if small is None:
-            reached = self.reach(q)
-            small = len(reached) <= MOST_STATES and all(self._small.get(other, True) for other in reached)
-            self._small.update(dict.fromkeys(reached, True) if small else {q: False})
-        return small
-
     def is_known(self, q: int, frame: int) -> bool:
         """Whether a local state, and those that the frames below it return to, reach few others: then costs are cut by nothing."""
         seen = {self.frame_number(frame)}
         work = list(seen)
         while work:
             for symbol, _, _, parent in self._links[work.pop()]:
-                if symbol != lay.SYMBOL_EMPTY and not self.is_small(symbol >> 1):
+                if symbol != lay.SYMBOL_EMPTY and not self.reach.is_small(symbol >> 1):
                     return False
                 if parent not in seen:
                     seen.add(parent)
                     work.append(parent)
-        return self.is_small(q)
-
-    def reach(self, q: int) -> list[int]:
-        """The local states that are reached from one, itself first; more than ``MOST_STATES`` if there are more."""
-        reached = [q]
-        seen = {q}
-        for here in reached:
-            if len(reached) > MOST_STATES or self._small.get(here) is False:
-                break
-            more = [other for other in self.edges(here)[0] if other not in seen]
-            seen.update(more)
-            reached += more
-        return reached
-
-    def edges(self, q: int) -> tuple[list[int], bool]:
-        """The local states after a byte, a call or a return, none in packed automata; whether an extra key is read here."""
-        edges = self._edges.get(q)
-        if edges is None and self._packed.is_packed(q):
-            edges = self._edges[q] = ([], False)
-        if edges is None and self._parsed.begins(q):  # what a parser costs is counted in bytes
-            edges = self._edges[q] = ([], False)
-            self._small[q] = False
-        if edges is None:
-            a = self._a
-            p = lay.LS + q * lay.LS_WIDTH
-            first = lay.RG + int(a[p + lay.L_RANGES])
-            words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
-            following: dict[int, None] = {}
-            keys = False
-            for word0, word1 in zip(words[::2], words[1::2], strict=True):
-                symbol = ((word1 >> 32) & 0x3FFFFFFF) - 1
-                op = (word0 >> 16) & 255
-                keys |= symbol >= 0 or op > OPERATION or op in (OP_KEY_OPEN, OP_KEY_CLOSE, OP_KEY_DROP, OP_TEXT_OPEN)
-                following[word1 & 0xFFFFFFFF] = None
-                if symbol >= 0:
-                    following[symbol >> 1] = None
-            first = lay.CL + int(a[p + lay.L_CALLS])
-            for callee in a[first : first + 2 * int(a[p + lay.L_N_CALLS]) : 2].tolist():
-                following[callee & 0xFFFFFFFF] = None
-                if callee >> 32:
-                    following[((callee >> 32) - 1) >> 1] = None
-            edges = self._edges[q] = (list(following), keys)
-        return edges
+        return self.reach.is_small(q)
 
     # --- landings ---------------------------------------------------------------------------------------------------
 
@@ -193,9 +138,9 @@ class TokenBounds:
 
     def _number(self, q: int, need: int, room: int, links: tuple[Link, ...]) -> int:
         """The number of a landing, -1 if it is left to the bound in bytes."""
-        if need > MOST_NEED or not self.is_small(q):
+        if need > MOST_NEED or not self.reach.is_small(q):
             return -1
-        if any(n > MOST_NEED or not self.is_small(s >> 1) for s, n, _ in links):
+        if any(n > MOST_NEED or not self.reach.is_small(s >> 1) for s, n, _ in links):
             return -1
         landing = (q, need, self._cut(q, need, room), links)
         number = self._numbers.get(landing)
@@ -495,7 +440,7 @@ class TokenBounds:
                 if symbol == lay.SYMBOL_EMPTY:
                     best = min(best, self._at_end(exit_))
                     continue
-                if need > MOST_NEED or (symbol & 1 and not self._freely) or not self.is_small(symbol >> 1):
+                if need > MOST_NEED or (symbol & 1 and not self._freely) or not self.reach.is_small(symbol >> 1):
                     best = 0 if self._freely else best
                     continue
                 for following, cost in self._leaves(exit_, (symbol, need, room)).items():

@@ -19,12 +19,12 @@ whether a canvas can be filled is decided by the forward pass, exactly, and so i
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from .crossing import LOW_HEIGHT, Crossing, Sets, Slot
 from .extraction import Beyond
 from .lexemes import IGNORED, Landing, Lexemes
 from .stacksets import BARE, EMPTY, StackSets
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 MOST_MADE: Final = 1 << 19
 """Sets that one backward pass makes before it stops; some ten microseconds each."""
-
-LOW_HEIGHT: Final = 12
-"""States of a stack that is low."""
 
 FEW: Final = 512
 """Scanner's states and sets of stacks behind a slot that are followed one by one."""
@@ -72,34 +69,6 @@ def lexemes_of(constraint: Constraint) -> Lexemes:
     return known
 
 
-@dataclass(slots=True)
-class _Place:
-    """A place of a slot that some filling leads to.
-
-    Attributes:
-        stacks: those that it may have.
-        landings: the scanner's states at the slot's end, and the tokens of each (None of a fixed one).
-        exits: terminals, each with the place behind.
-
-    """
-
-    stacks: int
-    landings: list[tuple[int, Landing | None]] = field(default_factory=list)
-    exits: list[tuple[int, int]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Slot:
-    """A slot: its places, those with a token's beginning first, each before those behind it."""
-
-    locals: list[int] = field(default_factory=list)
-    places: list[_Place] = field(default_factory=list)
-
-
-Sets = dict[int, int]
-"""The scanner's states at a border, each with the stacks that it may have."""
-
-
 class ParsedEngine:
     """A canvas under a grammar with a lexer; feasibility is exact, and masks are where ``exact`` says so.
 
@@ -128,10 +97,10 @@ class ParsedEngine:
         self._fill = self._ends | frozenset(constraint.vocab.pad_ids)
         self._sets = StackSets(self._lexemes.lalr)
         self._endings: dict[tuple[int, int], int] = {}
-        self._fitting: dict[tuple[frozenset[int], int, int], bool] = {}
+        self._crossing = Crossing(self._lexemes, self._sets)
         self._most_made = most_made
         self.steps = list(steps)
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._reached: list[Sets] = []
         self._known: npt.NDArray[np.uint32] | None = None  # the masks
         self.known_from = 0
@@ -140,6 +109,7 @@ class ParsedEngine:
     def close(self) -> None:
         """Free the sets."""
         self._sets = StackSets(self._lexemes.lalr)
+        self._crossing = Crossing(self._lexemes, self._sets)
         self._endings = {}
         self._slots, self._reached, self._known = [], [], None
 
@@ -251,7 +221,7 @@ class ParsedEngine:
             self._to_follow -= 1
             if self._to_follow < 0:  # the caller takes it to be so, and says that it is not known
                 return False
-            _, before = self._over(before, self.steps[j])
+            _, before = self._crossing.over(before, self.steps[j])
         return False
 
     def _met(self, i: int, after: Sets, *, low: bool) -> set[Landing]:
@@ -290,105 +260,9 @@ class ParsedEngine:
                 {lexemes.first: self._sets.push(lexemes.lalr.start, BARE)} if lexemes.first >= 0 else {}
             )
         for step in self.steps[len(self._slots) :]:
-            slot, after = self._over(self._reached[-1], step)
+            slot, after = self._crossing.over(self._reached[-1], step)
             self._slots.append(slot)
             self._reached.append(after)
-
-    def _over(self, before: Sets, step: Step) -> tuple[_Slot, Sets]:
-        """Take sets over a slot."""
-        slot, landed = (self._open if step.token is None else self._fixed)(before, step)
-        if step.skippable:
-            for local, stacks in before.items():
-                landed.setdefault(local, set()).add(stacks)
-        return slot, {local: self._sets.union(sets) for local, sets in landed.items()}
-
-    def _open(self, before: Sets, step: Step) -> tuple[_Slot, dict[int, set[int]]]:
-        """Take sets over an open slot."""
-        lexemes, sets, allowed = self._lexemes, self._sets, step.allowed
-        slot = _Slot(list(before))
-        landed: dict[int, set[int]] = {}
-        found: dict[int, tuple[int, list[tuple[_Place, int]], list[int]]] = {}
-        depths: list[set[int]] = [set()]
-
-        def visit(number: int, stacks: int) -> None:
-            place = _Place(stacks)
-            slot.places.append(place)
-            for landing in lexemes.landings(number):
-                if allowed is None or self._fits(allowed, landing):
-                    place.landings.append((landing.local, landing))
-                    landed.setdefault(landing.local, set()).add(stacks)
-            for exit_ in lexemes.exits(number):
-                terminal = exit_.terminal
-                fed = stacks if terminal == IGNORED else sets.feed(stacks, terminal)
-                for lexer, part in sets.by_lexer(fed).items() if fed else ():
-                    behind = lexemes.behind(number, exit_, lexer)
-                    if behind is None:
-                        continue
-                    node, depth = behind
-                    if node not in found:
-                        found[node] = (depth, [], [])
-                        while len(depths) <= depth:
-                            depths.append(set())
-                        depths[depth].add(node)
-                    found[node][1].append((place, terminal))
-                    found[node][2].append(part)
-
-        for local, stacks in before.items():
-            visit(lexemes.place(local), stacks)
-        depth = 0
-        while depth < len(depths):
-            for node in depths[depth]:
-                _, comes_from, parts = found[node]
-                for place, terminal in comes_from:
-                    place.exits.append((terminal, len(slot.places)))
-                visit(node, sets.union(parts))
-            depth += 1
-        return slot, landed
-
-    def _fixed(self, before: Sets, step: Step) -> tuple[_Slot, dict[int, set[int]]]:
-        """Take sets over a fixed token."""
-        lexemes, sets = self._lexemes, self._sets
-        token = step.token if step.token is not None else -1
-        slot = _Slot(list(before))
-        landed: dict[int, set[int]] = {}
-        found: dict[tuple[int, int], tuple[list[tuple[_Place, int]], list[int]]] = {}
-
-        def visit(at: int, local: int, stacks: int) -> None:
-            place = _Place(stacks)
-            slot.places.append(place)
-            exits, last = lexemes.read(token, at, local)
-            if last >= 0:
-                place.landings.append((last, None))
-                landed.setdefault(last, set()).add(stacks)
-            for where, exit_ in exits:
-                fed = stacks if exit_.terminal == IGNORED else sets.feed(stacks, exit_.terminal)
-                for lexer, part in sets.by_lexer(fed).items() if fed else ():
-                    begun = lexemes.begin(exit_.part, lexer)
-                    if begun >= 0:
-                        comes_from, parts = found.setdefault((where, begun), ([], []))
-                        comes_from.append((place, exit_.terminal))
-                        parts.append(part)
-
-        for local, stacks in before.items():
-            visit(0, local, stacks)
-        done: set[tuple[int, int]] = set()
-        while len(done) < len(found):
-            where, begun = min(key for key in found if key not in done)
-            done.add((where, begun))
-            comes_from, parts = found[where, begun]
-            for place, terminal in comes_from:
-                place.exits.append((terminal, len(slot.places)))
-            visit(where, begun, sets.union(parts))
-        return slot, landed
-
-    def _fits(self, allowed: frozenset[int], landing: Landing) -> bool:
-        """Whether a landing has a token that a hole allows."""
-        key = (allowed, landing.at, landing.n)
-        found = self._fitting.get(key)
-        if found is None:
-            ids = np.array(sorted(allowed), np.int64)
-            found = self._fitting[key] = bool(np.isin(ids, self._lexemes.tokens(landing)).any())
-        return found
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -459,7 +333,7 @@ class ParsedEngine:
         while i > first and (len(self._sets) <= most or not after):
             i -= 1
             reached = self._seen(i, low=low)
-            found = self._back(self._slots[i], self._seen(i + 1, low=low), after, low=low)
+            found = self._crossing.back(self._slots[i], self._seen(i + 1, low=low), after, low=low)
             if self.steps[i].skippable:
                 for local, stacks in reached.items():
                     found.setdefault(local, []).append(self._sets.meet(stacks, after.get(local, EMPTY)))
@@ -487,27 +361,3 @@ class ParsedEngine:
             if whole:
                 kept[local] = whole
         return kept
-
-    def _back(self, slot: _Slot, reached: Sets, after: Sets, *, low: bool) -> dict[int, list[int]]:
-        """For each state of the scanner before a slot, the stacks that lead over it into ``after``."""
-        sets = self._sets
-        alive = [EMPTY] * len(slot.places)
-        for k in range(len(slot.places) - 1, -1, -1):
-            place = slot.places[k]
-            stacks = sets.low(place.stacks, LOW_HEIGHT) if low else place.stacks
-            parts: list[int] = []
-            wanted = {after[local] for local, _ in place.landings if local in after}
-            if any(local in after and after[local] == reached[local] for local, _ in place.landings):
-                alive[k] = stacks
-                continue
-            parts += [sets.meet(stacks, one) for one in wanted]
-            for terminal, behind in place.exits:
-                if stacks in parts:
-                    break
-                if alive[behind]:
-                    if terminal == IGNORED:
-                        parts.append(sets.meet(stacks, alive[behind]))
-                    else:
-                        parts.append(sets.before(stacks, terminal, alive[behind]))
-            alive[k] = stacks if stacks in parts else sets.union(parts)
-        return {local: [alive[k]] for k, local in enumerate(slot.locals)}

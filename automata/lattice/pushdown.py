@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEAST_RUN: Final = 12
 """Fixed tokens in a row that are worth the pop nodes that a run may add."""
 
+MOST_APART: Final = 256
+"""Fixed tokens in a row that are taken one by one where they can be read in too many ways to be one step."""
+
 MOST_BYTES: Final = 4 << 30
 """Tables of one canvas; more is a canvas that should be looked at through a window."""
 
@@ -58,6 +61,7 @@ class PushdownEngine(CanvasEngine):
         self._give_back: weakref.finalize[..., Any] | None = None
         self._known: Kept | None = None
         self._reached: list[Step] = []  # the canvas that runs were composed for
+        self._apart: set[int] = set()  # where runs begin that are read in too many ways
         self._masks: npt.NDArray[np.uint64] | None = None
 
     def close(self) -> None:
@@ -172,7 +176,7 @@ class PushdownEngine(CanvasEngine):
         changes = np.diff(fixed, prepend=np.int8(0), append=np.int8(0))
         within = np.zeros(len(fixed), np.bool_)
         for begin, end in zip(np.flatnonzero(changes == 1), np.flatnonzero(changes == -1), strict=True):
-            if end - begin >= LEAST_RUN:
+            if end - begin >= LEAST_RUN and int(begin) not in self._apart:
                 within[begin + 1 : end] = True
         self._firsts = np.flatnonzero(~within)
         self._width = -(-len(self._firsts) // 64)
@@ -197,7 +201,33 @@ class PushdownEngine(CanvasEngine):
         return int(reach(*nodes, *edges, self._canvas(), first, last, self._live, self._stacked))
 
     def _laid_out(self) -> Kept:
-        """Find what can occur, compose the runs on the way, each from the controls that it may begin in, and set up a table."""
+        """Find what can occur, with runs as one step, and set up a table."""
+        while (composed := self._composed()) is None:
+            pass  # a run less is one step now
+        runs, nodes = composed
+        machine = self.machine
+        self._kinds = nodes
+        self._pushdown, self._rows = self.layout.pushdown, self.layout.rows
+        extended = bool((nodes.kind[len(machine.kind) :] == POP).any())
+        if runs and not extended:
+            self._pushdown = with_pushes(self._pushdown, *nodes)
+            extended = not all(_adds_no_exit(self._pushdown, run) for run in runs)
+        if extended:
+            self._pushdown = pushdown(machine, nodes, runs)
+        if runs:
+            self._rows = row_layout(self._pushdown)
+        self._reached = list(self.steps)
+        self._known = self._set_up(extended=extended)
+        self._give_back = weakref.finalize(self, SHELF.give, self._known)
+        return self._known
+
+    def _composed(self) -> tuple[list[Run], Nodes] | None:
+        """Find what can occur, and compose the runs on the way, each from the controls that it may begin in.
+
+        Returns:
+            The runs and all nodes, or nothing where a run can be read in too many ways: then it is to be taken apart, and all is done again.
+
+        """
         machine = self.machine
         self._divide()
         self._set_units()
@@ -222,23 +252,17 @@ class PushdownEngine(CanvasEngine):
             composer = composer or Composer(machine)
             begun = np.flatnonzero(self._live[layer, : machine.n_controls]).astype(np.int32)
             unit = layer - self._origin
-            runs.append(composer.run(self._step_class[ends[unit] : ends[unit + 1]], begun))
+            begin, end = int(ends[unit]), int(ends[unit + 1])
+            try:
+                runs.append(composer.run(self._step_class[begin:end], begun))
+            except LimitExceeded:
+                if end - begin > MOST_APART:
+                    raise
+                self._apart.add(begin)
+                return None
             nodes = composer.nodes
             self._live = np.pad(self._live, ((0, 0), (0, len(nodes.kind) - self._live.shape[1])))
-        self._kinds = nodes
-        self._pushdown, self._rows = self.layout.pushdown, self.layout.rows
-        extended = bool((nodes.kind[len(machine.kind) :] == POP).any())
-        if runs and not extended:
-            self._pushdown = with_pushes(self._pushdown, *nodes)
-            extended = not all(_adds_no_exit(self._pushdown, run) for run in runs)
-        if extended:
-            self._pushdown = pushdown(machine, nodes, runs)
-        if runs:
-            self._rows = row_layout(self._pushdown)
-        self._reached = list(self.steps)
-        self._known = self._set_up(extended=extended)
-        self._give_back = weakref.finalize(self, SHELF.give, self._known)
-        return self._known
+        return runs, nodes
 
     def _edges_of(self, runs: list[Run]) -> None:
         """Lay out the edges of the runs so far by control."""

@@ -6,44 +6,25 @@ from collections.abc import Callable, Hashable
 
 from ..errors import LimitExceeded, SyntagmaError
 from ..ir import (
-    OP_SET,
-    OP_TEST,
     START,
-    UNBOUNDED,
     Automaton,
-    ByteAutomaton,
     Grammar,
     RuleId,
-    StateIndex,
 )
-from ..regular.dfa import CharDfa
 from ..regular.encode import Escapes
-from ..regular.multiples import MAX_LISTED
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .demands import Plan
 from .depth import Heights, height_of
-from .dialect import Json
 from .facts import Refusal
 from .goals import TRUE_GOAL, Conjunction, Goal
+from .literalwriter import LiteralWriter
 from .objects import DemandWriter, ObjectWriter
 from .piece import KeyClass, NumberPiece, ObjectPiece, StringPiece, ValuesPiece
 from .pieces import Pieces
-from .scalars import (
-    NumberSpec,
-    StringSpec,
-    any_body,
-    digits_lose,
-    key_body,
-    number_leaves_out,
-    number_literals,
-    number_text,
-    string_body,
-    string_language,
-)
+from .scalarwriter import ScalarWriter
 from .surface import Surface, Whitespace
 from .unique import write_unique
-from .values import text_of
 
 Container = ArrayPiece | ObjectPiece
 
@@ -90,11 +71,14 @@ class Lowering:
         self.registers = False
         self.unproven: list[tuple[Goal | str, str, str]] = []
         self._pieces = pieces
-        self._escapes: Escapes = escapes
+        self.escapes: Escapes = escapes
         self.spells_freely = escapes == "all"
-        self._any_order = any_order
+        self.any_order = any_order
+        self.scalars = ScalarWriter(
+            self.grammar, escapes, max_digits=max_digits, whole_floats=whole_floats, narrow=narrow
+        )
+        self.literals = LiteralWriter(self, escapes)
         self._names_documents = names_documents
-        self._whole_floats = whole_floats
         self._counted_members = counted_members
         self._refuse = refuse
         self._narrow = narrow
@@ -105,15 +89,11 @@ class Lowering:
         self._arrays = ArrayWriter(self.surface, self.value, self._inhabited, pieces.possible, counted_items, tick)
         self._rules: dict[tuple[Goal, int | None], RuleId] = {}
         self._meant: dict[tuple[tuple[Conjunction, ...], int | None], RuleId] = {}
-        self._keyed: dict[Hashable, RuleId] = {}
         self._containers: dict[tuple[int, int | None], RuleId] = {}
         self._todo: list[tuple[RuleId, Goal, Container | None, int | None]] = []
-        self._rest: RuleId | None = None
-        self._max_digits = max_digits
         self._surface_key: tuple[Hashable, ...] = (whitespace, escapes)
         if max_digits is not None:
             self._surface_key += (max_digits,)
-        self._dicts: dict[tuple[int, int | None], RuleId] = {}
         self._documents: set[int] = set()
 
     def lower(self, goal: Goal) -> Grammar:
@@ -219,9 +199,9 @@ class Lowering:
     def _piece(self, goal: Goal, piece: StringPiece | NumberPiece | Container, depth: int | None) -> RuleId:
         """Return the rule of a piece, the same for all goals that have it."""
         if isinstance(piece, StringPiece):
-            return self._string(piece.spec)
+            return self.scalars.string(piece.spec)
         if isinstance(piece, NumberPiece):
-            return self._number(piece.spec, goal)
+            return self.scalars.number(piece.spec, goal)
         rule = self._containers.get((id(piece), depth))
         if rule is None:
             name = "json-array" if isinstance(piece, ArrayPiece) else "json-object"
@@ -252,7 +232,7 @@ class Lowering:
         for piece in pieces:
             self._tick()
             if isinstance(piece, ValuesPiece):
-                self._values(a, START, [v for v in piece.values if room is None or height_of(v) <= room], end)
+                self.literals.values(a, START, [v for v in piece.values if room is None or height_of(v) <= room], end)
                 continue
             target = self._piece(goal, piece, depth)
             if target not in called:
@@ -274,7 +254,7 @@ class Lowering:
     def _unique(self, a: Automaton, piece: ArrayPiece) -> None:
         self.registers = True
         strings = None
-        if not piece.prefix and not piece.contains and self._escapes != "all":
+        if not piece.prefix and not piece.contains and self.escapes != "all":
             strings = self._pieces.strings_of(piece.rest)
         if strings is None:
             if not piece.whole:
@@ -284,186 +264,8 @@ class Lowering:
             self._arrays.write(a, piece)
             return
         write_unique(
-            a, piece, strings, surface=self.surface, escapes=self._escapes, string_rest=self.string_rest
+            a, piece, strings, surface=self.surface, escapes=self.escapes, string_rest=self.scalars.string_rest
         )  # fmt: skip
-
-    def _values(self, a: Automaton, source: StateIndex, values: list[Json], target: StateIndex) -> None:
-        strings = [v for v in values if isinstance(v, str)]
-        if strings and self._escapes != "canonical":
-            s, t = a.state(), a.state()
-            a.byte_range(source, _QUOTE, _QUOTE, s)
-            a.embed(s, self._strings(strings), t)
-            a.byte_range(t, _QUOTE, _QUOTE, target)
-            values = [v for v in values if not isinstance(v, str)]
-        for v in values:
-            self._literal(a, source, v, target)
-
-    def _strings(self, strings: list[str]) -> ByteAutomaton:
-        return key_body(CharDfa.from_strings(strings), self._escapes)
-
-    def _literal(self, a: Automaton, source: StateIndex, value: Json, target: StateIndex) -> None:
-        if isinstance(value, (list, dict)):
-            self._literal_container(a, source, value, target)
-        elif isinstance(value, str):
-            if self._escapes == "canonical":
-                a.literal(source, text_of(value), target)
-            else:
-                self._values(a, source, [value], target)
-        elif value is None or isinstance(value, bool):
-            a.literal(source, b"null" if value is None else b"true" if value else b"false", target)
-        elif not isinstance(value, float):
-            texts = number_literals(value)
-            for text in texts[1:]:
-                a.literal(source, text, target)
-            end = a.state()
-            a.literal(source, texts[0], end)
-            a.epsilon(end, target)
-            if self._escapes == "all":
-                self._zeros(a, end, target, len(texts[0].partition(b".")[2]))
-
-    def _literal_container(
-        self, a: Automaton, source: StateIndex, value: list[Json] | dict[str, Json], target: StateIndex
-    ) -> None:
-        if self._any_order and isinstance(value, dict) and len(value) > 1:
-            a.call(source, self._dict(value), target)
-            return
-        brackets = (b"[", b"]") if isinstance(value, list) else (b"{", b"}")
-        here = a.state()
-        if not value:
-            self.surface.opened(a, here, a.state(), brackets[1], target, more=False)
-        a.literal(source, brackets[0], here)
-        items = [(None, v) for v in value] if isinstance(value, list) else list(value.items())
-        for i, (key, v) in enumerate(items):
-            if i:
-                self.surface.after(a, here)
-                comma = a.state()
-                a.byte_range(here, _COMMA, _COMMA, comma)
-                here = comma
-            inside = a.state()
-            self.surface.gap(a, here, inside)
-            if key is not None:
-                named, behind = a.state(), a.state()
-                self._key(a, inside, key, named)
-                self.surface.colon(a, named, behind)
-                inside = behind
-            here = a.state()
-            with self.surface.deeper():
-                self._literal(a, inside, v, here)
-        if value:
-            self.surface.after(a, here)
-            self.surface.close(a, here, brackets[1], target)
-
-    def _dict(self, value: dict[str, Json]) -> RuleId:
-        """Return the rule of a written-out object whose members come in any order."""
-        depth = None if self.surface.indent is None else self.surface.depth
-        rule = self._dicts.get((id(value), depth))
-        if rule is None:
-            rule = self._dicts[id(value), depth] = self.grammar.rule()
-            a = Automaton()
-            self.grammar.define(rule, a)
-            members: list[tuple[str, Goal | None, bool]] = [(name, None, True) for name in value]
-            ObjectWriter(self, a, list(value), members, [], value).write_any(0, None)
-        return rule
-
-    def _key(self, a: Automaton, source: StateIndex, key: str, target: StateIndex) -> None:
-        if self._escapes == "canonical":
-            a.literal(source, text_of(key), target)
-        else:
-            s, t = a.state(), a.state()
-            a.byte_range(source, _QUOTE, _QUOTE, s)
-            a.embed(s, self._strings([key]), t)
-            a.byte_range(t, _QUOTE, _QUOTE, target)
-
-    # -- scalars ------------------------------------------------------------------------------
-
-    def _shared(self, key: Hashable, build: Callable[[Automaton], None]) -> RuleId:
-        rule = self._keyed.get(key)
-        if rule is None:
-            rule = self._keyed[key] = self.grammar.rule(key=key)
-            a = Automaton()
-            build(a)
-            self.grammar.define(rule, a)
-        return rule
-
-    def string_rest(self) -> RuleId:
-        """Return the rule of the rest of any string behind its opening quote, counted."""
-        if self._rest is None:
-            self._rest = self._shared(("string-rest", self._escapes), self._string_rest)
-        return self._rest
-
-    def _string_rest(self, a: Automaton) -> None:
-        t, end = a.state(), a.state()
-        a.embed(START, any_body(self._escapes), t)
-        a.byte_range(t, _QUOTE, _QUOTE, end, OP_TEST)
-        a.accept(end)
-
-    def _string(self, spec: StringSpec) -> RuleId:
-        key: Hashable
-        if not spec.plain:
-            language, low, high = string_language(spec)
-            key = ("string", self._escapes, low, high, language.digest)
-
-            def build(a: Automaton) -> None:
-                body, bounds = string_body(spec, self._escapes)
-                s, t, end = a.state(), a.state(), a.state()
-                if bounds is None:
-                    a.byte_range(START, _QUOTE, _QUOTE, s)
-                    a.byte_range(t, _QUOTE, _QUOTE, end)
-                else:
-                    room = UNBOUNDED if bounds[1] is None else bounds[1]
-                    a.byte_range(START, _QUOTE, _QUOTE, s, OP_SET, a.pair(bounds[0], room))
-                    a.byte_range(t, _QUOTE, _QUOTE, end, OP_TEST)
-                a.embed(s, body, t)
-                a.accept(end)
-        else:
-            key = ("string", self._escapes, spec.low, spec.high)
-            rest = self.string_rest()
-
-            def build(a: Automaton) -> None:
-                s, end = a.state(), a.state()
-                a.byte_range(START, _QUOTE, _QUOTE, s)
-                a.call(s, rest, end, (spec.low, UNBOUNDED if spec.high is None else spec.high))
-                a.accept(end)
-
-        return self._shared(key, build)
-
-    def _number(self, spec: NumberSpec, goal: Goal) -> RuleId:
-        if digits_lose(spec):
-            assert spec.digits is not None  # noqa: S101  (else nothing is lost)
-            whole, places = spec.digits
-            reason = f"only numbers of at most {whole} digits before the point and {places} behind it are written"
-            self._narrow(goal, "max_digits", reason)
-        if number_leaves_out(spec):
-            self._narrow(goal, "multipleOf", f"only the {MAX_LISTED:,} multiples of each sign nearest to 0 are written")
-        zeros = spec.whole and self._escapes == "all" and self._whole_floats
-
-        def build(a: Automaton) -> None:
-            end = a.state()
-            a.embed(START, number_text(spec), end)
-            a.accept(end)
-            if zeros:
-                whole = a.state()  # not the end again: one point a number
-                self._zeros(a, end, whole, 0)
-                a.accept(whole)
-
-        return self._shared(("number", spec, zeros), build)
-
-    def _zeros(self, a: Automaton, source: StateIndex, target: StateIndex, places: int) -> None:
-        """Allow zeros that say nothing behind a number with so many places behind its point."""
-        room = None if self._max_digits is None else self._max_digits[1] - places
-        if room is not None and room <= 0:
-            return
-        if not places:
-            dot = a.state()
-            a.byte_range(source, _POINT, _POINT, dot)
-            source = dot
-        for _ in range(room or 1):
-            zeros = a.state()
-            a.byte_range(source, _ZERO, _ZERO, zeros)
-            a.epsilon(zeros, target)
-            source = zeros
-        if room is None:
-            a.byte_range(source, _ZERO, _ZERO, source)
 
     # -- objects ------------------------------------------------------------------------------
 
@@ -496,7 +298,7 @@ class Lowering:
             high = None
         self._may_run_out(goal, classes, max(low, high or 0) if low > 1 or high is not None else 0)
         writer = ObjectWriter(self, a, names, members, classes, document=document)
-        if self._any_order and len(members) + len(classes) > 1 and high != 0:
+        if self.any_order and len(members) + len(classes) > 1 and high != 0:
             if high is None or not needed:
                 writer.write_any(low, high)
                 return
@@ -528,7 +330,7 @@ class Lowering:
         judge = None if room is None else self._heights.judge(room)
         plan = self._pieces.keys.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
-        if self._any_order:
+        if self.any_order:
             plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]
         names = [n for n, _, _ in piece.members]
         if len(plans) == 1:
@@ -553,23 +355,13 @@ class Lowering:
         self._check_size(plan.states)
         self._may_run_out(goal, [o.keys for o in plan.others if o.reserved is None], plan.most)
         writer = DemandWriter(self, a, names, [], classes)
-        if self._any_order and plan.high is None:
+        if self.any_order and plan.high is None:
             if any(o.reserved is not None for o in plan.others):
                 self._narrow(goal, "not", "one of finitely many keys is kept for the member that must break a rule")
             writer.write_any_order(plan)
             return
-        if self._any_order:
+        if self.any_order:
             self._narrow(
                 goal, "maxProperties", "beside members that must break a rule only the schema's order is written"
             )
         writer.write_in_order(plan)
-
-    def declared_text(self, name: str) -> bytes:
-        """Return a declared name's text behind its opening quote."""
-        return text_of(name)[1:]
-
-
-def a_reset(a: Automaton) -> Automaton:
-    """Empty an automaton that was begun in vain."""
-    a.__init__()  # type: ignore[misc]
-    return a

@@ -105,7 +105,7 @@ class ObjectWriter:
             behind = a.state()
             named = self._member(starts[i], name, goal, behind)
             if roaming and i > free:
-                l._key(a, starts[free], name, named)  # noqa: SLF001
+                l.literals.key(a, starts[free], name, named)
             if not needed and (i + 1 < n or self._classes) and not (roaming and i == free):
                 a.epsilon(starts[i], starts[i + 1])
             surface.after(a, behind)
@@ -182,7 +182,7 @@ class ObjectWriter:
                         named[j, c] = self._member(here, members[j][0], members[j][1], state)
                         behind(j + 1, after, state)
                     else:
-                        self._l._key(a, here, members[j][0], named[j, c])  # noqa: SLF001
+                        self._l.literals.key(a, here, members[j][0], named[j, c])
             if i < n and not members[i][2] and not (extras and i == free) and may_begin(i + 1, c):
                 a.epsilon(here, start(i + 1, c))
 
@@ -272,20 +272,20 @@ class ObjectWriter:
     def _remembered(self, opened: StateIndex, name: str, named: StateIndex) -> None:
         """Read a given name behind its opening quote, for the register of keys."""
         a, l = self._a, self._l
-        text, closing = l.declared_text(name)[:-1], opened
+        text, closing = l.literals.declared_text(name)[:-1], opened
         if text:
             closing = a.state()
-            if l._escapes == "canonical":  # noqa: SLF001
+            if l.escapes == "canonical":
                 a.literal(opened, text, closing)
             else:
-                a.embed(opened, l._strings([name]), closing)  # noqa: SLF001
+                a.embed(opened, l.literals.strings([name]), closing)
         a.byte_range(closing, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
 
     def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> StateIndex:
         """Read one declared member; return the state behind its key."""
         a, l = self._a, self._l
         named, value = a.state(), a.state()
-        l._key(a, source, name, named)  # noqa: SLF001
+        l.literals.key(a, source, name, named)
         l.surface.colon(a, named, value)
         self._value(value, name, goal, target)
         return named
@@ -295,7 +295,7 @@ class ObjectWriter:
             self._a.call(source, self._l.value(goal), target)
         elif self._values is not None:
             with self._l.surface.deeper():
-                self._l._literal(self._a, source, self._values[name], target)  # noqa: SLF001
+                self._l.literals.write(self._a, source, self._values[name], target)
 
     def _comma(self, source: StateIndex, target: StateIndex) -> None:
         comma = self._a.state()
@@ -315,14 +315,14 @@ class ObjectWriter:
         a, l = self._a, self._l
         for c in self._classes:
             named, value = a.state(), a.state()
-            if c.keys is None and l._escapes == "canonical":  # noqa: SLF001  (shared by every schema)
-                a.extra(opened, l.string_rest(), [l.declared_text(n) for n in self._names], named)
+            if c.keys is None and l.escapes == "canonical":  # shared by every schema
+                a.extra(opened, l.scalars.string_rest(), [l.literals.declared_text(n) for n in self._names], named)
             else:
                 keys = c.keys
                 if keys is None:
                     keys = CharDfa.any_string() - CharDfa.from_strings(self._names)
                 body = a.state()
-                a.embed(opened, key_body(keys, l._escapes), body)  # noqa: SLF001
+                a.embed(opened, key_body(keys, l.escapes), body)
                 a.byte_range(body, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
             l.surface.colon(a, named, value)
             read(value, c)
@@ -381,7 +381,7 @@ class DemandWriter(ObjectWriter):
             member = plan.members[i]
             if steps:
                 named, value = a.state(), a.state()
-                l._key(a, here, member.name, named)  # noqa: SLF001
+                l.literals.key(a, here, member.name, named)
                 l.surface.colon(a, named, value)
                 for _, goal, c_behind, m_behind in steps:
                     a.call(value, l.value(goal), behind(after, c_behind, m_behind))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import thread_time
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ..errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..ir import Grammar
@@ -27,6 +28,7 @@ from .lower import Lowering
 from .objects import NAMING_KEYS
 from .piece import ObjectPiece
 from .pieces import Pieces
+from .python_types import UNCHECKED, schema_of
 from .scalars import known_format, left_out, warm_up
 from .surface import MAX_INDENT, Whitespace
 
@@ -163,7 +165,7 @@ class JsonSchema(Source):
         """Return the schema as a JSON value with exact numbers."""
         schema = self.schema
         if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
-            schema = schema.model_json_schema()
+            schema = _schema_of_model(schema)
         if isinstance(schema, str | bytes | bytearray):
             try:
                 return _loads(schema)
@@ -180,6 +182,13 @@ class JsonSchema(Source):
         raise InvalidSource(
             f"a schema is a dict, a boolean, JSON text or a pydantic model, not {type(schema).__name__}"
         )
+
+
+def _schema_of_model(kind: Any) -> object:  # noqa: ANN401 - a class with the method
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is None or not issubclass(kind, pydantic.BaseModel):
+        return kind.model_json_schema()
+    return schema_of(kind)
 
 
 def _loads(text: str | bytes | bytearray) -> Json:
@@ -460,6 +469,8 @@ class _Compilation:
             return ReportEntry(pointer, keyword, "annotation", reason, "not enforced")
         if keyword in ANNOTATIONS:
             return ReportEntry(pointer, keyword, "annotation", "asserts nothing")
+        if keyword == UNCHECKED and isinstance(value, str):
+            return ReportEntry(pointer, keyword, "annotation", value, "not enforced; pydantic checks it")
         hint = dialect.hint(keyword)
         reason = f"unknown keyword; {hint}" if hint else "unknown keyword"
         return ReportEntry(pointer, keyword, "annotation", reason, "not enforced")

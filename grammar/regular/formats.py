@@ -17,7 +17,7 @@ from .patterns import ecma_patterns
 
 # RFC 3339.  Year 0000 is left out: it is legal there and an error in most date libraries.
 _LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
-_DATE = (
+DATE = (
     r"(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
 )
@@ -31,15 +31,15 @@ _TIME = (
 # RFC 3339, appendix A: units come in order, none may be skipped between two.
 _DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 _DURATION = rf"P(?:(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:{_DURATION_TIME})?|{_DURATION_TIME}|[0-9]+W)"
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+IPV4 = rf"(?:{OCTET}\.){{3}}{OCTET}"
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 def _ipv6() -> str:
     """RFC 4291, section 2.2, as the rule IPv6address of RFC 3986 writes it out."""
     group = "[0-9A-Fa-f]{1,4}"
-    last = rf"(?:{group}:{group}|{_IPV4})"
+    last = rf"(?:{group}:{group}|{IPV4})"
     return "(?:" + "|".join([
         rf"(?:{group}:){{6}}{last}",
         rf"::(?:{group}:){{5}}{last}",
@@ -53,7 +53,7 @@ def _ipv6() -> str:
     ]) + ")"  # fmt: skip
 
 
-_IPV6 = _ipv6()
+IPV6 = _ipv6()
 
 
 def _uri(*, beyond_ascii: bool, relative: bool) -> str:
@@ -73,7 +73,7 @@ def _uri(*, beyond_ascii: bool, relative: bool) -> str:
     query = rf"(?:\?(?:[{plain}:@/?{private}]|{escaped})*)?"
     fragment = rf"(?:#(?:[{plain}:@/?]|{escaped})*)?"
     future = r"[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+"
-    host = rf"(?:\[(?:{_IPV6}|{future})\]|(?:[{plain}]|{escaped})*)"
+    host = rf"(?:\[(?:{IPV6}|{future})\]|(?:[{plain}]|{escaped})*)"
     authority = rf"(?:(?:[{plain}:]|{escaped})*@)?{host}(?::[0-9]*)?"
     rooted = rf"//{authority}{segments}|/(?:{pchar}+{segments})?"
     absolute = rf"[A-Za-z][A-Za-z0-9+\-.]*:(?:{rooted}|{pchar}+{segments}|){query}{fragment}"
@@ -111,7 +111,7 @@ def _email() -> CharDfa:
     """RFC 5321, section 4.1.2: a mailbox."""
     local = _whole(rf"{_ATEXT}+(?:\.{_ATEXT}+)*|{_QUOTED}")
     domain = _whole(r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?")
-    literal = _whole(rf"\[(?:{_IPV4}|IPv6:{_IPV6})\]")
+    literal = _whole(rf"\[(?:{IPV4}|IPv6:{IPV6})\]")
     return local + _whole("@") + (domain | literal)
 
 
@@ -185,14 +185,14 @@ class _Format(NamedTuple):
 _YEAR_0000 = "the year 0000, which most date libraries do not know"
 _LEAP = "leap seconds but in UTC"
 _ANY_TIME = rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60){_FRACTION}{_OFFSET}"
-_ANY_DATE = f"(?:{_DATE}|0000-02-29)"
+_ANY_DATE = f"(?:{DATE}|0000-02-29)"
 _IDNA = "names that take the tables of IDNA to judge"
 
 _FORMATS: dict[str, _Format] = {
-    "date": _Format(lambda: _whole(_DATE) - _whole("0000.*"), _YEAR_0000, lambda: _whole(_ANY_DATE)),
+    "date": _Format(lambda: _whole(DATE) - _whole("0000.*"), _YEAR_0000, lambda: _whole(_ANY_DATE)),
     "time": _Format(lambda: _whole(_TIME), _LEAP, lambda: _whole(_ANY_TIME)),
     "date-time": _Format(
-        lambda: _whole(f"{_DATE}[Tt]{_TIME}") - _whole("0000.*"),
+        lambda: _whole(f"{DATE}[Tt]{_TIME}") - _whole("0000.*"),
         f"{_LEAP}, and {_YEAR_0000}",
         lambda: _whole(f"{_ANY_DATE}[Tt]{_ANY_TIME}"),
     ),
@@ -201,8 +201,8 @@ _FORMATS: dict[str, _Format] = {
     "idn-email": _Format(_idn_email, f"host {_IDNA}", lambda: _whole("[^]*@[^]*")),
     "hostname": _Format(_hostname, f"labels with '--' in places 3 and 4: {_IDNA}", lambda: _whole(r"[A-Za-z0-9.\-]+")),
     "idn-hostname": _Format(_idn_hostname, f"most {_IDNA}", lambda: _whole("[^]+")),
-    "ipv4": _Format(lambda: _whole(_IPV4)),
-    "ipv6": _Format(lambda: _whole(_IPV6)),
+    "ipv4": _Format(lambda: _whole(IPV4)),
+    "ipv6": _Format(lambda: _whole(IPV6)),
     "uuid": _Format(lambda: _whole(_UUID)),
     "uri": _Format(lambda: _whole(_uri(beyond_ascii=False, relative=False))),
     "uri-reference": _Format(lambda: _whole(_uri(beyond_ascii=False, relative=True))),
