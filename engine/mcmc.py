@@ -62,7 +62,8 @@ class MCMC:
         cut: where a proposal begins to write anew: anywhere (``uniform``), at the start (``restart``), or more often where the
             masked law is undecided (``priority``, in proportion to its entropy).
         keep: how many of the last states make up the posterior; the earlier ones still depend on where the chain began.
-        tries: draws for the first state, of which the first that passes the check is taken.
+        tries: draws for the first state, of which the first that passes the check is taken, and that the model thinks possible if there
+            is such a one.
 
     """
 
@@ -96,7 +97,12 @@ class MCMC:
             return _written(old, cut, logits_after, law, vocab, rng, max_tokens)
 
         nothing = _Text((), (), np.zeros(0), np.zeros(0), np.zeros(0))
-        text = next((t for t in (rewritten(nothing, 0) for _ in range(self.tries)) if t is not None), None)
+        text = None
+        for _ in range(self.tries):
+            first = rewritten(nothing, 0)
+            text = first or text
+            if first is not None and first.log_probability > -math.inf:
+                break
         if text is None:
             return Posterior(())
         chain = [text]

@@ -22,6 +22,7 @@ from syntagma.engine.residuals import (
     Check,
     Checked,
     Closed,
+    Guards,
     JsonPredicate,
     JsonResidual,
     PythonCompiles,
@@ -55,7 +56,7 @@ def accepts(residual: Residual, text: bytes, cuts: list[int] | None = None) -> b
 
 
 def keeps_the_laws(residual: Residual, text: bytes, cuts: list[int]) -> None:
-    """What the protocol promises: pieces join, prefixes of what passes are alive, text without guards never is dead."""
+    """What the protocol promises: pieces join, prefixes of what passes are alive, what is behind the last guard never is dead."""
     whole = run(residual, text)
     assert (run(residual, text, cuts) is None) == (whole is None)
     if whole is not None and residual.may_end(whole):
@@ -63,13 +64,14 @@ def keeps_the_laws(residual: Residual, text: bytes, cuts: list[int]) -> None:
             assert run(residual, text[:end]) is not None
     state = residual.start
     for at in range(len(text)):
-        after = residual.advance(state, text[at : at + 1])
         guards = residual.guards(state)
-        if after is None:
-            assert guards is None or text[at] in guards
+        for end in range(at + 1, min(at + 6, len(text)) + 1):
+            cut = end - at if guards is None else Guards.of(guards).cut(text[at:end])
+            assert (residual.advance(state, text[at:end]) is None) == (residual.advance(state, text[at : at + cut]) is None)
+        state = residual.advance(state, text[at : at + 1])
+        if state is None:
             return
-        hash(after)
-        state = after
+        hash(state)
 
 
 SCALARS = (
@@ -172,6 +174,16 @@ def test_unique_items_is_the_definition(value: Any, cuts: list[int]) -> None:
         (b'["\\u0061", "a"', False),
         (b'{"a": 1, "a"', True),
         (b'{"a": 1, "a": 2,', False),
+        (b"[0.1, 0.10000000000000000001]", True),
+        (b"[9007199254740993, 9007199254740993.0]", False),
+        (b"[1e400, 1e401, 1e9999999999999999999]", True),
+        (b"[1e400, 10e399]", False),
+        (b"[%s, 1]" % (b"9" * 5000), True),
+        (b"[NaN]", False),
+        (b"1\0 ", False),
+        (b"\xef\xbb\xbf[1]", False),
+        (b'["\xff"', False),
+        (b'{"a": 1, "a": [', True),
         (b"[1 2]", False),
         (b"{} {}", False),
         (b"]", False),
@@ -462,8 +474,33 @@ def test_several_checks_are_one() -> None:
     assert not accepts(both, b"[1, 2, 3]")
     assert set(both.guards(both.start) or b"") == set(UniqueItems().guards(UniqueItems().start) or b"")
     assert All(both, Check(lambda _, __: True)).guards((both.start, b"")) is None
+    words = All(UniqueItems(), Check(lambda _, __: True, guards=b"!"))
+    inside = words.advance(words.start, b'["a')
+    guards = Guards.of(words.guards(inside) or b"")
+    assert [guards.cut(text) for text in (b"a, b]", b'a"], b', b"a!]b", b'a!b"')] == [0, 4, 3, 4]
     with pytest.raises(InvalidSource, match="nothing"):
         All()
+
+
+def test_a_token_that_closes_a_string_and_its_array_is_judged_at_both() -> None:
+    """Behind the end of a string a token may close what holds it: masks then say what the steps say, for each such token."""
+    vocab = ReferenceVocabulary([None, b"[", b"]", b'"', b"a", b",", b'"]', b'"]]', b'",', b'",1]'], eos_ids=[0])
+    items = [b'["a"]', b'["aa"]', b'["a",1]', b"[]"]
+    constraint = ReferenceConstraint([b"[" + b",".join(w) + b"]" for w in itertools.product(items, repeat=2)], vocab)
+    pair = Checked(constraint, UniqueItems())
+    waiting, seen = [pair.start], set()
+    dead = 0
+    while waiting:
+        state = waiting.pop()
+        mask = pair.mask(state)
+        for token in range(vocab.size):
+            after = pair.advance(state, token)
+            assert bool(mask[0] >> token & 1) == bool(after)
+            dead += token == 6 and not after and bool(pair.grammar_mask(state)[0] >> token & 1)
+            if after and after not in seen and token:
+                seen.add(after)
+                waiting.append(after)
+    assert dead > 0
 
 
 def test_a_duplicate_cannot_be_completed() -> None:
