@@ -477,7 +477,7 @@ def test_several_checks_are_one() -> None:
     words = All(UniqueItems(), Check(lambda _, __: True, guards=b"!"))
     inside = words.advance(words.start, b'["a')
     guards = Guards.of(words.guards(inside) or b"")
-    assert [guards.cut(text) for text in (b"a, b]", b'a"], b', b"a!]b", b'a!b"')] == [0, 4, 3, 4]
+    assert [guards.cut(text) for text in (b"a, b]", b'a"], b', b"a!]b", b'a!b"')] == [0, 5, 3, 4]
     with pytest.raises(InvalidSource, match="nothing"):
         All()
 
