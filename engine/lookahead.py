@@ -168,4 +168,7 @@ class Lookahead:
         if self.reward is None:
             return math.fsum(rollout.log_ps) / len(rollout.log_ps)
         text = b"".join(vocab.tokens[t] or b"" for t in rollout.tokens)
-        return candidate.log_p + self.weight * float(self.reward(text, rollout.ended))
+        reward = float(self.reward(text, rollout.ended))
+        if not reward < math.inf:  # NaN as well
+            raise InvalidSource(f"the reward is {reward}, which cannot be compared", where="reward")
+        return candidate.log_p + self.weight * reward

@@ -64,7 +64,9 @@ class Posterior:
 
     @classmethod
     def of_ranking(cls, runs: Sequence[tuple[Run, float]]) -> Posterior:
-        """Different runs, best first, with their log probabilities."""
+        """Different runs, best first, with their log probabilities; equal shares where the model rules all of them out."""
+        if all(log_p == -math.inf for _, log_p in runs):
+            runs = [(run, 0.0) for run, _ in runs]
         shares = {output.tokens: output for output in cls.of(runs).outputs}
         return cls(tuple(shares[run] for run, _ in runs if run in shares), ranked=True)
 

@@ -200,7 +200,10 @@ class SMC:
     def _score(self, tokens: Run, vocab: Vocab, *, complete: bool) -> float:
         if self.critic is None or not (complete or (self.critic_of_prefixes and self.ess_threshold > 0)):
             return 0.0
-        return float(self.critic(b"".join(vocab.tokens[t] or b"" for t in tokens), complete))
+        score = float(self.critic(b"".join(vocab.tokens[t] or b"" for t in tokens), complete))
+        if not score < math.inf:  # NaN as well
+            raise InvalidSource(f"the critic gives {score}, which is no log of a factor", where="critic")
+        return score
 
     def _resampled(
         self, particles: list[_Particle], log_weights: np.ndarray, rng: np.random.Generator
