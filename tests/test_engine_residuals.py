@@ -231,6 +231,13 @@ GOOD_SQL = (
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT max(n), 'it''s' FROM c ORDER BY 1 DESC;",
     'SELECT "a", u.[b], -1.5e3 FROM t AS u LEFT JOIN t USING (a) /* why, not */ GROUP BY a HAVING count(*) > 0',
     "INSERT INTO t VALUES (1, x'ff'), (2, NULL) -- both",
+    "SELECT sum(a) FILTER (WHERE a > 1) OVER w FROM t WINDOW w AS (PARTITION BY b), w2 AS (w ORDER BY a)",
+    'SELECT a FROM t "WINDOW" WINDOW "w 2" AS (ORDER BY b)',
+    "SELECT a AS query, b AS window FROM t",
+    "CREATE UNIQUE INDEX i ON t (b COLLATE NOCASE DESC, a) WHERE a > 0",
+    "INSERT INTO t VALUES (7, 'z') ON CONFLICT DO NOTHING RETURNING a AS q",
+    "EXPLAIN QUERY PLAN SELECT a FROM t WHERE a = 1",
+    "/* why */ explain SELECT a FROM t;",
     "UPDATE t SET b = CASE WHEN a BETWEEN 1 AND 2 THEN 'one' ELSE b END WHERE a NOT IN (1, 2)",
 )
 BAD_SQL = (
@@ -248,6 +255,12 @@ BAD_SQL = (
     "SELECT \0 1",
     "SELECT c FROM t WHERE a = 1",
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c WHERE n < 0",
+    "SELECT a FROM t WINDOW w w",
+    "SELECT a, FROM t WINDOW",
+    "EXPLAIN EXPLAIN SELECT 1",
+    "EXPLAIN COMMIT",
+    "SELECT zeroblob(2000000)",
+    "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 999) INSERT INTO t SELECT n, zeroblob(900000) FROM c",
 )
 TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')"
 
@@ -266,6 +279,18 @@ def test_sql_that_does_not_run(text: str) -> None:
     check = SqliteRuns(TABLES)
     assert not accepts(check, text.encode())
     keeps_the_laws(check, text.encode(), [3, 7])
+
+
+def test_sql_is_bounded_in_time_and_memory() -> None:
+    """Rows that would not fit into memory, and instructions that take long, fail; what begins with QUERY is no statement, even unrun."""
+    endless = "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT %s(900000) FROM c"
+    assert not accepts(SqliteRuns(TABLES, accepts_rows=bool), (endless % "zeroblob").encode())
+    assert not accepts(SqliteRuns(TABLES, max_seconds=0.05), (endless % "randomblob").encode())
+    assert not accepts(SqliteRuns(TABLES, run=False), b"QUERY PLAN SELECT 1")
+    assert run(SqliteRuns(TABLES), b"QUERY ") is None
+    for limit in ({"max_steps": 0}, {"max_seconds": math.nan}):
+        with pytest.raises(InvalidSource, match="no room"):
+            SqliteRuns(TABLES, **limit)  # type: ignore[arg-type]
 
 
 def test_sql_syntax_is_seen_early_and_runs_leave_no_trace() -> None:
