@@ -177,7 +177,11 @@ class Kept:
 
     def waiting(self, urn: Urn, mask: Mask, groups: Groups) -> Waiting:
         """``Waiting(urn, mask, groups)``."""
-        key = mask.tobytes(), id(groups), len(urn.weights)  # the groups are kept with it, so that no others have their number
+        key = (
+            mask.tobytes(),
+            id(groups),
+            len(urn.weights),
+        )  # the groups are kept with it, so that no others have their number
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = groups, Waiting(urn, mask, groups)

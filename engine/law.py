@@ -93,9 +93,7 @@ ROWS = 8
 def _total(weights: npt.NDArray[np.floating[Any]]) -> float:
     """The sum, in float64 beyond the first ``ROWS`` additions."""
     whole = len(weights) - len(weights) % ROWS
-    return float(
-        weights[:whole].reshape(ROWS, -1).sum(0).sum(dtype=np.float64) + weights[whole:].sum(dtype=np.float64)
-    )
+    return float(weights[:whole].reshape(ROWS, -1).sum(0).sum(dtype=np.float64) + weights[whole:].sum(dtype=np.float64))
 
 
 def _checked_top(values: npt.NDArray[np.floating[Any]]) -> float:

@@ -202,7 +202,10 @@ def test_bad_rows() -> None:
         law(np.full(11, np.inf), CONSTRAINT.start)
     with pytest.raises(InvalidSource, match="vector"):
         law(np.zeros((1, 11)), CONSTRAINT.start)
-    for width in (11, 400):  # a dense mask and a sparse one; of what no token is allowed, the mass still has to be a number
+    for width in (
+        11,
+        400,
+    ):  # a dense mask and a sparse one; of what no token is allowed, the mass still has to be a number
         for bad in (np.nan, np.inf):
             row = np.zeros(width)
             row[VOCAB.tokens.index(b"h")] = bad

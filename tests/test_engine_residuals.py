@@ -67,7 +67,9 @@ def keeps_the_laws(residual: Residual, text: bytes, cuts: list[int]) -> None:
         guards = residual.guards(state)
         for end in range(at + 1, min(at + 6, len(text)) + 1):
             cut = end - at if guards is None else Guards.of(guards).cut(text[at:end])
-            assert (residual.advance(state, text[at:end]) is None) == (residual.advance(state, text[at : at + cut]) is None)
+            assert (residual.advance(state, text[at:end]) is None) == (
+                residual.advance(state, text[at : at + cut]) is None
+            )
         state = residual.advance(state, text[at : at + 1])
         if state is None:
             return
@@ -445,6 +447,17 @@ def test_python_expressions() -> None:
         ("def f(a, *b, c=1, **d):\n    return a, b, c, d\n", True, True),
         ("def f():\n    global g\n    g = 1\nprint(g)\n", True, True),
         ("class A:\n    x = 1\n    y = x\n    def top(self): return __class__\n", True, True),
+        ("print(x)\nx = 1", True, False),
+        ("print(x); x = 1", True, True),
+        ("x = 1; y = (1,\n); print(x, y)\nprint(z)", True, False),
+        ("def f(): return later\nf()\nlater = 1", True, True),
+        ("if 0:\n    pass\nelif(y):\n    pass\ny = 2\n", False, False),
+        ("for y in ():\n    pass\nelse :\n    z = 1\nprint(y, z)\n", True, True),
+        ("try:\n    u\nexcept(NameError):\n    u = 1\n", True, True),
+        ("class A:\n    print(__qualname__, __module__, __builtins__)\n", True, True),
+        ("\ufeffx = 1\nprint(x)\n", True, True),
+        ("from __future__ import annotations\ndef f(a: Later): pass\nx: Later = 1\nclass Later: pass", True, True),
+        ("@late\ndef f(): pass\nlate = 1", True, False),
         ("try:\n    1\n", True, False),
         ("def f():\n    try:\n        import q\n    except E as e:\n        pass\n", True, False),
     ],
@@ -454,6 +467,7 @@ def test_python_names(text: str, alive: bool, may_end: bool) -> None:
     state = run(PythonNames(), text.encode())
     assert (state is not None) == alive
     assert (state is not None and PythonNames().may_end(state)) == may_end
+    assert (complaint(PythonNames(), text.encode()) is None) == may_end
 
 
 def test_python_attributes_by_jedi() -> None:

@@ -154,11 +154,15 @@ def test_options_out_of_range(make: Any) -> None:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.2, 0.1, 0.05])
-@pytest.mark.parametrize("method", [SMC(3), CARS(max_walks=50), ASAp(walks=20), Beam(2), Lookahead()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "method", [SMC(3), CARS(max_walks=50), ASAp(walks=20), Beam(2), Lookahead()], ids=lambda m: type(m).__name__
+)
 def test_what_a_check_leaves_is_found_however_unlikely(method: Any, temperature: float) -> None:
     """Where the check refuses a token with all but e^-500 of the mass, the text goes on with one of the others, and the evidence says so."""
     vocab = ReferenceVocabulary([None, b"a", b"b", b"c"], eos_ids=[0])
-    states: Any = Checked(ReferenceConstraint([b"ca", b"cb", b"cc"], vocab), Check(lambda text, _: "a" not in text, guards=b"a"))
+    states: Any = Checked(
+        ReferenceConstraint([b"ca", b"cb", b"cc"], vocab), Check(lambda text, _: "a" not in text, guards=b"a")
+    )
     rows = {(): np.array([-9, -9, -9, 0.0]), (3,): np.array([-40, 0.0, -25, -27])}
 
     def model(runs: Any) -> list[np.ndarray]:
@@ -186,4 +190,6 @@ def test_a_chain_leaves_what_the_model_rules_out() -> None:
         assert [o.tokens for o in found.outputs] == [(2,)]
     only: Any = ReferenceConstraint([b"ac"], vocab)
     for method in (MCMC(steps=3), Beam(2), Lookahead()):
-        assert [o.tokens for o in method.run(model, only, vocab, np.random.default_rng(0), max_tokens=2).outputs] == [(1, 3)]
+        assert [o.tokens for o in method.run(model, only, vocab, np.random.default_rng(0), max_tokens=2).outputs] == [
+            (1, 3)
+        ]

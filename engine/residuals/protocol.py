@@ -43,7 +43,9 @@ class Guards(NamedTuple):
         """The length of a text up to its last guard; 0 if it has none of the first."""
         if not any(byte in self.first for byte in text):
             return 0
-        return next(end for end in range(len(text), 0, -1) if text[end - 1] in self.first or text[end - 1] in self.behind)
+        return next(
+            end for end in range(len(text), 0, -1) if text[end - 1] in self.first or text[end - 1] in self.behind
+        )
 
 
 class Residual(Protocol):

@@ -170,7 +170,9 @@ class SqliteRuns(TextCheck):
                 for row in cursor:
                     if keep:
                         rows.append(row)
-                        size += sum(VALUE_BYTES + (len(value) if isinstance(value, (str, bytes)) else 0) for value in row)
+                        size += sum(
+                            VALUE_BYTES + (len(value) if isinstance(value, (str, bytes)) else 0) for value in row
+                        )
                         if size > MAX_ROWS_BYTES:
                             raise OverflowError("the rows hold too much")
             return rows
