@@ -477,6 +477,9 @@ def test_python_attributes_by_jedi() -> None:
     assert accepts(check, b"import math\nprint(math.sqrt(2))\n")
     assert not accepts(check, b"import math\nprint(math.sqroot(2))\n")
     assert run(check, b"import math\nmath.sqroot(2)\nx = 1\n") is None
+    assert accepts(check, b"import math\nmath.own = 1\nprint(math.own, math.__dict__)\n")
+    for line in ("\x0c", "x = '\u2028'", "(1,\n\x0c\n2)"):  # what ends no line for Python
+        assert accepts(check, f"import math\n{line}\nmath.pi\n".encode())
 
 
 def test_any_callable() -> None:
@@ -494,6 +497,16 @@ def test_any_callable() -> None:
     assert run(words, b"a bad apple") is None
     with pytest.raises(InvalidSource, match="neither"):
         Check(lambda: True)
+    seen: list[tuple[str, bool]] = []
+    note = Check(lambda text, complete: seen.append((text, complete)) or True)
+    assert accepts(note, b"a\xc3")
+    assert seen == [("a", False), ("a\ufffd", True)], "nothing can follow that would make it whole"
+
+    async def later(text: str) -> bool:
+        return bool(text)
+
+    with pytest.raises(InvalidSource, match="coroutine"):
+        Check(later)
     with pytest.raises(InvalidSource, match="guards"):
         Check(lambda text: True, guards=b"x")  # noqa: ARG005 - refused before it is called
 

@@ -272,7 +272,7 @@ def _unbound(table: symtable.SymbolTable, bound: frozenset[str] | set[str]) -> s
 
 
 def _attributes_exist(source: str, tree: ast.Module) -> bool:
-    """Whether each attribute of an imported module is known to jedi; modules that it cannot read pass."""
+    """Whether each attribute of an imported module is known to jedi, or set here; modules that it cannot read pass."""
     import jedi
 
     imported = {
@@ -282,16 +282,24 @@ def _attributes_exist(source: str, tree: ast.Module) -> bool:
         for alias in node.names
     }
     script = jedi.Script(source)
-    lines = source.splitlines()
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported):
-            continue
-        if not isinstance(node.ctx, ast.Load):
+    lines = _LINES.findall(source)
+    asked = [
+        (node.value.id, node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+    ]
+    own = {(module, node.attr) for module, node in asked if isinstance(node.ctx, ast.Store)}
+    for module, node in asked:
+        every_module_has = node.attr.startswith("__")
+        if every_module_has or (module, node.attr) in own or not isinstance(node.ctx, ast.Load):
             continue
         if node.end_lineno is None or node.end_col_offset is None:
             raise AssertionError("parsed nodes have places")
         column = len(lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode()) - len(node.attr)
-        names = script.complete(node.end_lineno, column)
+        try:
+            names = script.complete(node.end_lineno, column)
+        except Exception:  # noqa: BLE001, S112 - what goes wrong inside of jedi says nothing of the source
+            continue
         if names and all(name.name != node.attr for name in names):
             return False
     return True

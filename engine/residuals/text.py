@@ -68,7 +68,7 @@ class Check(TextCheck):
         guards: the bytes after which it is asked about an incomplete text; by default after every token.
 
     Raises:
-        InvalidSource: the function takes neither one nor two arguments.
+        InvalidSource: the function takes neither one nor two arguments, or gives no verdict when it is called.
 
     """
 
@@ -76,6 +76,10 @@ class Check(TextCheck):
         takes_both, takes_text = _takes(function, "", False), _takes(function, "")
         if not (takes_both or takes_text):
             raise InvalidSource("the function takes neither (text) nor (text, complete)", where="check")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise InvalidSource(
+                "a coroutine or a generator says nothing when it is called", where="check", hint="return True or False"
+            )
         whole = not takes_both
         if whole and guards is not None:
             raise InvalidSource(
