@@ -23,7 +23,7 @@ import numpy as np
 from ..grammar.errors import InvalidSource
 from .contract import DEAD
 from .law import Law
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import follow, index_of, law_at
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class CARS(_Adaptive):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(samples=self.samples, max_walks=self.max_walks)
         if self.samples < 1 or self.max_walks < 1:
             raise InvalidSource("there has to be at least one sample and one walk", where="samples")
 
@@ -191,6 +192,7 @@ class ASAp(_Adaptive):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(walks=self.walks)
         if self.walks < 1:
             raise InvalidSource("there has to be at least one walk", where="walks")
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..grammar.errors import InvalidSource
 from .contract import DEAD
 from .law import Law, Reals
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import follow, law_at
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class MCMC:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(steps=self.steps, keep=self.keep, tries=self.tries)
         if self.cut not in get_args(Cut):
             raise InvalidSource(f"cut {self.cut!r} is none of {', '.join(get_args(Cut))}", where="cut")
         if self.steps < 0 or not 1 <= self.keep <= self.steps + 1 or self.tries < 1:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..grammar.errors import InvalidSource
 from .contract import DEAD
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .resampling import SCHEMES, Scheme, effective_size
 from .residuals.checked import CheckedStates
 from .sampler import AWRS, NO_TOKEN, AutoSampler, Sampler, draws_at
@@ -123,6 +123,9 @@ class SMC:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(particles=self.particles)
+        if self.critic is not None and not callable(self.critic):
+            raise InvalidSource(f"{self.critic!r} cannot be called", where="critic")
         if self.particles < 1:
             raise InvalidSource(f"{self.particles} particles are no sample", where="particles")
         if not 0 <= self.ess_threshold <= 1:

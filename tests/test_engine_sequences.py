@@ -145,7 +145,25 @@ def test_nothing_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: CARS(samples=0), lambda: ASAp(walks=0), lambda: MCMC(cut="end"), lambda: MCMC(steps=3, keep=5)]
+    "make",
+    [
+        lambda: SMC(2.5),
+        lambda: ASAp(walks="x"),
+        lambda: CARS(samples=1.5),
+        lambda: MCMC(steps=1.5),
+        lambda: Beam(2.5),
+        lambda: Lookahead(depth=1.5),
+        lambda: Lookahead(weight=math.nan),
+        lambda: Beam(length_penalty=math.nan),
+        lambda: Beam(4, 2, math.inf),
+        lambda: SMC(critic=3),
+        lambda: Checked(CONSTRAINT, Check),
+        lambda: Checked(CONSTRAINT, len),
+        lambda: CARS(samples=0),
+        lambda: ASAp(walks=0),
+        lambda: MCMC(cut="end"),
+        lambda: MCMC(steps=3, keep=5),
+    ],
 )
 def test_options_out_of_range(make: Any) -> None:
     """They are refused when the method is made."""
