@@ -201,6 +201,7 @@ def test_pointers_and_keys_choose_the_items() -> None:
     by_id = UniqueItems(at="/orders", key=lambda order: order["id"])
     assert accepts(by_id, b'{"tags": [1, 1], "orders": [{"id": 1, "n": 2}, {"id": 2, "n": 2}]}')
     assert not accepts(by_id, b'{"orders": [{"id": 1, "n": 2}, {"id": 1, "n": 3}]}')
+    assert not accepts(UniqueItems(at="#/a%20b~1c"), b'{"a b/c": [1, 1]}')
     with pytest.raises(InvalidSource, match="pointer"):
         accepts(UniqueItems(at="orders"), b"[1]")
 

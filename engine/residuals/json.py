@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, NoReturn, TypeAlias
+from urllib.parse import unquote
 
 from ...grammar.errors import InvalidSource
 from .protocol import Guards
@@ -180,7 +181,7 @@ def _matches(path: Path, pattern: Sequence[str]) -> bool:
 
 
 def _pattern(pointer: str) -> tuple[str, ...]:
-    body = pointer.removeprefix("#")
+    body = unquote(pointer[1:]) if pointer.startswith("#") else pointer  # the form of a fragment (RFC 6901, section 6)
     if body and not body.startswith("/"):
         raise InvalidSource(f"{pointer!r} is no JSON pointer", where="at", hint="write '/orders/*', '*' for any part")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in body.split("/")[1:])
