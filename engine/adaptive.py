@@ -23,7 +23,7 @@ import numpy as np
 from ..grammar.errors import InvalidSource
 from .contract import DEAD
 from .law import Law
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import follow, index_of, law_at
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class _Node:
         state: of the constraint; 0 is dead.
         bound: at least the mass of valid completions.
         valid: the mass of the mask; negative while the prefix was not visited.
+        others: the part of it that no child has: a sum of its own, for as a difference it would be rounding where a dead child has nearly all.
         children: prefixes that a walk went on to, and the probability of the token that leads there.
 
     """
@@ -47,12 +48,13 @@ class _Node:
     state: int
     bound: float = 1.0
     valid: float = -1.0
+    others: float = 0.0
     children: dict[int, tuple[float, _Node]] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Compute the bound from what is behind."""
-        lost = math.fsum(p * (1 - child.bound) for p, child in self.children.values())
-        self.bound = max(0.0, self.valid - lost) if self.state else 0.0
+        behind = math.fsum(p * child.bound for p, child in self.children.values())
+        self.bound = min(1.0, self.others + behind) if self.state else 0.0
 
 
 class _Trie:
@@ -83,16 +85,17 @@ class _Trie:
             remaining = self._max_tokens - len(run)
             is_new = node.valid < 0
             found = law_at(self._law, self._logits_after([run])[0], node.state, remaining)
-            node.valid = 0.0 if found is None else math.exp(found[1])
+            node.valid = node.others = 0.0 if found is None else math.exp(found[1])
             if is_new and fails and rng.random() >= node.valid:
                 break
             if found is None:
                 break
             urn, _ = found
             masked = urn.total
-            for token, (_, child) in node.children.items():
-                index = index_of(urn, token)
-                urn.restore(index, float(urn.weights[index]) * child.bound)
+            weights = {token: urn.remove(index_of(urn, token)) for token in node.children}
+            node.others = node.valid * urn.total / masked
+            for token, weight in weights.items():
+                urn.restore(index_of(urn, token), weight * node.children[token][1].bound)
             if urn.total <= 0 or node.valid <= 0:
                 break
             if not (is_new and fails):
@@ -100,8 +103,11 @@ class _Trie:
             token = urn.token(urn.draw(rng))
             if token not in node.children:
                 after = follow(self._law.constraint, self._vocab, node.state, token, remaining)
-                p = node.valid * float(urn.weights[index_of(urn, token)]) / masked
-                node.children[token] = (p, _Node(after, float(after != DEAD)))
+                weight = urn.remove(index_of(urn, token))
+                node.children[token] = (node.valid * weight / masked, _Node(after, float(after != DEAD)))
+                for known in weights:
+                    urn.remove(index_of(urn, known))
+                node.others = node.valid * urn.total / masked
             node = node.children[token][1]
             if node.state == DEAD:
                 break
@@ -141,6 +147,7 @@ class CARS(_Adaptive):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(samples=self.samples, max_walks=self.max_walks)
         if self.samples < 1 or self.max_walks < 1:
             raise InvalidSource("there has to be at least one sample and one walk", where="samples")
 
@@ -185,6 +192,7 @@ class ASAp(_Adaptive):
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(walks=self.walks)
         if self.walks < 1:
             raise InvalidSource("there has to be at least one walk", where="walks")
 

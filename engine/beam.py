@@ -21,7 +21,7 @@ import numpy as np
 
 from ..grammar.errors import InvalidSource
 from .law import Law
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import Candidate, Situation
 
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ class Beam:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(width=self.width, groups=self.groups)
         if self.width < 1 or self.groups < 1 or self.width % self.groups:
             raise InvalidSource(f"{self.width} beams cannot be divided into {self.groups} groups", where="width")
-        if self.diversity < 0 or self.length_penalty < 0:
-            raise InvalidSource("penalties are not negative", where="diversity")
+        for where, penalty in (("diversity", self.diversity), ("length_penalty", self.length_penalty)):
+            if not 0 <= penalty < math.inf:
+                raise InvalidSource(f"{penalty} is no penalty: those are finite, and not negative", where=where)
         if self.diversity and self.groups == 1:
             raise InvalidSource("one group has none to differ from", where="diversity", hint="pass groups=2 or more")
 

@@ -103,6 +103,14 @@ def _checked_top(values: npt.NDArray[np.floating[Any]]) -> float:
     return top
 
 
+def _whole(row: npt.NDArray[np.floating[Any]], temperature: float) -> float:
+    """``log_sum_exp`` of a whole row, which has to be a number."""
+    found = log_sum_exp(row, temperature)
+    if not math.isfinite(found):
+        _checked_top(row)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """The constrained distribution of one token.
@@ -213,7 +221,7 @@ class Law:
         if values.max() == -np.inf:  # the model excludes all that is valid: the constraint still has to be kept
             return Distribution(ids, np.full(len(ids), 1 / len(ids)), -math.inf)
         heat = 1.0 if self.greedy else self.temperature
-        log_valid = min(0.0, log_sum_exp(values.astype(np.float64), heat) - log_sum_exp(row, heat))
+        log_valid = min(0.0, log_sum_exp(values.astype(np.float64), heat) - _whole(row, heat))
         if self.greedy:
             return Distribution(ids[[int(np.argmax(values))]], np.ones(1), log_valid)
         kept, probabilities = self._truncate(ids, np.asarray(values, np.float64) / self.temperature)
@@ -280,13 +288,13 @@ class Law:
             return urn, math.nan
         log_allowed = top + math.log(urn.total)
         if ids is not None:
-            return urn, min(0.0, log_allowed - log_sum_exp(row, self.temperature))
+            return urn, min(0.0, log_allowed - _whole(row, self.temperature))
         # The whole is the allowed part and the rest, a sum: no difference of two large numbers, and one pass instead of two.
         others = row[forbidden_ids(mask, len(row))]
         if len(others) * SPARSE <= len(row):
             others = others.astype(np.float64)
         rest = log_sum_exp(others, self.temperature)
-        if math.isnan(rest):
+        if not rest < math.inf:
             _checked_top(row)
         return urn, -float(np.logaddexp(0.0, rest - log_allowed))
 

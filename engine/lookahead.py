@@ -24,7 +24,7 @@ import numpy as np
 
 from ..grammar.errors import InvalidSource
 from .law import Law
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import Candidate, Situation
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class Lookahead:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(candidates=self.candidates, depth=0 if self.depth is None else self.depth)
+        for where, number in (("weight", self.weight), ("entropy_threshold", self.entropy_threshold)):
+            if math.isnan(number):
+                raise InvalidSource("NaN cannot be compared", where=where)
         if self.candidates < 1:
             raise InvalidSource(f"{self.candidates} candidates are no choice", where="candidates")
         if self.depth is not None and self.depth < 0:
@@ -168,4 +172,7 @@ class Lookahead:
         if self.reward is None:
             return math.fsum(rollout.log_ps) / len(rollout.log_ps)
         text = b"".join(vocab.tokens[t] or b"" for t in rollout.tokens)
-        return candidate.log_p + self.weight * float(self.reward(text, rollout.ended))
+        reward = float(self.reward(text, rollout.ended))
+        if not reward < math.inf:  # NaN as well
+            raise InvalidSource(f"the reward is {reward}, which cannot be compared", where="reward")
+        return candidate.log_p + self.weight * reward

@@ -16,7 +16,7 @@ import numpy as np
 from ..grammar.errors import InvalidSource
 from .contract import DEAD
 from .law import Law, Reals
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .walk import follow, law_at
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class MCMC:
         cut: where a proposal begins to write anew: anywhere (``uniform``), at the start (``restart``), or more often where the
             masked law is undecided (``priority``, in proportion to its entropy).
         keep: how many of the last states make up the posterior; the earlier ones still depend on where the chain began.
-        tries: draws for the first state, of which the first that passes the check is taken.
+        tries: draws for the first state, of which the first that passes the check is taken, and that the model thinks possible if there
+            is such a one.
 
     """
 
@@ -74,6 +75,7 @@ class MCMC:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(steps=self.steps, keep=self.keep, tries=self.tries)
         if self.cut not in get_args(Cut):
             raise InvalidSource(f"cut {self.cut!r} is none of {', '.join(get_args(Cut))}", where="cut")
         if self.steps < 0 or not 1 <= self.keep <= self.steps + 1 or self.tries < 1:
@@ -96,7 +98,12 @@ class MCMC:
             return _written(old, cut, logits_after, law, vocab, rng, max_tokens)
 
         nothing = _Text((), (), np.zeros(0), np.zeros(0), np.zeros(0))
-        text = next((t for t in (rewritten(nothing, 0) for _ in range(self.tries)) if t is not None), None)
+        text = None
+        for _ in range(self.tries):
+            first = rewritten(nothing, 0)
+            text = first or text
+            if first is not None and first.log_probability > -math.inf:
+                break
         if text is None:
             return Posterior(())
         chain = [text]

@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, SupportsIndex
 
 import numpy as np
+
+from ..grammar.errors import InvalidSource
 
 if TYPE_CHECKING:
     from .contract import States, Vocab
     from .prefixes import LogitsAfter, Run
     from .residuals.protocol import Residual
+
+
+def check_whole(**options: int) -> None:
+    """Refuse options that count something and are no whole numbers."""
+    for name, value in options.items():
+        if not isinstance(value, SupportsIndex):
+            raise InvalidSource(f"{name} {value!r} is no whole number", where=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,9 @@ class Posterior:
 
     @classmethod
     def of_ranking(cls, runs: Sequence[tuple[Run, float]]) -> Posterior:
-        """Different runs, best first, with their log probabilities."""
+        """Different runs, best first, with their log probabilities; equal shares where the model rules all of them out."""
+        if all(log_p == -math.inf for _, log_p in runs):
+            runs = [(run, 0.0) for run, _ in runs]
         shares = {output.tokens: output for output in cls.of(runs).outputs}
         return cls(tuple(shares[run] for run, _ in runs if run in shares), ranked=True)
 

@@ -24,7 +24,7 @@ import numpy as np
 from ..grammar.errors import InvalidSource
 from .auto import AutoSampler
 from .contract import DEAD
-from .posterior import Posterior
+from .posterior import Posterior, check_whole
 from .resampling import SCHEMES, Scheme, effective_size
 from .residuals.checked import CheckedStates
 from .sampler import AWRS, NO_TOKEN, Sampler, draws_at
@@ -124,6 +124,9 @@ class SMC:
 
     def __post_init__(self) -> None:
         """Check the options."""
+        check_whole(particles=self.particles)
+        if self.critic is not None and not callable(self.critic):
+            raise InvalidSource(f"{self.critic!r} cannot be called", where="critic")
         if self.particles < 1:
             raise InvalidSource(f"{self.particles} particles are no sample", where="particles")
         if not 0 <= self.ess_threshold <= 1:
@@ -201,7 +204,10 @@ class SMC:
     def _score(self, tokens: Run, vocab: Vocab, *, complete: bool) -> float:
         if self.critic is None or not (complete or (self.critic_of_prefixes and self.ess_threshold > 0)):
             return 0.0
-        return float(self.critic(b"".join(vocab.tokens[t] or b"" for t in tokens), complete))
+        score = float(self.critic(b"".join(vocab.tokens[t] or b"" for t in tokens), complete))
+        if not score < math.inf:  # NaN as well
+            raise InvalidSource(f"the critic gives {score}, which is no log of a factor", where="critic")
+        return score
 
     def _resampled(
         self, particles: list[_Particle], log_weights: np.ndarray, rng: np.random.Generator

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.floating[Any]]
 
 
+COLD = 0.5
+"""A float32 weight is zero from about 103 times the temperature below the top; below this temperature tokens come so far down that a
+check may be left with nothing else, and float64 reaches seven times as deep."""
+
+
 class Draws(Protocol):
     """What a sampler needs of the weights: draws in proportion to them, and the taking out of tokens."""
 
@@ -63,6 +68,8 @@ class Urn:
         Minus infinity is a weight of zero.  If all are, so is the top, and nothing can be drawn.
 
         """
+        if temperature < COLD:
+            values = values.astype(np.float64)
         top = float(values.max()) if len(values) else -math.inf
         if top == -math.inf:
             return cls(np.zeros(len(values)), ids), top

@@ -63,12 +63,22 @@ def best_first(urn: Urn) -> Iterator[int]:
     yield from rest[np.argsort(-weights[rest], kind="stable")].tolist()
 
 
+def _join_ends(urn: Urn, vocab: Vocab) -> None:
+    """Make one of several end-of-sequence tokens stand for all: which of them ends a text is no difference between texts."""
+    ends = np.array(sorted(vocab.eos_ids))
+    at = ends[ends < len(urn.weights)] if urn.ids is None else np.flatnonzero(np.isin(urn.ids, ends))
+    if len(at) > 1:
+        first, mass = at[int(np.argmax(urn.weights[at]))], float(urn.weights[at].sum())
+        urn.remove_all(at)
+        urn.restore(int(first), mass)
+
+
 class Candidate(NamedTuple):
     """A token that may come.
 
     Attributes:
         token: its id.
-        log_p: log of the model's probability, not renormalised.
+        log_p: log of the model's probability, not renormalised; of an end-of-sequence token, that of all of them.
         state: after it.
 
     """
@@ -86,6 +96,8 @@ class Situation:
         found = law_at(law, row, state, remaining)
         self._urn: Urn | None = None if found is None else found[0]
         self._log_valid = -math.inf if found is None else found[1]
+        if self._urn is not None:
+            _join_ends(self._urn, vocab)
 
     @property
     def n_allowed(self) -> int:

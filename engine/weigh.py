@@ -53,6 +53,8 @@ def weigh_many(  # noqa: PLR0913 - the options by name
         InvalidSource: the law is greedy or truncated, or a batch size is given; see ``generate`` for the rest.
 
     """
+    if isinstance(method, type) or not callable(getattr(method, "run", None)) or not hasattr(method, "check"):
+        raise InvalidSource(f"{method!r} is no method", where="method", hint="pass an object such as SMC()")
     if batch_size is not None:
         raise InvalidSource("a method's batch are its own hypotheses", where="batch_size", hint="leave it out")
     for name, value in (("top_k", top_k), ("top_p", top_p), ("min_p", min_p)):

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import traceback
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..grammar.errors import InvalidSource
+from ..grammar.errors import InvalidSource, SyntagmaError
 
 if TYPE_CHECKING:
     from ..engine.posterior import Method
-    from ..engine.residuals import Residual
+    from ..engine.residuals import Guards, Residual
+    from ..engine.residuals.protocol import ResidualState
 
 CHECK = "check"
 """What a file of ``--check`` defines."""
 
+
+MODULE = "check_file"
+"""The name that the file has as a module."""
 
 DEFAULT_PARTICLES = 5
 
@@ -38,21 +46,77 @@ def read_check(path: Path) -> Residual:
     """
     from ..engine.residuals import Check
 
-    spec = importlib.util.spec_from_file_location("check_file", path)
+    spec = importlib.util.spec_from_file_location(MODULE, path)
     if spec is None or spec.loader is None:
         raise InvalidSource("the file is no Python source", where=str(path), hint="its name has to end in .py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module  # as dataclasses and pickles expect
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidSource(f"the file fails: {type(error).__name__}: {error}", where=str(path)) from error
+    except (Exception, SystemExit) as error:
+        raise InvalidSource(f"the file fails: {type(error).__name__}: {error}", where=_place(path, error)) from error
     found = getattr(module, CHECK, None)
     if found is None:
         raise InvalidSource(
             f"the file defines no {CHECK!r}", where=str(path), hint=f"define {CHECK}(text) or {CHECK}(text, complete)"
         )
-    residual: Residual = found if hasattr(found, "advance") and hasattr(found, "guards") else Check(found)
-    return residual
+    if isinstance(found, type):
+        raise InvalidSource(
+            f"{CHECK!r} is a class", where=str(path), hint=f"make one of it: {CHECK} = {found.__name__}(...)"
+        )
+    try:
+        residual = found if hasattr(found, "advance") and hasattr(found, "guards") else Check(found)
+    except InvalidSource as error:
+        raise InvalidSource(error.message, where=str(path), hint=error.hint) from error
+    return _Placed(residual, path)
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """The file, and its line that an error came from, if one did."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.absolute())
+    ]
+    return f"{path}, line {lines[-1]}" if lines else str(path)
+
+
+class _Placed:
+    """A residual whose failures are errors in the user's file."""
+
+    def __init__(self, residual: Residual, path: Path) -> None:
+        self._residual = residual
+        self._path = path
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except SyntagmaError:
+            raise
+        except Exception as error:
+            raise InvalidSource(
+                f"the check fails: {type(error).__name__}: {error}",
+                where=_place(self._path, error),
+                hint="it has to bear every text that the constraint allows, and each beginning that it is asked about",
+            ) from error
+
+    @property
+    def start(self) -> Hashable:
+        """The residual's."""
+        return self._residual.start
+
+    def advance(self, state: ResidualState, data: bytes) -> ResidualState | None:
+        """The residual's."""
+        with self._failures():
+            return self._residual.advance(state, data)
+
+    def may_end(self, state: ResidualState) -> bool:
+        """The residual's."""
+        with self._failures():
+            return self._residual.may_end(state)
+
+    def guards(self, state: ResidualState) -> bytes | Guards | None:
+        """The residual's."""
+        return self._residual.guards(state)
 
 
 def read_method(name: MethodName, particles: int | None, check: Path | None) -> Method | None:

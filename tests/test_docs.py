@@ -183,7 +183,17 @@ def test_the_page_on_sampling_does_what_it_says() -> None:
     run_examples("docs/sampling.md", {})
     page = (ROOT / "docs/sampling.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)\(", page, re.MULTILINE))
-    parts = {"Checked", "CheckedSession", "Closed", "Complaint", "JsonResidual", "Residual", "TextCheck", "complaint"}
+    parts = {
+        "Checked",
+        "CheckedSession",
+        "Closed",
+        "Complaint",
+        "Guards",
+        "JsonResidual",
+        "Residual",
+        "TextCheck",
+        "complaint",
+    }
     assert listed == set(sg.residuals.__all__) - parts
 
 

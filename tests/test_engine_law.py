@@ -202,6 +202,16 @@ def test_bad_rows() -> None:
         law(np.full(11, np.inf), CONSTRAINT.start)
     with pytest.raises(InvalidSource, match="vector"):
         law(np.zeros((1, 11)), CONSTRAINT.start)
+    for width in (
+        11,
+        400,
+    ):  # a dense mask and a sparse one; of what no token is allowed, the mass still has to be a number
+        for bad in (np.nan, np.inf):
+            row = np.zeros(width)
+            row[VOCAB.tokens.index(b"h")] = bad
+            for ask in (law, MaskSampler(CONSTRAINT).at):
+                with pytest.raises(InvalidSource, match="NaN"):
+                    ask(row, CONSTRAINT.start)
     with pytest.raises(InvalidSource, match="allows no token"):
         law(np.zeros(11), 0)
 

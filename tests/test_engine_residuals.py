@@ -22,6 +22,7 @@ from syntagma.engine.residuals import (
     Check,
     Checked,
     Closed,
+    Guards,
     JsonPredicate,
     JsonResidual,
     PythonCompiles,
@@ -55,7 +56,7 @@ def accepts(residual: Residual, text: bytes, cuts: list[int] | None = None) -> b
 
 
 def keeps_the_laws(residual: Residual, text: bytes, cuts: list[int]) -> None:
-    """What the protocol promises: pieces join, prefixes of what passes are alive, text without guards never is dead."""
+    """What the protocol promises: pieces join, prefixes of what passes are alive, what is behind the last guard never is dead."""
     whole = run(residual, text)
     assert (run(residual, text, cuts) is None) == (whole is None)
     if whole is not None and residual.may_end(whole):
@@ -63,13 +64,16 @@ def keeps_the_laws(residual: Residual, text: bytes, cuts: list[int]) -> None:
             assert run(residual, text[:end]) is not None
     state = residual.start
     for at in range(len(text)):
-        after = residual.advance(state, text[at : at + 1])
         guards = residual.guards(state)
-        if after is None:
-            assert guards is None or text[at] in guards
+        for end in range(at + 1, min(at + 6, len(text)) + 1):
+            cut = end - at if guards is None else Guards.of(guards).cut(text[at:end])
+            assert (residual.advance(state, text[at:end]) is None) == (
+                residual.advance(state, text[at : at + cut]) is None
+            )
+        state = residual.advance(state, text[at : at + 1])
+        if state is None:
             return
-        hash(after)
-        state = after
+        hash(state)
 
 
 SCALARS = (
@@ -172,6 +176,16 @@ def test_unique_items_is_the_definition(value: Any, cuts: list[int]) -> None:
         (b'["\\u0061", "a"', False),
         (b'{"a": 1, "a"', True),
         (b'{"a": 1, "a": 2,', False),
+        (b"[0.1, 0.10000000000000000001]", True),
+        (b"[9007199254740993, 9007199254740993.0]", False),
+        (b"[1e400, 1e401, 1e9999999999999999999]", True),
+        (b"[1e400, 10e399]", False),
+        (b"[%s, 1]" % (b"9" * 5000), True),
+        (b"[NaN]", False),
+        (b"1\0 ", False),
+        (b"\xef\xbb\xbf[1]", False),
+        (b'["\xff"', False),
+        (b'{"a": 1, "a": [', True),
         (b"[1 2]", False),
         (b"{} {}", False),
         (b"]", False),
@@ -187,6 +201,7 @@ def test_pointers_and_keys_choose_the_items() -> None:
     by_id = UniqueItems(at="/orders", key=lambda order: order["id"])
     assert accepts(by_id, b'{"tags": [1, 1], "orders": [{"id": 1, "n": 2}, {"id": 2, "n": 2}]}')
     assert not accepts(by_id, b'{"orders": [{"id": 1, "n": 2}, {"id": 1, "n": 3}]}')
+    assert not accepts(UniqueItems(at="#/a%20b~1c"), b'{"a b/c": [1, 1]}')
     with pytest.raises(InvalidSource, match="pointer"):
         accepts(UniqueItems(at="orders"), b"[1]")
 
@@ -219,6 +234,13 @@ GOOD_SQL = (
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 5) SELECT max(n), 'it''s' FROM c ORDER BY 1 DESC;",
     'SELECT "a", u.[b], -1.5e3 FROM t AS u LEFT JOIN t USING (a) /* why, not */ GROUP BY a HAVING count(*) > 0',
     "INSERT INTO t VALUES (1, x'ff'), (2, NULL) -- both",
+    "SELECT sum(a) FILTER (WHERE a > 1) OVER w FROM t WINDOW w AS (PARTITION BY b), w2 AS (w ORDER BY a)",
+    'SELECT a FROM t "WINDOW" WINDOW "w 2" AS (ORDER BY b)',
+    "SELECT a AS query, b AS window FROM t",
+    "CREATE UNIQUE INDEX i ON t (b COLLATE NOCASE DESC, a) WHERE a > 0",
+    "INSERT INTO t VALUES (7, 'z') ON CONFLICT DO NOTHING RETURNING a AS q",
+    "EXPLAIN QUERY PLAN SELECT a FROM t WHERE a = 1",
+    "/* why */ explain SELECT a FROM t;",
     "UPDATE t SET b = CASE WHEN a BETWEEN 1 AND 2 THEN 'one' ELSE b END WHERE a NOT IN (1, 2)",
 )
 BAD_SQL = (
@@ -236,6 +258,12 @@ BAD_SQL = (
     "SELECT \0 1",
     "SELECT c FROM t WHERE a = 1",
     "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c WHERE n < 0",
+    "SELECT a FROM t WINDOW w w",
+    "SELECT a, FROM t WINDOW",
+    "EXPLAIN EXPLAIN SELECT 1",
+    "EXPLAIN COMMIT",
+    "SELECT zeroblob(2000000)",
+    "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 999) INSERT INTO t SELECT n, zeroblob(900000) FROM c",
 )
 TABLES = "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')"
 
@@ -254,6 +282,18 @@ def test_sql_that_does_not_run(text: str) -> None:
     check = SqliteRuns(TABLES)
     assert not accepts(check, text.encode())
     keeps_the_laws(check, text.encode(), [3, 7])
+
+
+def test_sql_is_bounded_in_time_and_memory() -> None:
+    """Rows that would not fit into memory, and instructions that take long, fail; what begins with QUERY is no statement, even unrun."""
+    endless = "WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT %s(900000) FROM c"
+    assert not accepts(SqliteRuns(TABLES, accepts_rows=bool), (endless % "zeroblob").encode())
+    assert not accepts(SqliteRuns(TABLES, max_seconds=0.05), (endless % "randomblob").encode())
+    assert not accepts(SqliteRuns(TABLES, run=False), b"QUERY PLAN SELECT 1")
+    assert run(SqliteRuns(TABLES), b"QUERY ") is None
+    for limit in ({"max_steps": 0}, {"max_seconds": math.nan}):
+        with pytest.raises(InvalidSource, match="no room"):
+            SqliteRuns(TABLES, **limit)  # type: ignore[arg-type]
 
 
 def test_sql_syntax_is_seen_early_and_runs_leave_no_trace() -> None:
@@ -408,6 +448,17 @@ def test_python_expressions() -> None:
         ("def f(a, *b, c=1, **d):\n    return a, b, c, d\n", True, True),
         ("def f():\n    global g\n    g = 1\nprint(g)\n", True, True),
         ("class A:\n    x = 1\n    y = x\n    def top(self): return __class__\n", True, True),
+        ("print(x)\nx = 1", True, False),
+        ("print(x); x = 1", True, True),
+        ("x = 1; y = (1,\n); print(x, y)\nprint(z)", True, False),
+        ("def f(): return later\nf()\nlater = 1", True, True),
+        ("if 0:\n    pass\nelif(y):\n    pass\ny = 2\n", False, False),
+        ("for y in ():\n    pass\nelse :\n    z = 1\nprint(y, z)\n", True, True),
+        ("try:\n    u\nexcept(NameError):\n    u = 1\n", True, True),
+        ("class A:\n    print(__qualname__, __module__, __builtins__)\n", True, True),
+        ("\ufeffx = 1\nprint(x)\n", True, True),
+        ("from __future__ import annotations\ndef f(a: Later): pass\nx: Later = 1\nclass Later: pass", True, True),
+        ("@late\ndef f(): pass\nlate = 1", True, False),
         ("try:\n    1\n", True, False),
         ("def f():\n    try:\n        import q\n    except E as e:\n        pass\n", True, False),
     ],
@@ -417,6 +468,7 @@ def test_python_names(text: str, alive: bool, may_end: bool) -> None:
     state = run(PythonNames(), text.encode())
     assert (state is not None) == alive
     assert (state is not None and PythonNames().may_end(state)) == may_end
+    assert (complaint(PythonNames(), text.encode()) is None) == may_end
 
 
 def test_python_attributes_by_jedi() -> None:
@@ -426,6 +478,9 @@ def test_python_attributes_by_jedi() -> None:
     assert accepts(check, b"import math\nprint(math.sqrt(2))\n")
     assert not accepts(check, b"import math\nprint(math.sqroot(2))\n")
     assert run(check, b"import math\nmath.sqroot(2)\nx = 1\n") is None
+    assert accepts(check, b"import math\nmath.own = 1\nprint(math.own, math.__dict__)\n")
+    for line in ("\x0c", "x = '\u2028'", "(1,\n\x0c\n2)"):  # what ends no line for Python
+        assert accepts(check, f"import math\n{line}\nmath.pi\n".encode())
 
 
 def test_any_callable() -> None:
@@ -443,6 +498,16 @@ def test_any_callable() -> None:
     assert run(words, b"a bad apple") is None
     with pytest.raises(InvalidSource, match="neither"):
         Check(lambda: True)
+    seen: list[tuple[str, bool]] = []
+    note = Check(lambda text, complete: seen.append((text, complete)) or True)
+    assert accepts(note, b"a\xc3")
+    assert seen == [("a", False), ("a\ufffd", True)], "nothing can follow that would make it whole"
+
+    async def later(text: str) -> bool:
+        return bool(text)
+
+    with pytest.raises(InvalidSource, match="coroutine"):
+        Check(later)
     with pytest.raises(InvalidSource, match="guards"):
         Check(lambda text: True, guards=b"x")  # noqa: ARG005 - refused before it is called
 
@@ -462,8 +527,33 @@ def test_several_checks_are_one() -> None:
     assert not accepts(both, b"[1, 2, 3]")
     assert set(both.guards(both.start) or b"") == set(UniqueItems().guards(UniqueItems().start) or b"")
     assert All(both, Check(lambda _, __: True)).guards((both.start, b"")) is None
+    words = All(UniqueItems(), Check(lambda _, __: True, guards=b"!"))
+    inside = words.advance(words.start, b'["a')
+    guards = Guards.of(words.guards(inside) or b"")
+    assert [guards.cut(text) for text in (b"a, b]", b'a"], b', b"a!]b", b'a!b"')] == [0, 5, 3, 4]
     with pytest.raises(InvalidSource, match="nothing"):
         All()
+
+
+def test_a_token_that_closes_a_string_and_its_array_is_judged_at_both() -> None:
+    """Behind the end of a string a token may close what holds it: masks then say what the steps say, for each such token."""
+    vocab = ReferenceVocabulary([None, b"[", b"]", b'"', b"a", b",", b'"]', b'"]]', b'",', b'",1]'], eos_ids=[0])
+    items = [b'["a"]', b'["aa"]', b'["a",1]', b"[]"]
+    constraint = ReferenceConstraint([b"[" + b",".join(w) + b"]" for w in itertools.product(items, repeat=2)], vocab)
+    pair = Checked(constraint, UniqueItems())
+    waiting, seen = [pair.start], set()
+    dead = 0
+    while waiting:
+        state = waiting.pop()
+        mask = pair.mask(state)
+        for token in range(vocab.size):
+            after = pair.advance(state, token)
+            assert bool(mask[0] >> token & 1) == bool(after)
+            dead += token == 6 and not after and bool(pair.grammar_mask(state)[0] >> token & 1)
+            if after and after not in seen and token:
+                seen.add(after)
+                waiting.append(after)
+    assert dead > 0
 
 
 def test_a_duplicate_cannot_be_completed() -> None:

@@ -106,6 +106,24 @@ def test_outputs_are_valid_and_complete(words: set[bytes], more: int, penalty: f
         assert len({o.tokens for o in outputs}) == len(outputs)
 
 
+@pytest.mark.parametrize("padding", [1, 20])
+def test_which_end_of_sequence_comes_is_no_difference(padding: int) -> None:
+    """With several such tokens a text counts once, by the probability of all of them, whether masks are dense or sparse."""
+    vocab = ReferenceVocabulary([None, b"a", b"b", None, *(b"c%d" % i for i in range(padding))], eos_ids=[0, 3])
+    constraint = ReferenceConstraint([b"a", b"ab", b"b"], vocab)
+    p = np.array([0.3, 0.25, 0.2, 0.24, *(np.full(padding, 0.01 / padding))])
+
+    def model(runs: Sequence[Run]) -> list[np.ndarray]:
+        return [np.log(p) for _ in runs]
+
+    ends = p[0] + p[3]
+    truth = {(1,): p[1] * ends, (2,): p[2] * ends, (1, 2): p[1] * p[2] * ends}
+    outputs = run(Beam(3), model, constraint, 4).outputs
+    assert [o.tokens for o in outputs] == [(1,), (2,), (1, 2)]
+    assert [o.probability for o in outputs] == pytest.approx([truth[o.tokens] / sum(truth.values()) for o in outputs])
+    assert run(Lookahead(lambda text, _: len(text), draw=True), model, constraint, 4).outputs
+
+
 def test_length_penalty_ranks_by_the_mean() -> None:
     """With the power 1 outputs are ranked by mean log probability, end-of-sequence counted, with 0 by the sum."""
     constraint = ReferenceConstraint([b"a", b"bb", b"ccc"], SMALL)

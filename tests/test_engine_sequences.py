@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference_constraint import ReferenceConstraint, ReferenceVocabulary
 from sizes import size
 from toy_language import CONSTRAINT, LENGTH, VOCAB, WORDS, Markov, Run, variation
 
 from syntagma.engine.adaptive import CARS, ASAp
+from syntagma.engine.beam import Beam
+from syntagma.engine.lookahead import Lookahead
 from syntagma.engine.mcmc import MCMC
 from syntagma.engine.residuals import Check, Checked
+from syntagma.engine.smc import SMC
 from syntagma.grammar.errors import InvalidSource
 
 pytestmark = pytest.mark.kernel
@@ -141,9 +145,69 @@ def test_nothing_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: CARS(samples=0), lambda: ASAp(walks=0), lambda: MCMC(cut="end"), lambda: MCMC(steps=3, keep=5)]
+    "make",
+    [
+        lambda: SMC(2.5),
+        lambda: ASAp(walks="x"),
+        lambda: CARS(samples=1.5),
+        lambda: MCMC(steps=1.5),
+        lambda: Beam(2.5),
+        lambda: Lookahead(depth=1.5),
+        lambda: Lookahead(weight=math.nan),
+        lambda: Beam(length_penalty=math.nan),
+        lambda: Beam(4, 2, math.inf),
+        lambda: SMC(critic=3),
+        lambda: Checked(CONSTRAINT, Check),
+        lambda: Checked(CONSTRAINT, len),
+        lambda: CARS(samples=0),
+        lambda: ASAp(walks=0),
+        lambda: MCMC(cut="end"),
+        lambda: MCMC(steps=3, keep=5),
+    ],
 )
 def test_options_out_of_range(make: Any) -> None:
     """They are refused when the method is made."""
     with pytest.raises(InvalidSource):
         make()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.2, 0.1, 0.05])
+@pytest.mark.parametrize(
+    "method", [SMC(3), CARS(max_walks=50), ASAp(walks=20), Beam(2), Lookahead()], ids=lambda m: type(m).__name__
+)
+def test_what_a_check_leaves_is_found_however_unlikely(method: Any, temperature: float) -> None:
+    """Where the check refuses a token with all but e^-500 of the mass, the text goes on with one of the others, and the evidence says so."""
+    vocab = ReferenceVocabulary([None, b"a", b"b", b"c"], eos_ids=[0])
+    states: Any = Checked(
+        ReferenceConstraint([b"ca", b"cb", b"cc"], vocab), Check(lambda text, _: "a" not in text, guards=b"a")
+    )
+    rows = {(): np.array([-9, -9, -9, 0.0]), (3,): np.array([-40, 0.0, -25, -27])}
+
+    def model(runs: Any) -> list[np.ndarray]:
+        return [rows.get(run, np.zeros(4)).astype(np.float32) for run in runs]
+
+    method.run(model, states, vocab, np.random.default_rng(0), max_tokens=4, temperature=temperature)
+    for seed in range(20):
+        found = method.run(model, states, vocab, np.random.default_rng(seed), max_tokens=4, temperature=temperature)
+        assert {o.tokens for o in found.outputs} <= {(3, 2), (3, 3)}
+        assert found.outputs
+        if found.log_evidence is not None:
+            assert found.log_evidence == pytest.approx(-25 / temperature, abs=5)
+
+
+def test_a_chain_leaves_what_the_model_rules_out() -> None:
+    """A first text behind which the model rules everything out is kept only if there is no other."""
+    vocab = ReferenceVocabulary([None, b"a", b"b", b"c"], eos_ids=[0])
+    constraint: Any = ReferenceConstraint([b"ac", b"b"], vocab)
+
+    def model(runs: Any) -> list[np.ndarray]:
+        return [np.array([0.0, 0.0, 0.0, -np.inf]) for _ in runs]
+
+    for seed in range(20):
+        found = MCMC(steps=0).run(model, constraint, vocab, np.random.default_rng(seed), max_tokens=2)
+        assert [o.tokens for o in found.outputs] == [(2,)]
+    only: Any = ReferenceConstraint([b"ac"], vocab)
+    for method in (MCMC(steps=3), Beam(2), Lookahead()):
+        assert [o.tokens for o in method.run(model, only, vocab, np.random.default_rng(0), max_tokens=2).outputs] == [
+            (1, 3)
+        ]

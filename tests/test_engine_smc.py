@@ -18,6 +18,7 @@ from toy_language import CONSTRAINT, EOS, LENGTH, VOCAB, WORDS, Markov, Run, var
 
 from syntagma.engine import smc as smc_module
 from syntagma.engine.law import Law
+from syntagma.engine.lookahead import Lookahead
 from syntagma.engine.posterior import Posterior
 from syntagma.engine.resampling import SCHEMES, effective_size
 from syntagma.engine.residuals import Check, Checked
@@ -93,6 +94,15 @@ def test_a_critic_is_a_factor_of_the_target(of_prefixes: bool, threshold: float)
     truth = sum(math.exp(MODEL.log_probability(w) + 0.8 * w.count(3)) for w in WORDS)
     method = SMC(6, critic=critic, critic_of_prefixes=of_prefixes, ess_threshold=threshold, sampler=MaskSampler)
     assert off(evidences(method, CONSTRAINT, size(500, plain=200), seed=7), truth) < 3.5
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_critic_that_is_no_factor_is_refused(score: float) -> None:
+    """NaN would make all weights NaN, and is named instead; so is infinity."""
+    with pytest.raises(InvalidSource, match="critic"):
+        SMC(2, critic=lambda *_: score).run(MODEL, CONSTRAINT, VOCAB, np.random.default_rng(0), max_tokens=LENGTH)
+    with pytest.raises(InvalidSource, match="reward"):
+        Lookahead(lambda *_: score).run(MODEL, CONSTRAINT, VOCAB, np.random.default_rng(0), max_tokens=LENGTH)
 
 
 def expected_law(method: SMC, runs: int, seed: int = 3) -> dict[Run, float]:

@@ -131,6 +131,13 @@ def test_what_leaves_no_weights_is_refused(options: dict[str, Any], where: str) 
     assert caught.value.where == where
 
 
+@pytest.mark.parametrize("method", ["smc", SMC, 3])
+def test_what_is_no_method_is_refused(method: Any) -> None:
+    """A name, and a class in place of an object, by name."""
+    with pytest.raises(InvalidSource, match="is no method"):
+        generate(MODEL, PROMPT, CONSTRAINT, method=method)
+
+
 def test_plain_decoding_of_a_pairing() -> None:
     """Masks of a pairing steer it to texts that pass; a dead end is an error and never an incomplete text."""
     words = [b"abc", b"abd", b"ca", b"cab", b"dddd"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .checked import Checked, CheckedSession
 from .json import Closed, JsonPredicate, JsonResidual, UniqueItems
-from .protocol import Complaint, Residual, complaint
+from .protocol import Complaint, Guards, Residual, complaint
 from .python import PythonCompiles, PythonNames, PythonParses
 from .sql import SqliteRuns
 from .text import All, Check, TextCheck
@@ -16,6 +16,7 @@ __all__ = [
     "CheckedSession",
     "Closed",
     "Complaint",
+    "Guards",
     "JsonPredicate",
     "JsonResidual",
     "PythonCompiles",

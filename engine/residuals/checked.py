@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from ...grammar.errors import InvalidSource
 from ..contract import DEAD
 from ..law import allowed_ids, only_bit
 from .groups import END, FREE, Groups, groups_of
@@ -15,6 +16,9 @@ from .groups import END, FREE, Groups, groups_of
 if TYPE_CHECKING:
     from ..contract import Constraint, Mask, Session, States, Vocab
     from .protocol import Residual, ResidualState
+
+_METHODS = ("start", "advance", "may_end", "guards")
+"""What a residual has; see ``Residual``."""
 
 MAX_VERDICTS = 1 << 16
 """Verdicts that a scope remembers; then it forgets them all."""
@@ -28,6 +32,11 @@ class CheckedStates:
     """
 
     def __init__(self, states: States, residual: Residual, vocab: Vocab) -> None:
+        if isinstance(residual, type) or not all(hasattr(residual, name) for name in _METHODS):
+            hint = (
+                "make one of the class" if isinstance(residual, type) else "wrap a function: residuals.Check(function)"
+            )
+            raise InvalidSource(f"{residual!r} is no residual", where="check", hint=hint)
         self.vocab = vocab
         self.residual = residual
         self._inner = states

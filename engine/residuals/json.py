@@ -13,9 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+from urllib.parse import unquote
 
 from ...grammar.errors import InvalidSource
+from .protocol import Guards
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the root to a value."""
@@ -24,6 +27,10 @@ OUTSIDE, STRING, ESCAPE, SCALAR = range(4)
 OBJECT_KEY, OBJECT_VALUE, ARRAY = b"{:["  # an open object that waits for a key, or that has one; an open array
 CLOSER = {OBJECT_KEY: b"}", OBJECT_VALUE: b"}", ARRAY: b"]"}
 SPACE = b" \t\n\r"
+ENDS = b'",]}' + SPACE
+"""What a value can close at."""
+
+IN_STRING = Guards(b'"', ENDS)
 
 
 class JsonState(NamedTuple):
@@ -61,9 +68,13 @@ class JsonResidual:
         """Whether the document may go on from a value that has just closed."""
         raise NotImplementedError
 
-    def guards(self, state: JsonState) -> bytes | None:
-        """In a string its end; elsewhere also what ends a number or a container."""
-        return b'"' if state.mode in {STRING, ESCAPE} else b'",]} \t\n\r'
+    def fraction(self, digits: str) -> Any:  # noqa: ANN401 - any kind of number
+        """What a number with a fraction or an exponent is read as."""
+        return float(digits)
+
+    def guards(self, state: JsonState) -> bytes | Guards | None:
+        """In a string its end, and what ends a number or a container behind that; elsewhere all of these."""
+        return IN_STRING if state.mode in {STRING, ESCAPE} else ENDS
 
     def may_end(self, state: JsonState) -> bool:
         """Whether the whole is one value that is allowed; a number on the top level closes here."""
@@ -87,7 +98,12 @@ class JsonResidual:
                     is_key = bool(stack) and stack[-1] == OBJECT_KEY
                     if not is_key and not self._asked(text[: at + 1], stack):
                         return None
-            elif byte in b"]},:" or byte in SPACE:
+            elif byte == ord(":"):  # in a wrong place it makes a text that is no JSON, which the next guard finds
+                if mode == OUTSIDE and stack and stack[-1] == OBJECT_KEY:
+                    stack[-1] = OBJECT_VALUE
+                else:
+                    mode = SCALAR
+            elif byte in b"]}," or byte in SPACE:
                 # A scalar that a container's end closes is judged together with the container.
                 if mode == SCALAR and byte not in b"]}" and not self._asked(text[:at], stack):
                     return None
@@ -105,7 +121,13 @@ class JsonResidual:
     def _asked(self, text: bytes, stack: bytes | bytearray, *, ended: bool = False) -> bool:
         """Whether the value that ends the text is allowed; with ``ended``, also the last one inside it."""
         try:
-            document = json.loads(text + b"".join(CLOSER[kind] for kind in reversed(stack)), object_pairs_hook=_members)
+            document = json.loads(
+                (text + b"".join(CLOSER[kind] for kind in reversed(stack))).decode(),
+                object_pairs_hook=_members,
+                parse_int=_integer,
+                parse_float=self.fraction,
+                parse_constant=_refused,
+            )
         except (ValueError, RecursionError):
             return False
         path: list[str | int] = []
@@ -132,10 +154,6 @@ def _turn(stack: bytearray, byte: int) -> bool:
         if stack[-1] == OBJECT_VALUE:
             stack[-1] = OBJECT_KEY
         return True
-    if byte == ord(":"):
-        fits = stack[-1] == OBJECT_KEY
-        stack[-1] = OBJECT_VALUE
-        return fits
     return CLOSER[stack.pop()] == bytes([byte])
 
 
@@ -146,12 +164,24 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _integer(digits: str) -> int | Decimal:
+    """A whole number, of any length."""
+    try:
+        return int(digits)
+    except ValueError:  # Python's limit against slow conversions
+        return Decimal(digits)
+
+
+def _refused(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
+
+
 def _matches(path: Path, pattern: Sequence[str]) -> bool:
     return len(path) == len(pattern) and all(want in {"*", str(part)} for want, part in zip(pattern, path, strict=True))
 
 
 def _pattern(pointer: str) -> tuple[str, ...]:
-    body = pointer.removeprefix("#")
+    body = unquote(pointer[1:]) if pointer.startswith("#") else pointer  # the form of a fragment (RFC 6901, section 6)
     if body and not body.startswith("/"):
         raise InvalidSource(f"{pointer!r} is no JSON pointer", where="at", hint="write '/orders/*', '*' for any part")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in body.split("/")[1:])
@@ -186,7 +216,7 @@ class JsonPredicate(JsonResidual):
 
 @dataclass(frozen=True)
 class UniqueItems(JsonResidual):
-    """No two equal items in an array, containers included, compared as JSON values: 1 equals 1.0 and not true.
+    """No two equal items in an array, containers included, compared as JSON values: 1 equals 1.0 and not true, and no digit is rounded away.
 
     Attributes:
         at: a JSON pointer to the arrays, ``*`` for any key or index, empty for the document; by default every array.
@@ -196,6 +226,19 @@ class UniqueItems(JsonResidual):
 
     at: str | None = None
     key: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the pointer."""
+        _pattern(self.at or "")
+
+    def fraction(self, digits: str) -> Decimal | float:
+        """As it is written, however many digits it has; a function of items gets Python's own numbers."""
+        if self.key is not None:
+            return float(digits)
+        try:
+            return Decimal(digits)
+        except InvalidOperation:  # an exponent of many digits
+            return float(digits)
 
     def allows(self, closed: Closed) -> bool:
         """Compare an item that has closed with those before it."""

@@ -22,6 +22,32 @@ class Complaint(NamedTuple):
     at: int | None = None
 
 
+class Guards(NamedTuple):
+    """Guards of which some count only behind others: in a JSON string its end does, and behind that also the end of an array.
+
+    Attributes:
+        first: more text without any of these bytes never is dead.
+        behind: more guards, of a text that has one of these.
+
+    """
+
+    first: bytes
+    behind: bytes
+
+    @classmethod
+    def of(cls, guards: bytes | Guards) -> Guards:
+        """Plain bytes, all of them first, or what is of this kind already."""
+        return guards if isinstance(guards, Guards) else cls(guards, b"")
+
+    def cut(self, text: bytes) -> int:
+        """The length of a text up to its last guard; 0 if it has none of the first."""
+        if not any(byte in self.first for byte in text):
+            return 0
+        return next(
+            end for end in range(len(text), 0, -1) if text[end - 1] in self.first or text[end - 1] in self.behind
+        )
+
+
 class Residual(Protocol):
     """A check of texts that grow byte by byte; pure, so that particles, beams and retries share it.
 
@@ -46,11 +72,12 @@ class Residual(Protocol):
         """Whether the text so far passes as a whole."""
         ...
 
-    def guards(self, state: ResidualState, /) -> bytes | None:
+    def guards(self, state: ResidualState, /) -> bytes | Guards | None:
         """The bytes at which the verdict can change: more text without any of them never is dead.
 
-        ``None`` stands for every byte.  What follows the last guard of a token cannot matter to its verdict, so all tokens that
-        are equal up to there share one: the fewer guards, the fewer calls.
+        ``None`` stands for every byte.  What follows the last guard of a token must not matter to its verdict, for all tokens that
+        are equal up to there share one: the fewer guards, the fewer calls.  A token may pass several places at which a verdict can
+        change; where those behind the first have other guards, see ``Guards``.
         """
         ...
 

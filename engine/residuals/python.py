@@ -16,8 +16,16 @@ from .text import TextCheck
 
 Mode: TypeAlias = Literal["exec", "eval"]
 
+_GOES_ON = re.compile(rb"(else|elif|except|finally)\b")
+"""A line that belongs to the statement before it."""
+
 _LINE_END = re.compile(r"\r\n?|\n")
 """Where the parser ends a line; ``splitlines`` does so at form feeds as well."""
+
+_LINES = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+\Z")
+
+_FUTURE = "from __future__ import annotations\n"
+"""What makes annotations no reads."""
 
 _INCOMPLETE = "incomplete input"
 _PREFIX = (
@@ -146,7 +154,8 @@ class PythonNames(TextCheck):
         self._known = (
             frozenset(known)
             | frozenset(dir(builtins))
-            | {"__file__", "__name__", "__doc__", "__annotations__", "__class__"}
+            | {"__file__", "__name__", "__doc__", "__annotations__", "__builtins__", "__cached__", "__class__"}
+            | {"__module__", "__qualname__"}  # in the body of a class
         )
         self._jedi = jedi
         if jedi:
@@ -161,7 +170,7 @@ class PythonNames(TextCheck):
         """Judge the statements that have ended."""
         source = text if complete else _ended_statements(text)
         try:
-            decoded = source.decode("utf-8")
+            decoded = source.decode("utf-8-sig")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = ast.parse(decoded)
@@ -172,7 +181,7 @@ class PythonNames(TextCheck):
             return True
         bound = self._known | {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
         bound |= _declared_global(table) | _tried(tree)
-        if complete and _unbound(table, bound):
+        if complete and (_unbound(table, bound) or _read_early(decoded, tree, self._known)):
             return False
         direct = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
         if direct - bound:
@@ -188,11 +197,33 @@ def _ended_statements(text: bytes) -> bytes:
     ]
     for i in reversed(begins):
         before = b"".join(lines[:i])
-        if lines[i].split(None, 1)[0].rstrip(b":") in {b"else", b"elif", b"except", b"finally", b"except*"}:
+        if _GOES_ON.match(lines[i]):
             continue
         if compiles(before):
             return before
     return b""
+
+
+def _read_early(source: str, tree: ast.Module, known: frozenset[str]) -> bool:
+    """Whether a statement on the top level reads a name directly that is bound only behind it."""
+    lines = [line.group() for line in _LINES.finditer(source)]
+    futures = [s for s in tree.body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
+    delayed = any(alias.name == "annotations" for s in futures for alias in s.names)
+    bound = set(known)
+    end = 0
+    for statement, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+        last = statement.end_lineno or 0
+        if following is not None and following.lineno <= last:
+            continue  # the next one begins on the same line
+        text = "".join(lines[end:last])
+        end = last
+        part = ast.parse(text)
+        table = symtable.symtable(_FUTURE + text if delayed else text, "<text>", "exec")
+        bound |= {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+        bound |= _declared_global(table) | _tried(part)
+        if {s.get_name() for s in table.get_symbols() if s.is_referenced()} - bound:
+            return True
+    return False
 
 
 def _binds_anything(tree: ast.Module) -> bool:
@@ -241,7 +272,7 @@ def _unbound(table: symtable.SymbolTable, bound: frozenset[str] | set[str]) -> s
 
 
 def _attributes_exist(source: str, tree: ast.Module) -> bool:
-    """Whether each attribute of an imported module is known to jedi; modules that it cannot read pass."""
+    """Whether each attribute of an imported module is known to jedi, or set here; modules that it cannot read pass."""
     import jedi
 
     imported = {
@@ -251,16 +282,24 @@ def _attributes_exist(source: str, tree: ast.Module) -> bool:
         for alias in node.names
     }
     script = jedi.Script(source)
-    lines = source.splitlines()
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported):
-            continue
-        if not isinstance(node.ctx, ast.Load):
+    lines = _LINES.findall(source)
+    asked = [
+        (node.value.id, node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+    ]
+    own = {(module, node.attr) for module, node in asked if isinstance(node.ctx, ast.Store)}
+    for module, node in asked:
+        every_module_has = node.attr.startswith("__")
+        if every_module_has or (module, node.attr) in own or not isinstance(node.ctx, ast.Load):
             continue
         if node.end_lineno is None or node.end_col_offset is None:
             raise AssertionError("parsed nodes have places")
         column = len(lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode()) - len(node.attr)
-        names = script.complete(node.end_lineno, column)
+        try:
+            names = script.complete(node.end_lineno, column)
+        except Exception:  # noqa: BLE001, S112 - what goes wrong inside of jedi says nothing of the source
+            continue
         if names and all(name.name != node.attr for name in names):
             return False
     return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...grammar.errors import InvalidSource
-from .protocol import Complaint, complaint
+from .protocol import Complaint, Guards, complaint
 
 if TYPE_CHECKING:
     from .protocol import Residual, ResidualState
@@ -63,12 +63,12 @@ class Check(TextCheck):
 
     Args:
         function: ``f(text, complete)``, or ``f(text)`` of complete texts alone; true if the text is alright.  The text is a string,
-            cut in front of a character that is not whole yet.  It has to be a pure function, and a text that it has
+            cut in front of a character that is not whole yet; bytes of a complete text that are no characters are replaced.  It has to be a pure function, and a text that it has
             refused must not be the beginning of one that it accepts.
         guards: the bytes after which it is asked about an incomplete text; by default after every token.
 
     Raises:
-        InvalidSource: the function takes neither one nor two arguments.
+        InvalidSource: the function takes neither one nor two arguments, or gives no verdict when it is called.
 
     """
 
@@ -76,6 +76,10 @@ class Check(TextCheck):
         takes_both, takes_text = _takes(function, "", False), _takes(function, "")
         if not (takes_both or takes_text):
             raise InvalidSource("the function takes neither (text) nor (text, complete)", where="check")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise InvalidSource(
+                "a coroutine or a generator says nothing when it is called", where="check", hint="return True or False"
+            )
         whole = not takes_both
         if whole and guards is not None:
             raise InvalidSource(
@@ -89,7 +93,7 @@ class Check(TextCheck):
         """Ask the function."""
         if self._whole:
             return not complete or bool(self._function(text.decode("utf-8", "replace")))
-        return bool(self._function(whole_characters(text), complete))
+        return bool(self._function(text.decode("utf-8", "replace") if complete else whole_characters(text), complete))
 
 
 def _takes(function: Callable[..., Any], *arguments: object) -> bool:
@@ -141,7 +145,13 @@ class All:
         """What the first one says that does not pass."""
         return next((found for part in self._parts if (found := complaint(part, text)) is not None), None)
 
-    def guards(self, state: tuple[ResidualState, ...]) -> bytes | None:
+    def guards(self, state: tuple[ResidualState, ...]) -> bytes | Guards | None:
         """The guards of all."""
-        found = [part.guards(old) for part, old in zip(self._parts, state, strict=True)]
-        return None if None in found else bytes(sorted({byte for guards in found for byte in guards or b""}))
+        found = []
+        for part, old in zip(self._parts, state, strict=True):
+            guards = part.guards(old)
+            if guards is None:
+                return None
+            found.append(Guards.of(guards))
+        first, behind = (bytes(sorted({byte for part in parts for byte in part})) for parts in zip(*found, strict=True))
+        return Guards(first, behind) if behind else first

@@ -36,7 +36,19 @@ def test_generate_weighs_outputs(run: Any, schema: Path, model: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("x = 1", "defines no 'check'"), ("1 / 0", "ZeroDivisionError"), ("def check(): pass", "neither")],
+    [
+        ("x = 1", "defines no 'check'"),
+        ("\n1 / 0", "c.py, line 2: the file fails: ZeroDivisionError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("def check(): pass", "c.py: the function takes neither"),
+        ("async def check(text): return True", "coroutine"),
+        ("class check: pass", "is a class"),
+        ("def check(text):\n    return text.nothing", "c.py, line 2: the check fails: AttributeError"),
+        (
+            "import syntagma as sg\ncheck = sg.residuals.JsonPredicate(lambda d: d['q'])",
+            "c.py, line 2: the check fails: KeyError",
+        ),
+    ],
 )
 def test_files_that_hold_no_check(
     run: Any, schema: Path, model: Path, tmp_path: Path, content: str, message: str
