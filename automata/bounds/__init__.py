@@ -134,10 +134,11 @@ class Bounds:
             return min(parsed, self._without_search(others, state) if others else UNREACHABLE)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
-        best = self._least(calm)
+        best = self._bytes.of(clear) if clear else UNREACHABLE
+        best = self._least(calm, best)
         if any(self._spells_key(register) for _, _, _, register, _ in clear):
-            best = min(best, self._after_key(state, clear, best))
-        return min(best, self._bytes.of(clear)) if clear else best
+            best = self._after_key(state, clear, best)
+        return best
 
     def within(self, state: int, budget: int) -> bool:
         """Whether the bound of a state is at most a budget; bytes are counted first, which mostly settles it without a token's effects.
@@ -417,11 +418,14 @@ class Bounds:
         )
         return entries
 
-    def _least(self, entries: list[list[int]]) -> int:
-        return min((self._tokens.of(q, need, room, frame) for q, need, room, _, frame in entries), default=UNREACHABLE)
+    def _least(self, entries: list[list[int]], enough: int) -> int:
+        """The least number of tokens from one of some entries, or ``enough`` if it is not less."""
+        for q, need, room, _, frame in entries:
+            enough = self._tokens.of(q, need, room, frame, enough)
+        return enough
 
     def _after_key(self, state: int, entries: list[list[int]], best: int) -> int:
-        """The least cost of a text of the family that closes the open key, and of the tokens after it."""
+        """The least cost of a text of the family that closes the open key, and of the tokens after it, or ``best`` if it is not less."""
         single = self._store.single
         if not (single[FILLER[0]] and single[QUOTE[0]]):
             return best
@@ -433,7 +437,7 @@ class Bounds:
                     break
                 closed = self._read(here, QUOTE)
                 if closed:
-                    best = min(best, length + self._least(self._entries(closed)))
+                    best = length + self._least(self._entries(closed), best - length)
                 here = self._read(here, FILLER)
         return best
 

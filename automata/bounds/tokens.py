@@ -16,6 +16,7 @@ from ..effects.scratch import KEY_CLOSED
 from ..masks import NODE_MASK
 from .keys import UNREACHABLE
 from .reach import Reach
+from .streams import EXIT, LANDING, Streams, Ways
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -38,6 +39,9 @@ Effect = tuple[int, int, int, tuple[Link, ...], int, int, int]
 ENDED: Final = 0
 """The exit of an activation that may end where it stands, between two tokens."""
 
+CALLED: Final = 2  # beside EXIT and LANDING, in the search over real frames
+OVER: Final = 3
+
 
 @dataclass(slots=True)
 class _Known:
@@ -54,10 +58,10 @@ class TokenBounds:
     """Exact least numbers of tokens, by summaries over effects.
 
     An activation is left through an *exit*: a token in progress that must pop it, that is, an effect node with pop points (the root of the
-    local state reached, or a child), or ``ENDED``.  ``_maps`` holds for each landing the least number of whole tokens to each exit of its
-    activation, whatever lies below; nodes with the same pop points are one exit.  An exit is resolved with the symbol that is found: its
-    child's effects are landings one token later, its child is an exit in turn.  That is a min-plus system over finitely many landings,
-    solved by a worklist; real frames are then walked from link to link.
+    local state reached, or a child), or ``ENDED``; nodes with the same pop points are one exit.  ``streams`` finds for a landing the least number
+    of whole tokens to each exit of its activation, whatever lies below.  An exit is resolved with the symbol that is found: its
+    child's effects are landings one token later, its child is an exit in turn.  There are finitely many landings; real frames are then searched
+    from link to link.  All that is done in order of cost, and no further than to what is known to be enough.
 
     Tokens that close an extra key are left out; with ``freely`` they are not, and what comes out is a lower bound, as if keys need not differ.  Counters: need is exact, room is cut to need plus ``SLACK`` wherever a token ends; that
     forbids some completions, and the cut after any token of a completion is no narrower than before.
@@ -74,34 +78,37 @@ class TokenBounds:
         self.reach = Reach(self._a, packed, parsed)
         self._numbers: dict[Landing, int] = {}
         self._landings: list[Landing] = []
-        self._maps: list[dict[int, int]] = []
-        self._users: list[dict[int, int]] = []
-        self._pushers: list[list[tuple[int, Link]]] = []
-        self._fresh: list[int] = []
-        self._queue: list[tuple[int, int, int]] = []
+        self._ways: dict[int, Ways[Link]] = {}
+        self._streams: Streams[Link] = Streams(self._leads, self._returned)
         self._exits: list[tuple[int, tuple[tuple[int, int], ...]]] = [(-1, ())]
         self._exit_numbers: dict[object, int] = {}
         self._resolutions: dict[tuple[int, Link], tuple[list[int], int]] = {}
         self._places: npt.NDArray[np.int64] | None = None
         self._frames: dict[tuple[tuple[int, int, int, int], ...], int] = {}
         self._links: list[tuple[tuple[int, int, int, int], ...]] = []
-        self._under: dict[tuple[int, int], int] = {}
+        self._under: dict[tuple[int, int], tuple[int, bool]] = {}
         self._forget()
 
-    def of(self, q: int, need: int, room: int, frame: int) -> int:
-        """The least number of tokens from an entry to acceptance."""
+    def of(self, q: int, need: int, room: int, frame: int, enough: int = UNREACHABLE) -> int:
+        """The least number of tokens from an entry to acceptance, or ``enough`` if it is not less."""
         if len(self._under) > MOST_MEMO:
             self._forget()
         number = self._number(q, need, room, ())
         if number < 0:
-            return 0 if self._freely else UNREACHABLE
+            return 0 if self._freely else enough
         under = self.frame_number(frame)
-        exits = sorted(self._solved(number).items(), key=lambda item: item[1])
-        best = UNREACHABLE
-        for leaving, cost in exits:
-            if cost < best:
-                best = min(best, cost + self._below(under, leaving))
-        return best
+        stream = self._streams.of(number)
+        taken = 0
+        while True:
+            while taken < len(stream.exits):  # which may grow in the meantime
+                cost, leaving = stream.exits[taken]
+                taken += 1
+                if cost >= enough:
+                    return enough
+                enough = min(enough, cost + self._below(under, leaving, enough - cost))
+            if stream.at_least >= enough:
+                return enough
+            self._streams.advance(stream, stream.at_least)
 
     def is_known(self, q: int, frame: int) -> bool:
         """Whether a local state, and those that the frames below it return to, reach few others: then costs are cut by nothing."""
@@ -147,10 +154,6 @@ class TokenBounds:
         if number is None:
             number = self._numbers[landing] = len(self._landings)
             self._landings.append(landing)
-            self._maps.append({})
-            self._users.append({})
-            self._pushers.append([])
-            self._fresh.append(number)
         return number
 
     def _lands(self, effects: list[Effect], need: int, room: int, levels: tuple[tuple[int, int], ...]) -> list[int]:
@@ -182,85 +185,43 @@ class TokenBounds:
             chain = int(self._a[p + lay.P_CHAIN])
         return True
 
-    # --- the system of costs ------------------------------------------------------------------------------------------
+    # --- ways out of an activation ------------------------------------------------------------------------------------
 
-    def _solved(self, number: int) -> dict[int, int]:
-        """Exits of a landing's activation -> least whole tokens before.
+    def _leads(self, number: int) -> Ways[Link]:
+        """What a landing leads to."""
+        ways = self._ways.get(number)
+        if ways is None:
+            ways = self._ways[number] = self._read(*self._landings[number])
+        return ways
 
-        A cost is settled when it is the least of the queue.  A landing may be met late, when the queue stands at some cost: nobody watches
-        it with less than that on top, so what is settled stays least.
-        """
-        fresh, queue, maps = self._fresh, self._queue, self._maps
-        while True:
-            while fresh:
-                self._expand(fresh.pop())
-            if not queue:
-                return maps[number]
-            cost, at, leaving = heapq.heappop(queue)
-            known = maps[at]
-            if leaving in known:
-                continue
-            known[leaving] = cost
-            for user, more in self._users[at].items():
-                if leaving not in maps[user]:
-                    heapq.heappush(queue, (cost + more, user, leaving))
-            for user, link in self._pushers[at]:
-                self._through(user, link, leaving, cost)
-
-    def _expand(self, number: int) -> None:
-        """Queue what a landing reaches without another landing, and watch those that it reaches through."""
-        q, need, room, links = self._landings[number]
+    def _read(self, q: int, need: int, room: int, links: tuple[Link, ...]) -> Ways[Link]:
         if links:
-            above = self._number(q, need, room, links[:-1])
-            self._pushers[above].append((number, links[-1]))
-            for leaving, cost in self._maps[above].items():
-                self._through(number, links[-1], leaving, cost)
-            return
+            return Ways(call=(self._number(q, need, room, links[:-1]), links[-1]))
         if self._packed.is_packed(q):
             whole = self._packed.tokens(q)
-            if whole is not None:
-                heapq.heappush(self._queue, (whole, number, ENDED))
-                heapq.heappush(self._queue, (whole, number, self._at_once()))
-            return
+            return Ways() if whole is None else Ways([(whole, ENDED), (whole, self._at_once())])
         node = int(root(self._a, self._r, q))
         if node < 0:
             check(self._a)
         leaving = self._exit(node, need, room, ())
-        if leaving:
-            heapq.heappush(self._queue, (0, number, leaving))
+        exits = [(0, leaving)] if leaving else []
         if self._accepts(q, need):
-            heapq.heappush(self._queue, (0, number, ENDED))
-        for target in self._lands(self._node(node).effects, need, room, ()):
-            self._watch(target, number, 1)
+            exits.append((0, ENDED))
+        landings = [(1, landing) for landing in self._lands(self._node(node).effects, need, room, ())]
         if self._freely and self._a[lay.EF + node * lay.EF_WIDTH + lay.E_SHADOW]:  # what it shares with a string's body
             p = lay.LS + q * lay.LS_WIDTH
             body, symbol = int(self._a[p + lay.L_SHADOW]) - 1, int(self._a[p + lay.L_SHADOW_SYM])
             landing = self._number(body, 0, lay.UNBOUNDED, ((symbol, need, room),))
             if landing >= 0:
-                self._watch(landing, number, 0)
+                landings.append((0, landing))
+        return Ways(exits, landings)
 
-    def _through(self, user: int, link: Link, leaving: int, cost: int) -> None:
-        """An exit of the activation above a link is settled: what follows in the one below."""
+    def _returned(self, leaving: int, link: Link) -> tuple[list[int], int | None]:
+        """What an exit leads to by the link below it: landings a token later, and the exit of the activation that the link is of."""
         if leaving == ENDED:
-            if self._accepts(link[0] >> 1, link[1]):
-                heapq.heappush(self._queue, (cost, user, ENDED))
-            return
+            return [], ENDED if self._accepts(link[0] >> 1, link[1]) else None
         landings, deeper = self._resolve(leaving, link)
-        if deeper:
-            heapq.heappush(self._queue, (cost, user, deeper))
-        for landing in landings:
-            self._watch(landing, user, cost + 1)
-
-    def _watch(self, landing: int, user: int, more: int) -> None:
-        """Every exit of a landing is one of its user, ``more`` tokens later."""
-        users = self._users[landing]
-        if users.get(user, UNREACHABLE) <= more or user == landing:
-            return
-        users[user] = more
-        known = self._maps[user]
-        for leaving, cost in self._maps[landing].items():
-            if leaving not in known:
-                heapq.heappush(self._queue, (cost + more, user, leaving))
+        return landings, deeper or None
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -422,48 +383,75 @@ class TokenBounds:
             numbers[here] = number
         return numbers[frame]
 
-    def _below(self, frame: int, leaving: int) -> int:
-        """The least number of tokens from an exit on a frame to acceptance.  Iterative: frames may be deep."""
-        under = self._under
-        stack = [(frame, leaving)]
-        while stack:
-            here, exit_ = stack[-1]
-            if (here, exit_) in under:
-                stack.pop()
+    def _below(self, frame: int, leaving: int, enough: int) -> int:
+        """The least number of tokens from an exit on a frame to acceptance, or ``enough`` if it is not less."""
+        known, exactly = self._under.get((frame, leaving), (0, False))
+        if exactly or known >= enough:
+            return min(known, enough)
+        trail: list[tuple[int, int, int, int]] = []  # frame, exit, cost, what came before in the trail
+        calls: list[list[int]] = []  # landing, cost, exits taken
+        seen: set[tuple[int, int, int]] = set()
+        heap = [(0, EXIT, frame, leaving, -1)]
+        while heap and heap[0][0] < enough:
+            cost, kind, where, number, before = heapq.heappop(heap)
+            if kind == OVER:
+                self._remember(trail, before, cost)
+                return cost
+            if kind == CALLED:
+                landing, base, taken = calls[number]
+                stream = self._streams.of(landing)
+                self._streams.advance(stream, cost - base)
+                while taken < len(stream.exits) and base + stream.exits[taken][0] <= cost:
+                    heapq.heappush(heap, (base + stream.exits[taken][0], EXIT, where, stream.exits[taken][1], before))
+                    taken += 1
+                calls[number][2] = taken
+                following = stream.exits[taken][0] if taken < len(stream.exits) else stream.at_least
+                if following < UNREACHABLE:
+                    heapq.heappush(heap, (base + following, CALLED, where, number, before))
                 continue
-            if here == 0:
-                under[here, exit_] = self._at_end(exit_)
+            if (kind, where, number) in seen:
                 continue
-            best = UNREACHABLE
-            missing = len(stack)
-            for symbol, need, room, parent in self._links[here]:
-                if symbol == lay.SYMBOL_EMPTY:
-                    best = min(best, self._at_end(exit_))
-                    continue
-                if need > MOST_NEED or (symbol & 1 and not self._freely) or not self.reach.is_small(symbol >> 1):
-                    best = 0 if self._freely else best
-                    continue
-                for following, cost in self._leaves(exit_, (symbol, need, room)).items():
-                    if cost >= best:
-                        continue
-                    rest = under.get((parent, following))
-                    if rest is None:
-                        stack.append((parent, following))
-                    else:
-                        best = min(best, cost + rest)
-            if missing == len(stack):
-                under[here, exit_] = best
-        return under[frame, leaving]
+            seen.add((kind, where, number))
+            if kind == LANDING:
+                calls.append([number, cost, 0])
+                heapq.heappush(heap, (cost, CALLED, where, len(calls) - 1, before))
+                continue
+            rest, exactly = self._under.get((where, number), (0, False))
+            if exactly:
+                ways = [(cost + rest, OVER, 0, 0)]
+            else:
+                trail.append((where, number, cost, before))
+                before = len(trail) - 1
+                ways = self._from(where, number, cost)
+            for way in ways:
+                if way[0] < UNREACHABLE:
+                    heapq.heappush(heap, (*way, before))
+        self._under[frame, leaving] = (
+            (enough, False) if heap else (UNREACHABLE, True)
+        )  # it was known to be less than enough
+        return enough
 
-    def _leaves(self, exit_: int, link: Link) -> dict[int, int]:
-        """The exits of the activation below a link, from one of the activation above."""
-        if exit_ == ENDED:
-            return {ENDED: 0} if self._accepts(link[0] >> 1, link[1]) else {}
-        landings, deeper = self._resolve(exit_, link)
-        found = {deeper: 0} if deeper else {}
-        for landing in landings:
-            _relax(found, self._solved(landing), 1)
-        return found
+    def _from(self, frame: int, leaving: int, cost: int) -> list[tuple[int, int, int, int]]:
+        """Cost, kind, frame and number of what an exit on a frame leads to."""
+        ways = [] if frame else [(cost + self._at_end(leaving), OVER, 0, 0)]
+        for symbol, need, room, parent in self._links[frame]:
+            if symbol == lay.SYMBOL_EMPTY:
+                ways.append((cost + self._at_end(leaving), OVER, 0, 0))
+            elif need > MOST_NEED or (symbol & 1 and not self._freely) or not self.reach.is_small(symbol >> 1):
+                if self._freely:
+                    ways.append((cost, OVER, 0, 0))
+            else:
+                landings, deeper = self._returned(leaving, (symbol, need, room))
+                if deeper is not None:
+                    ways.append((cost, EXIT, parent, deeper))
+                ways += [(cost + 1, LANDING, parent, landing) for landing in landings]
+        return ways
+
+    def _remember(self, trail: list[tuple[int, int, int, int]], last: int, whole: int) -> None:
+        """Keep what is left at each exit of a cheapest way."""
+        while last >= 0:
+            frame, leaving, cost, last = trail[last]
+            self._under[frame, leaving] = whole - cost, True
 
     def _at_end(self, exit_: int) -> int:
         if exit_ == ENDED:
@@ -477,9 +465,3 @@ def _counted(at_need: int, at_room: int, need: int, room: int) -> tuple[int, int
         return at_need, at_room
     items = -1 - at_room
     return max(0, need - items), room if room >= lay.UNBOUNDED else room - items
-
-
-def _relax(costs: dict[int, int], more: dict[int, int], cost: int) -> None:
-    for exit_, rest in more.items():
-        if cost + rest < costs.get(exit_, UNREACHABLE):
-            costs[exit_] = cost + rest
