@@ -151,7 +151,7 @@ def test_runs_that_are_read_in_too_many_ways_are_taken_apart(name: str, monkeypa
         apart += len(engine._apart)
         layered.close()
         engine.close()
-    assert apart > 3
+    assert apart > size(3, plain=0)
 
 
 def test_a_long_run_that_is_read_in_too_many_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

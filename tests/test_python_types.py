@@ -34,7 +34,7 @@ from pydantic import Field, TypeAdapter, ValidationError  # noqa: E402
 
 VOCAB = sg.Vocabulary([bytes([byte]) for byte in range(256)] + [None], eos_ids=[256])
 
-WALKS = 200
+WALKS = 60
 
 
 def money(**bounds: Any) -> Any:
@@ -188,6 +188,15 @@ def test_whatever_comes_is_a_value_of_the_type(name: str) -> None:
     assert extractor(kind).unchecked == ()
     adapter = TypeAdapter(kind)
     for text in texts(kind, WALKS, name):
+        adapter.validate_json(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAFE)
+def test_whatever_comes_of_many_walks_is_a_value_of_the_type(name: str) -> None:
+    """The same of ten times as many walks, others than those."""
+    adapter = TypeAdapter(SAFE[name])
+    for text in texts(SAFE[name], 10 * WALKS, f"many: {name}"):
         adapter.validate_json(text)
 
 

@@ -171,13 +171,15 @@ def _generator() -> type[GenerateJsonSchema]:
             found: dict[str, Any] = super().generate_inner(schema)
             form = found.get("format")
             if found.get("type") == "string" and isinstance(form, str) and "pattern" not in found:
-                found = self._formatted(found, form, schema)
+                found = self._formatted(found, form)
             kind = schema["type"]
             if kind.startswith("function-") and UNCHECKED not in found:
                 name = _name(schema["function"]["function"])
                 if name.startswith("pydantic.types.ByteSize."):
                     size = {"type": "string", "pattern": texts.BYTE_SIZE, "description": "size, such as 1.5 MiB"}
                     found = {"anyOf": [size, {"type": "integer", "minimum": 0}]}
+                elif name.endswith("EncodedStr.decode_str"):
+                    found = {**found, "pattern": texts.ascii_base64(url_safe="_" in found["pattern"])}
                 elif not (
                     (name.startswith(_HARMLESS) and not name.endswith("import_string"))
                     or (name.startswith("pydantic.") and self._is_known(found))
@@ -188,15 +190,9 @@ def _generator() -> type[GenerateJsonSchema]:
         def _is_known(self, found: dict[str, Any]) -> bool:
             return found.get("format") in _AS_IT_IS or "pattern" in found or "enum" in found
 
-        def _formatted(self, found: dict[str, Any], form: str, schema: Any) -> dict[str, Any]:  # noqa: ANN401
+        def _formatted(self, found: dict[str, Any], form: str) -> dict[str, Any]:
             rest = {key: value for key, value in found.items() if key != "format"}
-            if (
-                form in {"base64", "base64url"}
-                and schema["type"] == "function-after"
-                and schema["schema"]["type"] == "str"
-            ):
-                rest["pattern"] = texts.ascii_base64(url_safe=form == "base64url")
-            elif (pattern := texts.of_format(form)) is not None:
+            if (pattern := texts.of_format(form)) is not None:
                 rest["pattern"] = pattern
             elif form == "zoneinfo":
                 from zoneinfo import available_timezones

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import resource
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -26,6 +25,8 @@ from syntagma.integrations.writing import replace_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+resource = pytest.importorskip("resource", reason="limits of files are those of POSIX")
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 
