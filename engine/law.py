@@ -272,13 +272,13 @@ class Law:
         n_allowed = int(np.bitwise_count(mask).sum())
         values: npt.NDArray[np.floating[Any]]
         if n_allowed * SPARSE <= len(row):
-            ids: Ids | None = self._some(allowed_ids(mask, len(row)), state, row)
+            ids: Ids | None = self._some(allowed_ids(mask, len(row)), state, row, mask)
             values = row[ids].astype(np.float64)
         else:
             ids = None
             values = row.copy()
             if int(exclude(values, mask, -np.inf)) == len(row):
-                self._some(allowed_ids(mask, 0), state, row)
+                self._some(allowed_ids(mask, 0), state, row, mask)
         top = _checked_top(values)
         if top == -math.inf:
             ids = allowed_ids(mask, len(row)) if ids is None else ids
@@ -298,11 +298,16 @@ class Law:
             _checked_top(row)
         return urn, -float(np.logaddexp(0.0, rest - log_allowed))
 
-    def _some(self, ids: Ids, state: int, row: npt.NDArray[np.floating[Any]]) -> Ids:
+    def _some(self, ids: Ids, state: int, row: npt.NDArray[np.floating[Any]], mask: Mask) -> Ids:
+        if not mask.any():
+            raise InvalidSource(
+                f"state {state} allows no token at all",
+                hint="it is dead, the budget is below its finish_bound, or its residual lets nothing pass",
+            )
         if not len(ids):
             raise InvalidSource(
                 f"state {state} allows no token among the {len(row)} that the model has",
-                hint="use the vocabulary of the model's own tokenizer, and a budget not below finish_bound",
+                hint="use the vocabulary of the model's own tokenizer",
             )
         return ids
 
@@ -312,7 +317,7 @@ class Law:
         row = as_row(logits)
         if mask is None:
             mask = self.constraint.mask(state, budget=budget)
-        ids = self._some(allowed_ids(mask, len(row)), state, row)
+        ids = self._some(allowed_ids(mask, len(row)), state, row, mask)
         _checked_top(row[ids])
         return row, ids
 
