@@ -17,6 +17,10 @@ UNREACHABLE: Final = 1 << 60
 """The bound of a state from which nothing can be completed."""
 
 
+Way = tuple[int, int, int]
+"""A way out of a key at some state: the operation, the state behind, and the symbol of a call or -1."""
+
+
 @dataclass(slots=True)
 class Exit:
     """A way out of a key: the state where it is read, the bytes before it, the fewest and the most, and where it leads.
@@ -41,51 +45,67 @@ class Keys:
         self._a = a
         self._up_to = up_to
         self._exits: dict[int, tuple[list[Exit], int]] = {}
+        self._known: dict[int, tuple[tuple[int, ...], tuple[Way, ...]]] = {}
 
     def exits(self, opened: int) -> tuple[list[Exit], int]:
         """The ways out of a key from its start, and the number of states inside."""
         known = self._exits.get(opened)
         if known is not None:
             return known
-        a = self._a
-        inside: dict[int, list[int]] = {}
-        exits: dict[
-            tuple[int, int, int], list[int]
-        ] = {}  # by operation, target and symbol: as many as states, nearly all alike
+        inside: dict[int, tuple[int, ...]] = {}
+        leaving: dict[tuple[Way, ...], list[int]] = {}  # states by their ways out: most have the same
         shortest = {opened: 0}
         for q in (todo := [opened]):
-            inside[q] = []
+            inside[q], ways = self._read(q)
+            if ways:
+                leaving.setdefault(ways, []).append(q)
+            for target in inside[q]:
+                if target not in shortest:
+                    shortest[target] = shortest[q] + 1
+                    todo.append(target)
+        longest = _longest(inside, opened)
+        drawn = _drawn(inside, shortest)
+        exits: dict[tuple[Way, bool], Exit] = {}
+        for ways, states in leaving.items():
+            for endless in (False, True):
+                alike = [q for q in states if (longest[q] >= UNREACHABLE) == endless]
+                if not alike:
+                    continue
+                least = 1 + min(shortest[q] for q in alike)
+                most = UNREACHABLE if endless else 1 + max(longest[q] for q in alike)
+                letters = min(UNREACHABLE, 1 + min(drawn.get(q, UNREACHABLE) for q in alike))
+                for way in ways:
+                    like = exits.setdefault((way, endless), Exit(least, most, letters, *way))
+                    like.shortest = min(like.shortest, least)
+                    like.longest = max(like.longest, most)
+                    like.drawn = min(like.drawn, letters)
+        result = self._exits[opened] = (list(exits.values()), len(inside))
+        return result
+
+    def _read(self, q: int) -> tuple[tuple[int, ...], tuple[Way, ...]]:
+        """The states behind the letters that a state reads, and its ways out of the key."""
+        known = self._known.get(q)
+        if known is None:
+            a = self._a
             p = lay.LS + q * lay.LS_WIDTH
             first = lay.RG + int(a[p + lay.L_RANGES])
             words = a[first : first + 2 * int(a[p + lay.L_N_RANGES])].tolist()
+            targets: dict[int, None] = {}
+            ways: dict[Way, None] = {}
             for word0, word1 in zip(words[::2], words[1::2], strict=True):
                 if self._up_to[word0 & 255] == self._up_to[((word0 >> 8) & 255) + 1]:
                     continue
                 target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
                 op = (word0 >> 16) & OPERATION
                 if symbol >= 0 or op in (OP_KEY_CLOSE, OP_KEY_DROP):
-                    exits.setdefault((op, target, symbol), []).append(q)
-                    continue
-                inside[q].append(target)
-                if target not in shortest:
-                    shortest[target] = shortest[q] + 1
-                    todo.append(target)
-        longest = _longest(inside, opened)
-        drawn = _drawn(inside, shortest)
-        ways: list[Exit] = []
-        for (op, target, symbol), places in exits.items():
-            for endless in (False, True):
-                alike = [q for q in places if (longest[q] >= UNREACHABLE) == endless]
-                if alike:
-                    least = 1 + min(shortest[q] for q in alike)
-                    most = UNREACHABLE if endless else 1 + max(longest[q] for q in alike)
-                    letters = min(UNREACHABLE, 1 + min(drawn.get(q, UNREACHABLE) for q in alike))
-                    ways.append(Exit(least, most, letters, op, target, symbol))
-        result = self._exits[opened] = (ways, len(inside))
-        return result
+                    ways[op, target, symbol] = None
+                else:
+                    targets[target] = None
+            known = self._known[q] = tuple(targets), tuple(ways)
+        return known
 
 
-def _drawn(edges: dict[int, list[int]], shortest: dict[int, int]) -> dict[int, int]:
+def _drawn(edges: dict[int, tuple[int, ...]], shortest: dict[int, int]) -> dict[int, int]:
     """The fewest edges from the start, ``shortest`` to each node, to the nodes behind one that has an edge to itself."""
     drawn: dict[int, int] = {}
     heap = [(shortest[q], q) for q, targets in edges.items() if q in targets]
@@ -101,7 +121,7 @@ def _drawn(edges: dict[int, list[int]], shortest: dict[int, int]) -> dict[int, i
     return drawn
 
 
-def _longest(edges: dict[int, list[int]], start: int) -> dict[int, int]:
+def _longest(edges: dict[int, tuple[int, ...]], start: int) -> dict[int, int]:
     """The most edges on a way from the start to each node; ``UNREACHABLE`` where a cycle lies on one."""
     order: list[int] = []
     status: dict[int, int] = {start: 1}
