@@ -392,3 +392,12 @@ def test_dead_states_have_no_bound() -> None:
     constraint = Constraint.from_grammar(arrays(), vocabulary(ARRAY_TOKENS))
     assert constraint.finish_bound(0) == UNREACHABLE
     assert not np.any(constraint.mask(0, budget=100))
+
+
+def test_members_that_need_not_come_are_not_priced() -> None:
+    """Where the text may end at once, the bound is found without a look at the hundreds of members that might come."""
+    member = {"type": "object", "properties": {f"m{i}": {"type": "integer"} for i in range(20)}}
+    schema = {"type": "object", "properties": {f"member {i}": member for i in range(size(200, plain=20))}}
+    constraint = sg.compile(sg.JsonSchema(schema), vocabulary([bytes([c]) for c in range(256)]))
+    assert constraint.finish_bound(constraint.start) == 2
+    assert len(constraint.store.bounds._bytes._reached) < 10
