@@ -134,8 +134,11 @@ class Bounds:
             return min(parsed, self._without_search(others, state) if others else UNREACHABLE)
         calm = [e for e in entries if not e[3] or not may_repeat(self._a, e[3])]
         clear = self._clear(calm)
-        best = self._bytes.of(clear) if clear else UNREACHABLE
-        best = self._least(calm, best)
+        return self._in_tokens(calm, clear, state, self._bytes.of(clear) if clear else UNREACHABLE)
+
+    def _in_tokens(self, calm: list[list[int]], clear: list[list[int]], state: int, enough: int) -> int:
+        """The least number of whole tokens, or ``enough`` if it is not less."""
+        best = self._least(calm, enough)
         if any(self._spells_key(register) for _, _, _, register, _ in clear):
             best = self._after_key(state, clear, best)
         return best
@@ -157,10 +160,16 @@ class Bounds:
             return known <= budget
         if self._packed.alone(state) is not None:
             return self.of(state) <= budget
-        clear = self._clear(self._entries(state))
-        if self._store.parsers and any(map(self._is_parsed, clear)):
+        entries = self._entries(state)
+        if self._store.parsers and any(map(self._is_parsed, entries)):
             return self.of(state) <= budget
-        return (bool(clear) and self._bytes.of(clear) <= budget) or self.of(state) <= budget
+        clear = self._clear(entries)
+        cost = self._bytes.of(clear) if clear else UNREACHABLE
+        if cost <= budget:
+            return True
+        if cost >= ITEM or any(e[3] and may_repeat(self._a, e[3]) for e in entries):  # a search may be needed
+            return self.of(state) <= budget
+        return self._in_tokens(entries, clear, state, budget + 1) <= budget
 
     def is_exact(self, start: int) -> bool:
         """Whether bounds are minima, but for the cuts of counters: few local states and no extra key can be read from this one on."""
