@@ -91,6 +91,8 @@ class Table:
 
     def __call__(self, runs: Sequence[Run]) -> list[np.ndarray]:
         """float32[V] for each run."""
+        if all(run in self._known for run in runs):  # without a look at the clock, which takes as long as a token
+            return [self._known[run] for run in runs]
         began = time.process_time()
         missing = sorted({run[:n] for run in runs for n in range(1, len(run) + 1)} - self._known.keys(), key=len)
         while missing:
