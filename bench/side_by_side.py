@@ -3,7 +3,7 @@
     python bench/side_by_side.py [--first 1] [--kind JSON] [--log side.jsonl]
 
 The embedded model is asked for JSON, SQL, texts of a pattern and molecules.  Each answer is ruled by a grammar and by a check that no grammar makes.  Rows of
-logits are computed once and kept, so that both engines see the same numbers, and the time in the model is left out.  Both run sequential Monte Carlo
+logits are computed and normalised once and kept, so that both engines see the same numbers, and the time in the model is left out.  Both run sequential Monte Carlo
 with the same resampling; ours with several numbers of particles, so that both can be compared at equal error.  The columns:
 
 ``grammar``   questions to the grammar for each drawn token: masks and steps of ours, prefixes of theirs
@@ -38,6 +38,7 @@ from side_tasks import Task, tasks
 from transformers import DynamicCache
 
 import syntagma as sg
+from syntagma.engine import law
 from syntagma.engine.law import allowed_ids
 from syntagma.engine.model import prompt_ids
 from syntagma.engine.posterior import Posterior
@@ -81,13 +82,24 @@ class Table:
     def __init__(self, model: sg.LanguageModel, prompt: str) -> None:
         self._model = model.model
         self._known: dict[Run, np.ndarray] = {}
+        self._wholes: dict[int, float] = {}
         self._layers: dict[Run, Any] = {}
         self.seconds = 0.0  # CPU seconds in the model
         with torch.inference_mode():
             ids = torch.tensor([prompt_ids(prompt, model.tokenizer)])
             found = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
         self._prompt = [(layer.keys, layer.values) for layer in found.past_key_values.layers]
-        self._known[()] = found.logits[0, -1].float().numpy()
+        self._keep({(): found.logits[0, -1].float().numpy()})
+
+    def _keep(self, rows: dict[Run, np.ndarray]) -> None:
+        self._known |= rows
+        self._wholes |= {id(row): law.log_sum_exp(row) for row in rows.values()}
+
+    def whole(self, row: np.ndarray, temperature: float) -> float:
+        """The log of what a row's exponentials sum up to: known beforehand, as it is where the other engine is given log probabilities."""
+        return (
+            self._wholes[id(row)] if temperature == 1 and id(row) in self._wholes else law.log_sum_exp(row, temperature)
+        )
 
     def __call__(self, runs: Sequence[Run]) -> list[np.ndarray]:
         """float32[V] for each run."""
@@ -118,7 +130,7 @@ class Table:
             found = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
             own = torch.stack([torch.stack([layer.keys[:, :, -1], layer.values[:, :, -1]]) for layer in cache.layers])
         self._layers |= {run: own[:, :, i] for i, run in enumerate(batch)}  # [layers, 2, heads, width]
-        self._known |= zip(batch, found.logits[:, -1].float().numpy(), strict=True)
+        self._keep(dict(zip(batch, found.logits[:, -1].float().numpy(), strict=True)))
 
 
 def vocabulary(model: sg.LanguageModel) -> sg.Vocabulary:
@@ -468,6 +480,7 @@ def main() -> None:
         if options.kind not in {None, task.kind} or done[task.kind] > options.first:
             continue
         table = Table(model, task.prompt)
+        law._whole = table.whole  # noqa: SLF001 - nothing in the engine is told of normalised rows
         constraint = sg.compile(task.source, vocab)
         facts = {"kind": task.kind, "task": number}
         most = options.most if task.enumerable else 0
