@@ -27,7 +27,7 @@ from toy_grammars import (
 )
 
 import syntagma as sg
-from syntagma.automata.bounds import UNREACHABLE
+from syntagma.automata.bounds import UNREACHABLE, tokens
 from syntagma.automata.constraint import Constraint, Session
 from syntagma.grammar.bnf import cfg
 from syntagma.grammar.errors import InvalidSource, StaleState, Unsatisfiable
@@ -401,3 +401,21 @@ def test_members_that_need_not_come_are_not_priced() -> None:
     constraint = sg.compile(sg.JsonSchema(schema), vocabulary([bytes([c]) for c in range(256)]))
     assert constraint.finish_bound(constraint.start) == 2
     assert len(constraint.store.bounds._bytes._reached) < 10
+
+
+def test_streams_may_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where streams take too much memory they are made anew, and say the same."""
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in "abcd"}, "required": ["b", "d"]}
+    vocab = vocabulary([*(bytes([c]) for c in range(256)), b'{"', b'":', b'1,"', b'"b":1'])
+    text = b'{"a": 1, "b": 2, "d'
+
+    def bounds() -> list[int]:
+        constraint = sg.compile(sg.JsonSchema(schema), vocab)
+        with constraint.session() as session:
+            states = [session.advance_bytes(session.start, text[:n]) for n in range(len(text) + 1)]
+            return [session.finish_bound(state) for state in states]
+
+    want = bounds()
+    monkeypatch.setattr(tokens, "MOST_VISITED", 0)
+    assert bounds() == want
+    assert want[0] > want[-1] > 0

@@ -23,7 +23,7 @@ Way = tuple[int, int, int]
 
 @dataclass(slots=True)
 class Exit:
-    """A way out of a key: the state where it is read, the bytes before it, the fewest and the most, and where it leads.
+    """A way out of a key: the bytes before it, the fewest and the most, and where it leads.
 
     ``symbol`` is that of the call where the rest of the key is read by another rule, else -1.  ``drawn`` is the fewest bytes on a way
     through a state that one byte leads back to: there are texts of that length and of each greater one.

@@ -58,24 +58,29 @@ class Stream(Generic[Link]):
 
     Attributes:
         exits: cost and exit, the cheapest first, each once: those found so far.
+        found: the exits among them.
+        landings: those that the search has come to.
+        calls: the streams that it goes on from.
+        heap: cost, kind and number of what comes next: an exit, a landing, or a place in ``calls``.
+        own: how many exits and landings are in the heap; the rest are calls, which wait for others.
 
     """
 
-    __slots__ = ("_calls", "_exits", "_heap", "_landings", "_own", "exits")
+    __slots__ = ("calls", "exits", "found", "heap", "landings", "own")
 
     def __init__(self, landing: int) -> None:
         """Stand at the landing."""
         self.exits: list[tuple[int, int]] = []
-        self._exits: set[int] = set()
-        self._landings: set[int] = set()
-        self._calls: list[_Call[Link]] = []
-        self._heap: list[tuple[int, int, int]] = [(0, LANDING, landing)]
-        self._own = 1  # exits and landings in the heap; the rest are calls, which wait for others
+        self.found: set[int] = set()
+        self.landings: set[int] = set()
+        self.calls: list[_Call[Link]] = []
+        self.heap: list[tuple[int, int, int]] = [(0, LANDING, landing)]
+        self.own = 1
 
     @property
     def at_least(self) -> int:
         """What exits cost at least that are not found yet; ``UNREACHABLE`` if there are no more."""
-        return self._heap[0][0] if self._heap else UNREACHABLE
+        return self.heap[0][0] if self.heap else UNREACHABLE
 
 
 class Streams(Generic[Link]):
@@ -84,6 +89,9 @@ class Streams(Generic[Link]):
     Args:
         ways: what a landing leads to.
         resolve: what an exit leads to by a link: landings a token later, and the exit of the activation below, or ``None``.
+
+    Attributes:
+        size: landings that all streams have come to: what they take in memory goes with it.
 
     """
 
@@ -94,6 +102,7 @@ class Streams(Generic[Link]):
         self._ways = ways
         self._resolve = resolve
         self._streams: dict[int, Stream[Link]] = {}
+        self.size = 0
 
     def of(self, landing: int) -> Stream[Link]:
         """The stream of a landing."""
@@ -113,18 +122,18 @@ class Streams(Generic[Link]):
             if here.at_least > most:
                 stack.pop()
                 continue
-            so_far, kind, number = here._heap[0]  # noqa: SLF001 - streams are this class's
+            so_far, kind, number = here.heap[0]
             if kind == CALL:
-                call = here._calls[number]  # noqa: SLF001
+                call = here.calls[number]
                 wanted = so_far - call.before
                 if call.stream.at_least <= wanted and all(call.stream is not other for other, _ in stack):
                     stack.append((call.stream, wanted))
                     continue
-            heapq.heappop(here._heap)  # noqa: SLF001
-            here._own -= kind != CALL  # noqa: SLF001
+            heapq.heappop(here.heap)
+            here.own -= kind != CALL
             if kind == EXIT:
-                if number not in here._exits:  # noqa: SLF001
-                    here._exits.add(number)  # noqa: SLF001
+                if number not in here.found:
+                    here.found.add(number)
                     here.exits.append((so_far, number))
             elif kind == LANDING:
                 self._land(here, so_far, number)
@@ -132,9 +141,10 @@ class Streams(Generic[Link]):
                 self._return(here, so_far, number)
 
     def _land(self, here: Stream[Link], cost: int, landing: int) -> None:
-        if landing in here._landings:  # noqa: SLF001
+        if landing in here.landings:
             return
-        here._landings.add(landing)  # noqa: SLF001
+        here.landings.add(landing)
+        self.size += 1
         ways = self._ways(landing)
         for more, leaving in ways.exits:
             self._push(here, cost + more, EXIT, leaving)
@@ -143,12 +153,12 @@ class Streams(Generic[Link]):
         if ways.call is not None:
             called, link = ways.call
             call = _Call(self.of(called), link, cost)
-            here._calls.append(call)  # noqa: SLF001
-            self._push(here, call.next(), CALL, len(here._calls) - 1)  # noqa: SLF001
+            here.calls.append(call)
+            self._push(here, call.next(), CALL, len(here.calls) - 1)
 
     def _return(self, here: Stream[Link], cost: int, number: int) -> None:
         """Take the exits of a call up to a cost."""
-        call = here._calls[number]  # noqa: SLF001
+        call = here.calls[number]
         before = call.taken
         while call.taken < len(call.stream.exits) and call.next() <= cost:
             so_far, leaving = call.next(), call.stream.exits[call.taken][1]
@@ -159,7 +169,7 @@ class Streams(Generic[Link]):
             for landing in landings:
                 self._push(here, so_far + 1, LANDING, landing)
         self._push(here, max(call.next(), cost + 1), CALL, number)
-        if call.taken == before and here._own == 0:  # noqa: SLF001
+        if call.taken == before and here.own == 0:
             self._end_circle(here)
 
     @staticmethod
@@ -167,20 +177,20 @@ class Streams(Generic[Link]):
         """End a stream that waits for nothing but streams which wait for one another, and all of these."""
         waiting = {id(stream): stream}
         for here in (todo := [stream]):
-            if here._own:  # noqa: SLF001
+            if here.own:
                 return
-            for _, _, number in here._heap:  # noqa: SLF001
-                call = here._calls[number]  # noqa: SLF001
+            for _, _, number in here.heap:
+                call = here.calls[number]
                 if call.taken < len(call.stream.exits):
                     return
                 if id(call.stream) not in waiting:
                     waiting[id(call.stream)] = call.stream
                     todo.append(call.stream)
         for here in todo:
-            here._heap.clear()  # noqa: SLF001
+            here.heap.clear()
 
     def _push(self, here: Stream[Link], cost: int, kind: int, number: int) -> None:
-        seen = (here._exits, here._landings, ())[kind]  # noqa: SLF001
+        seen = (here.found, here.landings, ())[kind]
         if cost < UNREACHABLE and number not in seen:
-            heapq.heappush(here._heap, (cost, kind, number))  # noqa: SLF001
-            here._own += kind != CALL  # noqa: SLF001
+            heapq.heappush(here.heap, (cost, kind, number))
+            here.own += kind != CALL

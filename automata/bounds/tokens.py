@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SLACK: Final = 16  # items of room beyond the need that a completion may use; more hardly ever shortens one
 MOST_NEED: Final = 4096  # items that a count needs; each is a state
 MOST_MEMO: Final = 1 << 18  # entries, some 100 bytes each
+MOST_VISITED: Final = 1 << 20  # landings of streams, some 100 bytes each
 
 Link = tuple[int, int, int]
 """Symbol, need, room: what a frame remembers of one activation, its register left out."""
@@ -79,19 +80,17 @@ class TokenBounds:
         self._numbers: dict[Landing, int] = {}
         self._landings: list[Landing] = []
         self._ways: dict[int, Ways[Link]] = {}
-        self._streams: Streams[Link] = Streams(self._leads, self._returned)
         self._exits: list[tuple[int, tuple[tuple[int, int], ...]]] = [(-1, ())]
         self._exit_numbers: dict[object, int] = {}
         self._resolutions: dict[tuple[int, Link], tuple[list[int], int]] = {}
         self._places: npt.NDArray[np.int64] | None = None
         self._frames: dict[tuple[tuple[int, int, int, int], ...], int] = {}
         self._links: list[tuple[tuple[int, int, int, int], ...]] = []
-        self._under: dict[tuple[int, int], tuple[int, bool]] = {}
         self._forget()
 
     def of(self, q: int, need: int, room: int, frame: int, enough: int = UNREACHABLE) -> int:
         """The least number of tokens from an entry to acceptance, or ``enough`` if it is not less."""
-        if len(self._under) > MOST_MEMO:
+        if len(self._under) > MOST_MEMO or self._streams.size > MOST_VISITED:
             self._forget()
         number = self._number(q, need, room, ())
         if number < 0:
@@ -349,10 +348,11 @@ class TokenBounds:
     # --- real frames ------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
-        """Frames are known by what they hold, so that a memo outlives every scope; now and then it is emptied."""
+        """Frames are known by what they hold, so that a memo outlives every scope; now and then it is emptied, and so are the streams."""
         self._frames = {(): 0}
         self._links = [()]
-        self._under = {}
+        self._under: dict[tuple[int, int], tuple[int, bool]] = {}
+        self._streams: Streams[Link] = Streams(self._leads, self._returned)
 
     def frame_number(self, frame: int) -> int:
         """The number of a frame's contents; 0 is the empty stack."""
