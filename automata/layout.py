@@ -25,7 +25,8 @@ word  name         meaning
 9     SHADOW       string-body state that this state imitates, plus 1 (0: none); see *Reference rows*
 10    SHADOW_SYM   the symbol under which it would be called
 11    FIRST        offset in FB of the set of bytes it can read (8 words of 32 bits), rule starts only; else -1
-12    WORDS        how many keys can still be read from here, see *Keys that run out*; UNBOUNDED where that is no matter
+12    WORDS        how many keys can still be read from here, or from which state, see *Keys that run out*; UNBOUNDED where that is no
+                   matter
 13    EXITS        offset in XL of the exits of a scanner's state, see *Parsers*; of a parser's state: its number
 14    N_EXITS      how many; 0 for a state whose activation ends as usual
 15    REACH        offset in FB of the terminals that the lexeme begun may still become; -1 outside of scanners
@@ -95,9 +96,10 @@ Keys that run out
 Where only finitely many keys may be read (declared names in any order, a pattern with few texts), not only the quote that completes
 a duplicate must be refused, but every byte after which all keys that go on from the text read are among those seen, and the comma
 after which no key is left.  ``WORDS`` of a state inside a key counts the texts that lead from it to the end of a key, and that of a
-state before a key (behind the comma) those of the key's start.  Keys are read deterministically, so a key seen that extends the
-open text is one of those texts, and a state is dead exactly when as many keys seen extend the text as WORDS says.  A way out that
-is no key of the register (a declared member beside it) makes WORDS unbounded: then something is always left.
+state before a key (behind the comma) refers to the key's start: it is that local state, negated.  Keys are read deterministically, and a
+state is dead exactly when as many keys seen are among those texts as WORDS says.  Not all that extend the open text need be: where no
+more members may come but required ones, others were read before.  A way out that is no key of the register (a declared member beside
+it) makes WORDS unbounded: then something is always left.
 
 Values that differ
 ------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..grammar.ir import OP_KEY_CLOSE
 from . import layout as lay
 from .heap import HASH_MASK, HP, ROOT_TEXT, contains_key, intern, intern_pair, n_extending, n_keys
 from .values import ROOT_ITEM, ROOT_STRING, close_atom, open_value, read_value, symbol_of
@@ -182,9 +183,51 @@ def end_text(a, scope, register):
 
 
 @njit(cache=True, nogil=True)
-def no_key_left(a, words, register):
-    """Whether all ``words`` keys that can still be read are among those seen."""
+def no_key_left(a, q, register):
+    """Whether all keys that can still be read from local state q, inside or before a key, are among those seen."""
+    words = a[lay.LS + q * lay.LS_WIDTH + lay.L_WORDS]
+    if words < 0:
+        q = -words
+        words = a[lay.LS + q * lay.LS_WIDTH + lay.L_WORDS]
     keys = keys_of(a, register)
     if n_keys(a, keys) < words:
         return False
-    return n_extending(a, keys, max(text_of(a, register), ROOT_TEXT)) >= words
+    text = max(text_of(a, register), ROOT_TEXT)
+    if n_extending(a, keys, text) < words:
+        return False
+    n = np.int64(0)
+    while keys != 0:
+        if reads_rest(a, q, text, a[HP + keys + lay.HEADER + 1]):
+            n += 1
+        keys = a[HP + keys + lay.HEADER]
+    return n >= words
+
+
+@njit(cache=True, nogil=True)
+def reads_rest(a, q, text, key):
+    """Whether a key seen begins with a text, and local state q inside a key reads the rest of it to its end."""
+    rest = np.int64(0)
+    here = key
+    while here > ROOT_TEXT and here != text:
+        rest += 1
+        here = a[HP + here + lay.HEADER]
+    if here != text:
+        return False
+    while rest > 0:
+        rest -= 1
+        here = key
+        for _ in range(rest):  # from the end for each byte: most keys are short, and what is no word of q is left soon
+            here = a[HP + here + lay.HEADER]
+        c = a[HP + here + lay.HEADER + 1]
+        p = lay.LS + q * lay.LS_WIDTH
+        q = np.int64(0)
+        for i in range(a[p + lay.L_N_RANGES]):
+            at = lay.RG + a[p + lay.L_RANGES] + 2 * i
+            if (a[at] & 255) <= c <= ((a[at] >> 8) & 255):
+                if (a[at] >> 16) & 255 == OP_KEY_CLOSE:
+                    return rest == 0
+                q = a[at + 1] & 0xFFFFFFFF
+                break
+        if q == 0:
+            return False
+    return False

@@ -127,8 +127,7 @@ def move(a, scope, n, c, at, word0, word1):
         return put_raw(a, n, target, 0, lay.UNBOUNDED, register, 1, symbol, need, room, 0, frame)
     if flags & lay.FLAG_GUARD and (room < a[p + lay.L_LEAST] or need > a[p + lay.L_MOST]):
         return n
-    words = a[p + lay.L_WORDS]
-    if words < lay.UNBOUNDED and no_key_left(a, words, register):
+    if a[p + lay.L_WORDS] < lay.UNBOUNDED and no_key_left(a, target, register):
         return n
     if flags & lay.FLAG_END:
         if flags & lay.FLAG_ACCEPT_NO_NEED and need > 0:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 from sizes import size
 
@@ -52,6 +53,15 @@ OBJECTS: dict[str, dict[str, Any]] = {
         "properties": {"a": ONE, "b": ONE, "ab": ONE}, "minProperties": 2, "additionalProperties": False,
     },
     "at most two": {"properties": {"a": ONE, "b": ONE, "ab": ONE}, "maxProperties": 2, "additionalProperties": ONE},
+    "at most three, two of them required": {
+        "properties": {"a": ONE, "abc": ONE, "abd": ONE}, "required": ["abc", "abd"], "maxProperties": 3,
+        "additionalProperties": TWO,
+    },
+    "two or three, one required": {
+        "properties": {"a": ONE, "b": ONE, "ab": ONE}, "required": ["b"], "minProperties": 2, "maxProperties": 3,
+        "additionalProperties": False,
+    },
+    "as many as are required": {"required": ["a", "ab"], "maxProperties": 2, "additionalProperties": TWO},
     "only required names": {"required": ["b", "ab", "a"], "additionalProperties": ONE},
     "few names of a pattern": {"patternProperties": {"^(a|b|ab)$": ONE}, "additionalProperties": False},
     "a name beside many": {"patternProperties": {"^(a|b.*)$": ONE}, "additionalProperties": False, "minProperties": 1},
@@ -76,6 +86,14 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "two rules broken by at most two": {
         "additionalProperties": TWO, "maxProperties": 2,
         "allOf": [{"not": {"patternProperties": {"^a": ONE}}}, {"not": {"propertyNames": {"maxLength": 2}}}],
+    },
+    "two rules broken by at most three, one of them required": {
+        "properties": {"a": TWO, "b": TWO}, "required": ["b"], "additionalProperties": TWO, "maxProperties": 3,
+        "allOf": [{"not": {"patternProperties": {"^a": ONE}}}, {"not": {"propertyNames": {"maxLength": 2}}}],
+    },
+    "one of few names breaks a rule, of at most two": {
+        "propertyNames": {"enum": ["a", "b", "ab"]}, "additionalProperties": TWO, "maxProperties": 2,
+        "not": {"additionalProperties": ONE},
     },
     "two rules broken by at least two": {
         "properties": {"a": TWO, "b": TWO}, "additionalProperties": TWO, "minProperties": 2,
@@ -200,15 +218,38 @@ def test_what_names_a_document_is_where_its_schema_wants_it() -> None:
     assert declared.accepts('{"$id":"x","a":1,"$schema":1}')
 
 
-def test_a_bound_on_members_beside_required_ones_keeps_the_order_and_says_so() -> None:
-    """``maxProperties`` beside required members is written in the schema's order, which the report lists as narrowed."""
-    schema = {"properties": {"a": ONE, "b": ONE, "c": ONE}, "required": ["b"], "maxProperties": 2}
-    constraint = compiled({"type": "object", **schema}, property_order="any", whitespace="compact")
+BOUNDED = [name for name in OBJECTS if "maxProperties" in OBJECTS[name]]
+
+
+@pytest.mark.parametrize("escapes", ["canonical", "all"])
+@pytest.mark.parametrize("name", BOUNDED)
+def test_bounded_members_in_any_order_are_exact(name: str, escapes: str) -> None:
+    """``maxProperties`` holds in every order, beside required members and such as must break a rule: every text against a validator."""
+    schema = {"type": "object", **OBJECTS[name]}
+    constraint = compiled(schema, property_order="any", whitespace="compact", escapes=escapes)
     assert constraint.report is not None
-    assert not constraint.report.complete
-    assert [e.status for e in constraint.report.entries if e.keyword == "maxProperties"] == ["narrowed"]
-    assert constraint.accepts('{"a":1,"b":1}')
-    assert not constraint.accepts('{"a":1,"b":1,"c":1}')
+    assert constraint.report.complete
+    judge = jsonschema.Draft202012Validator(schema)
+    texts = 0
+    for keys in itertools.chain.from_iterable(
+        itertools.permutations(("a", "b", "ab", "abc", "abd"), length) for length in range(size(5, plain=4))
+    ):
+        for values in itertools.product((1, 2), repeat=len(keys)):
+            text = "{" + ",".join(f'"{k}":{v}' for k, v in zip(keys, values, strict=True)) + "}"
+            texts += constraint.accepts(text)
+            assert constraint.accepts(text) == judge.is_valid(json.loads(text)), text
+    assert texts > 1
+
+
+def test_a_kept_key_is_listed_as_narrowed() -> None:
+    """Where one of finitely many keys is kept for the member that breaks a rule, the report says so; not where fewer members may come."""
+    schema = {"type": "object", "propertyNames": {"pattern": "^[a-z]{2}$"}, "additionalProperties": TWO}
+    schema["not"] = {"additionalProperties": ONE}
+    for more, status in (({}, "narrowed"), ({"maxProperties": 3}, "exact"), ({"maxProperties": 700}, "narrowed")):
+        report = compiled({**schema, **more}, property_order="any").report
+        assert report is not None
+        assert [e.status for e in report.entries if e.keyword == "not"] == [status]
+        assert report.complete == (status == "exact")
 
 
 def test_few_keys_do_not_run_out_in_any_spelling() -> None:

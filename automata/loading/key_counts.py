@@ -67,7 +67,8 @@ def count_keys(a, low, high, spelled):
                 changed = True
     for q in range(low, high):
         if start_of[q - low] > 0:
-            a[lay.LS + q * lay.LS_WIDTH + lay.L_WORDS] = a[lay.LS + start_of[q - low] * lay.LS_WIDTH + lay.L_WORDS]
+            if a[lay.LS + start_of[q - low] * lay.LS_WIDTH + lay.L_WORDS] < lay.UNBOUNDED:
+                a[lay.LS + q * lay.LS_WIDTH + lay.L_WORDS] = -start_of[q - low]
 
 
 @njit(cache=True, nogil=True)

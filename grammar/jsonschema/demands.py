@@ -69,13 +69,15 @@ class Member:
 class Others:
     """A class of other keys; ``ways`` as in ``Member``.
 
-    ``reserved`` is a demand that is to be met by whoever takes a key of this class, unless it has been met before.
+    ``reserved`` is a demand that is to be met by whoever takes a key of this class, unless it has been met before.  ``lasts`` tells
+    whether some key of the class is left whatever was read.
     """
 
     keys: KeyClass
     goal: Goal
     ways: dict[int, tuple[Obligation, ...]]
     reserved: int | None = None
+    lasts: bool = True
 
 
 Option = tuple[Goal, int]
@@ -202,12 +204,13 @@ class Plan:
         others: list[Others] = []
         for o in self.others:
             wanted = [j for j in self.open if j in o.ways]
-            if not wanted or o.keys.keys is None or not o.keys.keys.is_finite():
+            keys = o.keys.keys
+            if not wanted or keys is None or not keys.is_finite() or self._outlasts(keys):
                 others.append(o)
                 continue
-            names = list(o.keys.keys.strings(len(wanted)))
-            rest = replace(o.keys, keys=o.keys.keys - CharDfa.from_strings(names))
-            others.append(Others(rest, o.goal, o.ways))
+            names = list(keys.strings(len(wanted)))
+            rest = replace(o.keys, keys=keys - CharDfa.from_strings(names))
+            others.append(Others(rest, o.goal, o.ways, lasts=False))
             for name, j in zip(names, wanted, strict=True):
                 one = replace(o.keys, keys=CharDfa.from_strings((name,)))
                 others.append(Others(one, o.goal, o.ways, j))
@@ -215,6 +218,10 @@ class Plan:
         self._options.clear()
         self._alive.clear()
         self._wanted.clear()
+
+    def _outlasts(self, keys: CharDfa) -> bool:
+        """Tell whether some of finitely many keys is left wherever a member may come."""
+        return self.high is not None and sum(1 for _ in keys.strings(self.high)) >= self.high
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -232,17 +239,18 @@ class Plan:
         """Return what the value of member ``i`` (of the others from the number of members on) may meet."""
         wanted = self._wanted.get(i)
         if wanted is None:
-            m = self._who(i)
+            m = self.who(i)
             kept = m.reserved if isinstance(m, Others) else None
             wanted = sum(1 << b for b, j in enumerate(self.open) if j in m.ways or j == kept)
             self._wanted[i] = wanted
         met &= wanted
         found = self._options.get((i, met))
         if found is None:
-            found = self._options[i, met] = list(self._choose(self._who(i), met))
+            found = self._options[i, met] = list(self._choose(self.who(i), met))
         return found
 
-    def _who(self, i: int) -> Member | Others:
+    def who(self, i: int) -> Member | Others:
+        """Return member ``i``, of the others from the number of members on."""
         return self.members[i] if i < len(self.members) else self.others[i - len(self.members)]
 
     def _choose(self, m: Member | Others, met: int) -> Iterator[Option]:
@@ -360,59 +368,6 @@ class Plan:
     def empty(self) -> bool:
         """Whether the object may have no member."""
         return self.low == 0 and self.closes(0, 0, 0)
-
-    # -- members in any order -----------------------------------------------------------------
-
-    def spread(self, limit: int) -> list[Plan]:
-        """Split into plans each of whose demands the other keys can always meet.
-
-        Members in any order leave no trace of which may still come, so a demand that only named members can meet is
-        decided at the beginning.  Raises ``LimitExceeded`` where that makes more than ``limit`` plans.
-        """
-        done: list[Plan] = []
-        todo = [self]
-        while todo:
-            plan = todo.pop()
-            split = plan._split()  # noqa: SLF001  (another one of this class)
-            if split is None:
-                done.append(plan)
-            else:
-                todo.extend(split)
-            if len(done) + len(todo) > limit:
-                raise LimitExceeded(
-                    f"members in any order would need more than {limit} alternatives to ask for one that breaks a rule",
-                    limit="alternatives",
-                    value=limit,
-                    hint="raise SchemaLimits.alternatives, or keep the order of the schema",
-                )
-        return done[::-1]
-
-    def _split(self) -> list[Plan] | None:
-        """Return the plans that decide one demand that cannot stay open, if there is one."""
-        out: list[Plan] = []
-        for j in self.open:
-            anywhere = any(j in o.ways for o in self.others)
-            absences = [i for i, m in enumerate(self.members) if j in m.absent and not m.needed]
-            if anywhere and not absences:
-                continue
-            for i in absences:
-                plan = self.copy()
-                plan.forbid(plan.members[i])
-                out.append(plan)
-            if anywhere:
-                plan = self.copy()
-                for m in plan.members:
-                    m.absent -= {j}
-                out.append(plan)
-            else:
-                for i, m in enumerate(self.members):
-                    for way in m.ways.get(j, ()):
-                        plan = self.copy()
-                        plan.open.remove(j)
-                        plan.require(plan.members[i], way)
-                        out.append(plan)
-            return [plan for plan in out if plan.settle()]
-        return None
 
     def copy(self) -> Plan:
         """Return a plan of its own."""

@@ -12,14 +12,16 @@ from ..ir import (
     RuleId,
 )
 from ..regular.encode import Escapes
+from .anyorder import spread
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .demands import Plan
+from .demandwriter import DemandWriter
 from .depth import Heights, height_of
 from .facts import Refusal
 from .goals import TRUE_GOAL, Conjunction, Goal
 from .literalwriter import LiteralWriter
-from .objects import DemandWriter, ObjectWriter
+from .objects import ObjectWriter
 from .piece import KeyClass, NumberPiece, ObjectPiece, StringPiece, ValuesPiece
 from .pieces import Pieces
 from .scalarwriter import ScalarWriter
@@ -299,10 +301,10 @@ class Lowering:
         self._may_run_out(goal, classes, max(low, high or 0) if low > 1 or high is not None else 0)
         writer = ObjectWriter(self, a, names, members, classes, document=document)
         if self.any_order and len(members) + len(classes) > 1 and high != 0:
-            if high is None or not needed:
-                writer.write_any(low, high)
-                return
-            self._narrow(goal, "maxProperties", "beside required members only the schema's order is written")
+            if low > 1 or high is not None:
+                self._check_size((len(members) + 1) * (max(low, high or 0) - needed + 1))
+            writer.write_any(low, high)
+            return
         if low <= 1 and high is None:
             writer.write(empty=low == 0 and not needed)
             return
@@ -331,7 +333,7 @@ class Lowering:
         plan = self._pieces.keys.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
         if self.any_order:
-            plans = [p for q in plans for p in q.spread(self._pieces.algebra.limit) if p.inhabited()]
+            plans = [p for q in plans for p in spread(q, self._pieces.algebra.limit) if p.inhabited()]
         names = [n for n, _, _ in piece.members]
         if len(plans) == 1:
             self._plan(a, plans[0], names, goal)
@@ -346,22 +348,19 @@ class Lowering:
             a.call(START, rule, end)
 
     def _plan(self, a: Automaton, plan: Plan, names: list[str], goal: Goal) -> None:
+        if plan.open:
+            self._check_size(plan.states)
         plan.reserve()
         classes = [o.keys for o in plan.others]
         if not plan.open:
             members: list[tuple[str, Goal | None, bool]] = [(m.name, m.goal, m.needed) for m in plan.members]
             self._members(a, names, members, classes, (plan.low, plan.high), goal)
             return
-        self._check_size(plan.states)
         self._may_run_out(goal, [o.keys for o in plan.others if o.reserved is None], plan.most)
         writer = DemandWriter(self, a, names, [], classes)
-        if self.any_order and plan.high is None:
-            if any(o.reserved is not None for o in plan.others):
-                self._narrow(goal, "not", "one of finitely many keys is kept for the member that must break a rule")
-            writer.write_any_order(plan)
+        if not self.any_order:
+            writer.write_in_order(plan)
             return
-        if self.any_order:
-            self._narrow(
-                goal, "maxProperties", "beside members that must break a rule only the schema's order is written"
-            )
-        writer.write_in_order(plan)
+        if any(o.reserved is not None for o in plan.others):
+            self._narrow(goal, "not", "one of finitely many keys is kept for the member that must break a rule")
+        writer.write_any_order(plan)

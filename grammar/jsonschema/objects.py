@@ -1,4 +1,4 @@
-"""The automata of objects: members in the order of the schema or in any, counted or not, and demands on them."""
+"""The automata of objects: members in the order of the schema or in any, counted or not."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from ..regular.dfa import CharDfa
 from .scalars import key_body
 
 if TYPE_CHECKING:
-    from .demands import Option, Plan
     from .dialect import Json
     from .goals import Goal
     from .lower import Lowering
     from .piece import KeyClass
 
-_QUOTE = 0x22
+QUOTE = 0x22
 _COMMA = 0x2C
 
 NAMING_KEYS = ("$schema", "$id")
@@ -190,11 +189,13 @@ class ObjectWriter:
         """Write an object whose members come in any order, one copy of the states per count where they are counted.
 
         Every key is remembered by the register, so that none comes twice; the counter says how many required ones are
-        missing, and is counted down at their colons.
+        missing, and is counted down at their colons.  So only the others are counted by copies, and the last copy, where no
+        more of them may come, reads the required ones alone: its keys run out when none is missing.
         """
         a, surface = self._a, self._l.surface
         needed = sum(1 for m in self._members if m[2])
-        most = high if high is not None else low if low > 1 else 0
+        least = max(low - needed, 0) if low > 1 else 0  # a member was read before the first place to close
+        most = high - needed if high is not None else least
         test = OP_TEST if needed else OP_NONE
         opened, inside = a.state(), a.state()
         if needed:
@@ -202,33 +203,38 @@ class ObjectWriter:
         else:
             a.literal(START, b"{", opened)
         surface.opened(a, opened, inside, b"}", self._end if low == 0 and not needed else None)
-        starts = [a.state() for _ in range(max(most, 1))] if high is not None else [a.state() for _ in range(most + 1)]
+        starts = [a.state() for _ in range(most + 1)]
+        behind = [a.state() for _ in range(most + 1)]
         a.epsilon(inside, starts[0])
         for c, start in enumerate(starts):
-            behind = a.state()
-            self._any_key(start, behind)
-            surface.after(a, behind)
-            count = c + 1
-            if high is None or count < high:
-                self._comma(behind, starts[min(count, len(starts) - 1)])
-            if count >= low:
-                surface.close(a, behind, b"}", self._end, test)
+            may_come = high is None or c < most
+            if may_come or needed:
+                self._any_key(start, behind[c], behind[min(c + 1, most)] if may_come else None)
+                self._comma(behind[c], start)
+            surface.after(a, behind[c])
+            if c >= least:
+                surface.close(a, behind[c], b"}", self._end, test)
 
-    def _any_key(self, source: StateIndex, target: StateIndex) -> None:
+    def _any_key(self, source: StateIndex, counted: StateIndex, target: StateIndex | None) -> None:
+        """Read a member: a required one to ``counted``, another one to ``target``, or none of these where that is ``None``."""
         a, l = self._a, self._l
         l.registers = True
         opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
+        a.byte_range(source, QUOTE, QUOTE, opened, self._opens)
         named: dict[tuple[Goal | None, bool, str], StateIndex] = {}
         for name, goal, needed in self._members:
+            behind = counted if needed else target
+            if behind is None:
+                continue
             group = (goal, needed, name if self._values is not None else "")
             if group not in named:
                 value = a.state()
                 named[group] = a.state()
                 l.surface.colon(a, named[group], value, OP_COUNT if needed else OP_NONE)
-                self._value(value, name, goal, target)
+                self._value(value, name, goal, behind)
             self._remembered(opened, name, named[group])
-        self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
+        if target is not None:
+            self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
 
     def _naming_keys(self) -> dict[str, KeyClass]:
         """Return those of ``NAMING_KEYS`` that are not declared and may be there, with their classes."""
@@ -259,7 +265,7 @@ class ObjectWriter:
         a, l = self._a, self._l
         l.registers = True
         opened, behind, following = a.state(), a.state(), a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
+        a.byte_range(source, QUOTE, QUOTE, opened, self._opens)
         for key, c in self._naming.items():
             named, value = a.state(), a.state()
             self._remembered(opened, key, named)
@@ -279,7 +285,7 @@ class ObjectWriter:
                 a.literal(opened, text, closing)
             else:
                 a.embed(opened, l.literals.strings([name]), closing)
-        a.byte_range(closing, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
+        a.byte_range(closing, QUOTE, QUOTE, named, OP_KEY_CLOSE)
 
     def _member(self, source: StateIndex, name: str, goal: Goal | None, target: StateIndex) -> StateIndex:
         """Read one declared member; return the state behind its key."""
@@ -307,7 +313,7 @@ class ObjectWriter:
         a, l = self._a, self._l
         l.registers = True
         opened = a.state()
-        a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
+        a.byte_range(source, QUOTE, QUOTE, opened, self._opens)
         self._other_keys(opened, lambda value, c: a.call(value, l.value(c.goal), target))
 
     def _other_keys(self, opened: StateIndex, read: Callable[[StateIndex, KeyClass], None]) -> None:
@@ -323,124 +329,6 @@ class ObjectWriter:
                     keys = CharDfa.any_string() - CharDfa.from_strings(self._names)
                 body = a.state()
                 a.embed(opened, key_body(keys, l.escapes), body)
-                a.byte_range(body, _QUOTE, _QUOTE, named, OP_KEY_CLOSE)
+                a.byte_range(body, QUOTE, QUOTE, named, OP_KEY_CLOSE)
             l.surface.colon(a, named, value)
             read(value, c)
-
-
-class DemandWriter(ObjectWriter):
-    """One object's automaton where some of its members must break a rule: one copy of the states per set of demands met."""
-
-    def write_in_order(self, plan: Plan) -> None:
-        """Write members in the order of the schema, and other keys behind them."""
-        a, l, n = self._a, self._l, len(plan.members)
-        starts: dict[tuple[int, int, int], StateIndex] = {}
-        todo: list[tuple[int, int, int]] = []
-        ends: dict[tuple[int, int, int], StateIndex] = {}
-
-        def start(i: int, count: int, met: int) -> StateIndex:
-            key = (i, count, met)
-            if key not in starts:
-                starts[key] = a.state()
-                todo.append(key)
-            return starts[key]
-
-        def behind(i: int, count: int, met: int) -> StateIndex:
-            key = (i, count, met)
-            if key not in ends:
-                ends[key] = state = a.state()
-                l.surface.after(a, state)
-                if plan.alive(*key):
-                    self._comma(state, start(*key))
-                if plan.closes(*key):
-                    l.surface.close(a, state, b"}", self._end)
-            return ends[key]
-
-        opened, inside = a.state(), a.state()
-        a.literal(START, b"{", opened)
-        more = plan.alive(0, 0, 0)
-        l.surface.opened(a, opened, inside, b"}", self._end if plan.empty else None, more=more)
-        if more:
-            a.epsilon(inside, start(0, 0, 0))
-        while todo:
-            i, count, met = todo.pop()
-            here = starts[i, count, met]
-            steps = list(plan.steps(i, count, met))
-            after = min(i + 1, n)
-            if i == n:
-                self._classes = [plan.others[w - n].keys for w in sorted({step[0] for step in steps})]
-                opened = self._open(here)
-
-                def read(value: StateIndex, c: KeyClass, steps: list[tuple[int, Goal, int, int]] = steps) -> None:
-                    for w, goal, c_behind, m_behind in steps:
-                        if plan.others[w - n].keys is c:
-                            a.call(value, l.value(goal), behind(n, c_behind, m_behind))
-
-                self._other_keys(opened, read)
-                continue
-            member = plan.members[i]
-            if steps:
-                named, value = a.state(), a.state()
-                l.literals.key(a, here, member.name, named)
-                l.surface.colon(a, named, value)
-                for _, goal, c_behind, m_behind in steps:
-                    a.call(value, l.value(goal), behind(after, c_behind, m_behind))
-            without = met | plan.absent(i)
-            if not member.needed and plan.alive(after, count, without):
-                a.epsilon(here, start(after, count, without))
-
-    def write_any_order(self, plan: Plan) -> None:
-        """Write members in any order, where other keys can meet every demand at any time."""
-        a, l, n = self._a, self._l, len(plan.members)
-        needed = sum(1 for m in plan.members if m.needed)
-        starts: dict[tuple[int, int], StateIndex] = {}
-        todo: list[tuple[int, int]] = []
-        ends: dict[tuple[int, int], StateIndex] = {}
-
-        def start(count: int, met: int) -> StateIndex:
-            if (count, met) not in starts:
-                starts[count, met] = a.state()
-                todo.append((count, met))
-            return starts[count, met]
-
-        def behind(count: int, met: int) -> StateIndex:
-            if (count, met) not in ends:
-                ends[count, met] = state = a.state()
-                l.surface.after(a, state)
-                self._comma(state, start(count, met))
-                if met == plan.full and (count >= plan.low or plan.low <= 1):
-                    l.surface.close(a, state, b"}", self._end, OP_TEST if needed else OP_NONE)
-            return ends[count, met]
-
-        opened = a.state()
-        if needed:
-            a.literal(START, b"{", opened, OP_SET, a.pair(needed, UNBOUNDED))
-        else:
-            a.literal(START, b"{", opened)
-        l.surface.opened(a, opened, start(0, 0), b"}", None)
-        while todo:
-            count, met = todo.pop()
-            counted = min(count + 1, plan.most)
-            key = self._open(starts[count, met])
-
-            def read(value: StateIndex, options: list[Option], counted: int = counted, met: int = met) -> None:
-                for goal, bits in options:
-                    a.call(value, l.value(goal), behind(counted, met | bits))
-
-            groups: dict[tuple[bool, tuple[Option, ...]], StateIndex] = {}
-            for i, m in enumerate(plan.members):
-                options = plan.options(i, met)
-                group = (m.needed, tuple(options))
-                if group not in groups:
-                    groups[group], value = a.state(), a.state()
-                    l.surface.colon(a, groups[group], value, OP_COUNT if m.needed else OP_NONE)
-                    read(value, options)
-                self._remembered(key, m.name, groups[group])
-            by_class = {id(o.keys): plan.options(n + i, met) for i, o in enumerate(plan.others)}
-            self._other_keys(key, lambda value, c, read=read, by=by_class: read(value, by[id(c)]))  # type: ignore[misc]
-
-    def _open(self, source: StateIndex) -> StateIndex:
-        self._l.registers = True
-        opened = self._a.state()
-        self._a.byte_range(source, _QUOTE, _QUOTE, opened, self._opens)
-        return opened
