@@ -252,6 +252,18 @@ def test_a_kept_key_is_listed_as_narrowed() -> None:
         assert report.complete == (status == "exact")
 
 
+def test_alternatives_that_are_read_side_by_side_are_counted_together() -> None:
+    """Objects in any order that could be read in too many ways at once are refused when compiled, and kept in the schema's order."""
+    names = [f"a{i}" for i in range(20)]
+    branches = [{"properties": {"k": {"const": i}}, "required": ["k"], "not": {"required": names}} for i in range(20)]
+    schema = {"type": "object", "properties": {n: {"type": "null"} for n in names}, "anyOf": branches}
+    compiled(schema)
+    compiled({**schema, "anyOf": branches[:8]}, property_order="any")
+    with pytest.raises(sg.LimitExceeded, match="256 alternatives") as caught:
+        compiled(schema, property_order="any")
+    assert caught.value.limit == "alternatives"
+
+
 def test_few_keys_do_not_run_out_in_any_spelling() -> None:
     """Where each of finitely many keys has many spellings, no comma stands behind the last of them all the same."""
     schema = {"type": "object", "properties": {"a": ONE, "b": ONE}, "additionalProperties": False}

@@ -35,14 +35,19 @@ def spread(plan: Plan, limit: int) -> list[Plan]:
             done.append(one)
         else:
             todo.extend(split)
-        if len(done) + len(todo) > limit:
-            raise LimitExceeded(
-                f"members in any order would need more than {limit} alternatives to ask for one that breaks a rule",
-                limit="alternatives",
-                value=limit,
-                hint="raise SchemaLimits.alternatives, or keep the order of the schema",
-            )
+        check_alternatives(len(done) + len(todo), limit)
     return done[::-1]
+
+
+def check_alternatives(n: int, limit: int) -> None:
+    """Raise ``LimitExceeded`` where an object with its members in any order has more than ``limit`` alternatives."""
+    if n > limit:
+        raise LimitExceeded(
+            f"members in any order would need more than {limit} alternatives to ask for one that breaks a rule",
+            limit="alternatives",
+            value=limit,
+            hint="raise SchemaLimits.alternatives, or keep the order of the schema",
+        )
 
 
 def _split(plan: Plan) -> list[Plan] | None:

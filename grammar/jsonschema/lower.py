@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 
 from ..errors import LimitExceeded, SyntagmaError
@@ -12,7 +13,7 @@ from ..ir import (
     RuleId,
 )
 from ..regular.encode import Escapes
-from .anyorder import spread
+from .anyorder import check_alternatives, spread
 from .arrays import ArrayPiece
 from .arraywriter import ArrayWriter
 from .demands import Plan
@@ -88,6 +89,7 @@ class Lowering:
         self._max_depth = max_depth
         self._depth_rules = depth_rules
         self._copies = 0
+        self._alternatives: Counter[Goal] = Counter()
         self._arrays = ArrayWriter(self.surface, self.value, self._inhabited, pieces.possible, counted_items, tick)
         self._rules: dict[tuple[Goal, int | None], RuleId] = {}
         self._meant: dict[tuple[tuple[Conjunction, ...], int | None], RuleId] = {}
@@ -333,7 +335,10 @@ class Lowering:
         plan = self._pieces.keys.plan(piece, final=True, judge=judge)
         plans = [] if plan is None else [plan]
         if self.any_order:
-            plans = [p for q in plans for p in spread(q, self._pieces.algebra.limit) if p.inhabited()]
+            limit = self._pieces.algebra.limit
+            plans = [p for q in plans for p in spread(q, limit) if p.inhabited()]
+            self._alternatives[goal] += len(plans)  # all pieces of a goal are read side by side
+            check_alternatives(self._alternatives[goal], limit)
         names = [n for n, _, _ in piece.members]
         if len(plans) == 1:
             self._plan(a, plans[0], names, goal)
