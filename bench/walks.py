@@ -182,6 +182,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--whitespace", choices=("compact", "bounded", "any"), default="bounded")
     parser.add_argument("--escapes", choices=("canonical", "ascii", "all"), default="canonical")
+    parser.add_argument("--order", choices=("schema", "any"), default="schema", help="of the members of objects")
     parser.add_argument("--list", action="store_true", help="list what is refused, not judged, or slow")
     return parser.parse_args(arguments)
 
@@ -206,7 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
         began = time.perf_counter()
         signal.alarm(args.seconds)
         try:
-            constraint = compile_source(JsonSchema(schema, whitespace=args.whitespace, escapes=args.escapes), vocab)
+            surface = {"whitespace": args.whitespace, "escapes": args.escapes, "property_order": args.order}
+            constraint = compile_source(JsonSchema(schema, **surface), vocab)
             run_schema(file.stem, schema, constraint, args, table)
         except SyntagmaError as error:
             refused += 1

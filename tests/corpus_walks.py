@@ -139,7 +139,7 @@ class Walker:
 
     def is_dear(self, session: Session, state: int) -> bool:
         """Whether a mask under a budget takes seconds: where each of many tokens leads to a state of its own."""
-        return self.vocab.size > MANY and len(token_classes(session.store, state).representative) > MANY
+        return self.vocab.size > MANY and len(token_classes(session.store, state, spelling=False).representative) > MANY
 
     def draw(self, session: Session, state: int, budget: int, style: str) -> int | None:
         """A token of mask(budget=budget), or None if it has none but the end."""

@@ -11,6 +11,8 @@ from syntagma.grammar.lark.scanner import LarkTables
 
 Stack = tuple[int, ...]
 Configuration = tuple[int, Stack]
+MOST_REDUCTIONS = 100_000
+"""More than any stack here is high: a run of reductions that long has no end."""
 
 
 class Recogniser:
@@ -27,7 +29,7 @@ class Recogniser:
     def feed(self, stack: Stack, column: int) -> Stack | None:
         """The stack after a terminal has been shifted; after ``$END``: the stack that accepts.  ``None``: rejected."""
         lalr = self.lalr
-        while True:
+        for _ in range(MOST_REDUCTIONS):
             act = int(lalr.action[stack[-1], column])
             if act == 0:
                 return None
@@ -38,6 +40,7 @@ class Recogniser:
             stack = (*stack, int(lalr.goto[stack[-1], lalr.rule_lhs[rule]]))
             if column == self.end and stack[-1] == lalr.accept:
                 return stack
+        raise AssertionError(f"reductions without an end on column {column}")
 
     def exits(self, configuration: Configuration) -> Iterator[Configuration]:
         """The configurations in which the lexeme has ended and the next one begins."""

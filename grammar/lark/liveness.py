@@ -24,6 +24,7 @@ from lark.parsers.lalr_analysis import LALR_Analyzer
 
 from ..parsing import IGNORED, Lalr, Scanner
 from ..report import ReportEntry
+from .endless import productive
 from .layouts import Layout
 from .stacks import incomplete
 
@@ -70,20 +71,14 @@ def _entry(name: str, reason: str, hint: str) -> ReportEntry:
 
 def _unproductive(lalr: Lalr) -> list[ReportEntry]:
     """Nonterminals that occur and have no text, whatever the lexers do."""
-    productive: set[int] = set()
-    before = -1
-    while before != len(productive):
-        before = len(productive)
-        for lhs, symbols in zip(lalr.rule_lhs.tolist(), lalr.expansions, strict=True):
-            if all(x >= 0 or -1 - x in productive for x in symbols):
-                productive.add(lhs)
+    texts = productive(lalr)
     wanted = np.flatnonzero((lalr.goto >= 0).any(axis=0)).tolist()
     return [
         _entry(
             lalr.nonterminals[n], "the rule has no finite text", "give it an alternative that does not lead back to it"
         )
         for n in wanted
-        if n not in productive
+        if n not in texts
     ]
 
 

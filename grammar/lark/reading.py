@@ -21,6 +21,7 @@ from ..errors import InvalidSource, Unsatisfiable, Unsupported
 from ..parsing import Indentation, Lalr
 from . import indentation as indenters
 from .building import check_options, start_rule, text_behind
+from .endless import endless, productive
 from .lexemes import LexerPlan, Lexing
 from .patterns import Program
 from .texts import Text
@@ -88,6 +89,7 @@ def read(built: lark.Lark, *, start: str | None = None) -> Reading:
     indentation = indenters.read(postlex, column) if postlex is not None else None
     made = set() if indentation is None else {indentation.indent, indentation.dedent}
     _check_productive(lalr, first, made | {t for t, entry in enumerate(entries) if entry >= 0}, text)
+    _check_endless(lalr, text)
     lexing = Lexing(
         tuple(terminals),
         tuple(entries),
@@ -235,17 +237,9 @@ def _check_productive(lalr: Lalr, start: str, spelled: set[int], text: Text) -> 
         Unsatisfiable: it is one.
 
     """
-    productive: set[int] = set()
-    rules = list(zip(lalr.rule_lhs.tolist(), lalr.expansions, strict=True))
-    before = -1
-    while before != len(productive):
-        before = len(productive)
-        productive |= {
-            lhs for lhs, symbols in rules if all(x in spelled if x >= 0 else -1 - x in productive for x in symbols)
-        }
-    if lalr.nonterminals.index(start) in productive:
+    if lalr.nonterminals.index(start) in productive(lalr, spelled):
         return
-    missing = sorted({x for _, symbols in rules for x in symbols if x >= 0} - spelled)
+    missing = sorted({x for symbols in lalr.expansions for x in symbols if x >= 0} - spelled)
     where, excerpt = text.of_terminal(start, start)
     if missing:
         where, excerpt = text.first_use(lalr.terminals[missing[0]])
@@ -257,6 +251,26 @@ def _check_productive(lalr: Lalr, start: str, spelled: set[int], text: Text) -> 
             "add an alternative that does not call the rule again",
         )
     raise Unsatisfiable(f"no text can ever match {start!r}: {reason}", where=where, excerpt=excerpt, hint=hint)
+
+
+def _check_endless(lalr: Lalr, text: Text) -> None:
+    """Refuse a grammar on which Lark's parser would not return.
+
+    Raises:
+        InvalidSource: it is one.
+
+    """
+    loop = endless(lalr)
+    if not loop:
+        return
+    names = list(dict.fromkeys(lalr.nonterminals[lalr.rule_lhs[rule]] for rule in loop))
+    where, excerpt = text.of_terminal(names[0], names[0])
+    raise InvalidSource(
+        f"Lark's parser would reduce {', '.join(lalr.rules[rule] for rule in loop)} for ever",
+        where=where,
+        excerpt=excerpt,
+        hint="take out what lets a rule derive itself with nothing beside it, or come back behind something empty",
+    )
 
 
 def _relabel(order: Sequence[TerminalDef], built: lark.Lark, column: dict[str, int]) -> dict[int, tuple[int, ...]]:

@@ -82,6 +82,9 @@ def test_check_lists_what_is_weaker(run: Any, tmp_path: Path) -> None:
         assert entry["pointer"] in text
 
 
+FEW_NAMES = {"type": "object", "propertyNames": {"pattern": "^[a-z]{2}$"}, "additionalProperties": {"enum": [1, 2]}}
+
+
 @pytest.mark.parametrize(
     ("content", "options", "status"),
     [
@@ -91,7 +94,8 @@ def test_check_lists_what_is_weaker(run: Any, tmp_path: Path) -> None:
         ({"type": "array", "items": {"type": "integer"}}, ["--max-depth", 1], 0),
         ({}, ["--whitespace", 2], 1),
         ({"type": "number"}, ["--max-digits", "15,6"], 1),
-        ({"required": ["a"], "maxProperties": 2, "properties": {"b": {}}}, ["--property-order", "any"], 1),
+        ({"required": ["a"], "maxProperties": 2, "properties": {"b": {}}}, ["--property-order", "any"], 0),
+        ({**FEW_NAMES, "not": {"additionalProperties": {"const": 1}}}, ["--property-order", "any"], 1),
         ({"pattern": r"(a+)\1"}, [], 2),
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, [], 2),
         ({"type": "array"}, ["--max-depth", 0], 2),
