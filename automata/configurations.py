@@ -11,15 +11,19 @@ from numba import njit
 from . import layout as lay
 from .alive import can_take, forget_taken
 from .closure import WORK, accepts_here, add_call, add_pops
-from .heap import intern_link, intern_state, n_links, state_offset
-from .registers import callee_register, saved_register, tail_register
-from .repeats import in_question
+from .heap import find, hash_words, intern, intern_link, intern_state, n_links, state_offset
+from .registers import callee_register, inner_of, is_nested, outer_of, saved_register, tail_register
+from .repeats import may_repeat, needs_search
 from .step import step
 from .unions import IN, OUT, put_raw, unite
 
 MET = lay.S + 420000  # states that a search has met
-TRAIL = lay.S + 520000  # its path: state, next byte
+TRAIL = lay.S + 520000  # its path: state, next byte; twice over all bytes, the second time if SOME lead on
+SOME = 1 << 16
 MAX_MET = 100000
+SHAPE = lay.S + 730000  # local state, need, room, register of the activation, frame; then whether it can be finished
+KEPT = lay.S + 730010  # the same during a search
+SHAPE_WORDS = 5
 
 
 @njit(cache=True, nogil=True)
@@ -172,10 +176,10 @@ def intern_configuration(a, scope, n):
 
 @njit(cache=True, nogil=True)
 def hangs_on_values(a, n):
-    """Whether every entry of the configuration at IN is in question, so that only a search tells if it can be finished."""
+    """Whether only a search tells if the configuration at IN can be finished, as is so of every entry."""
     for i in range(n):
         register = a[IN + i * lay.ENTRY + 3]
-        if register == 0 or not in_question(a, register):
+        if register == 0 or not needs_search(a, a[IN + i * lay.ENTRY], register):
             return False
     return True
 
@@ -185,7 +189,8 @@ def can_finish(a, scope, state):
     """Whether a state all entries of which are in question can be finished: 1 or 0, -1 with H_ERROR set.
 
     A search, depth first, for a state that is not in question; those met on the way are marked, so that the next byte finds them
-    known.  It stays inside what the values seen spell.
+    known.  It stays inside what the values seen spell, and looks at all bytes that may follow before it goes on with one of them: else it
+    would spell every key seen, with every escape, before it begins another.
     """
     at = state_offset(a, state)
     bits = a[lay.HP + at + lay.STATE_BITS]
@@ -203,12 +208,13 @@ def can_finish(a, scope, state):
     while top >= 0 and not found:
         at = a[TRAIL + 2 * top]
         c = a[TRAIL + 2 * top + 1]
-        if c > 255:
+        if c == 256 or c == SOME | 512:
             top -= 1
             continue
         a[TRAIL + 2 * top + 1] = c + 1
+        ahead = c & ~SOME < 256
         # the last byte first: behind 1, a 0 might go on for ever (10e-1, 100e-2), and a 9 settles that the number is another
-        n = step(a, scope, load_state(a, at), np.int64(255) - c)
+        n = step(a, scope, load_state(a, at), np.int64(255 - (c & 255)))
         if n < 0:
             return n
         if n == 0:
@@ -219,10 +225,15 @@ def can_finish(a, scope, state):
         following = intern_configuration(a, scope, n)
         if following < 0:
             return following
+        if following == 0:
+            continue
         at = state_offset(a, following)
         bits = a[lay.HP + at + lay.STATE_BITS]
         if bits & (lay.LIVE_BIT | lay.ACCEPTING_BIT):
             found = True
+        elif ahead:
+            if not bits & (lay.MET_BIT | lay.DEAD_BIT):
+                a[TRAIL + 2 * top + 1] |= SOME
         elif not bits & (lay.MET_BIT | lay.DEAD_BIT):
             if n_met >= MAX_MET:
                 a[lay.H_ERROR] = lay.ERR_SCRATCH
@@ -264,5 +275,51 @@ def lives(a, scope, n):
             n = drop_stuck(a, n)
     if n <= 0 or not hangs_on_values(a, n):
         return np.int64(n > 0) if n >= 0 else np.int64(-1)
+    known = np.int64(-1)
+    for i in range(n):
+        known = max(known, verdict(a, scope, IN + i * lay.ENTRY))
+        if known == 1:
+            return known
+    if n == 1 and known == 0:
+        return known
+    keeps = n == 1 and keep_shape(a, IN)
+    if keeps:
+        for k in range(SHAPE_WORDS):
+            a[KEPT + k] = a[SHAPE + k]
     state = intern_configuration(a, scope, n)
-    return can_finish(a, scope, state) if state > 0 else state
+    live = can_finish(a, scope, state) if state > 0 else state
+    if keeps and live >= 0:
+        a[KEPT + SHAPE_WORDS] = live
+        if intern(a, scope, lay.KIND_LIVES, KEPT, SHAPE_WORDS + 1) < 0:
+            return np.int64(-1)
+    return live
+
+
+@njit(cache=True, nogil=True)
+def keep_shape(a, at):
+    """Write to SHAPE all that it hangs on whether the entry at ``at`` can be finished, if that is less than the entry; returns whether.
+
+    It is where no value around can be one of those seen any more, so that only the registers of the activation itself matter.
+    """
+    register = a[at + 3]
+    if is_nested(register) and may_repeat(a, outer_of(a, register)):
+        return False
+    a[SHAPE] = a[at]
+    a[SHAPE + 1] = a[at + 1]
+    a[SHAPE + 2] = a[at + 2]
+    a[SHAPE + 3] = inner_of(a, register)
+    a[SHAPE + 4] = a[at + 4]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def verdict(a, scope, at):
+    """What was found out about entries of the shape of the one at ``at``: 1 if they can be finished, 0 if not, -1 if nothing."""
+    if not keep_shape(a, at):
+        return np.int64(-1)
+    for live in range(1, -1, -1):
+        a[SHAPE + SHAPE_WORDS] = live
+        h = hash_words(a, SHAPE, SHAPE_WORDS + 1, lay.KIND_LIVES * 7919 + scope * 31)
+        if find(a, scope, lay.KIND_LIVES, SHAPE, SHAPE_WORDS + 1, h) != 0:
+            return np.int64(live)
+    return np.int64(-1)

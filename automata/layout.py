@@ -125,6 +125,7 @@ TEXT        parent text, byte
 KEYS        list before, text or value, how many keys with this one
 OPEN        open value: the container around it or 0, chain of what was read
 NEST        register of the activation, register of the one around
+LIVES       local state, need, room, register, frame, whether such an entry can be finished
 INCLUDED    frame, frame: the first is included in the second (positive results only)
 STATE       id, bits (accepting 1, final 2), bound or -1, then the entries (the key)
 ==========  ============================================================================
@@ -383,6 +384,7 @@ KIND_INCLUDED = 4
 KIND_STATE = 5
 KIND_OPEN = 6
 KIND_NEST = 7
+KIND_LIVES = 8
 STATE_ID = 4
 STATE_BITS = 5
 STATE_BOUND = 6

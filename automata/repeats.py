@@ -183,10 +183,36 @@ def in_question(a, register):
     So it is while a value that is open can become one of those seen, in this activation or around it, and where keys were seen whose
     spellings nobody counts.
     """
-    inner = inner_of(a, register)
-    if inner & HASH_MASK == 0 and inner >> 31 != 0 and compares_values(a, inner >> 31):
+    return has_values(a, inner_of(a, register)) or may_repeat(a, register)
+
+
+@njit(cache=True, nogil=True)
+def has_values(a, inner):
+    """Whether the activation has seen keys as values and none is open."""
+    return inner & HASH_MASK == 0 and inner >> 31 != 0 and compares_values(a, inner >> 31)
+
+
+@njit(cache=True, nogil=True)
+def needs_search(a, q, register):
+    """Whether only a search tells if a run in local state q can be finished.
+
+    That is so where it is in question, but not between two members if no value around can be one of those seen: a member that must still
+    come has a key that was not seen (the same that a value trusts in while it is read), and where none must come the object may end.
+    """
+    if may_repeat(a, register):
         return True
-    return may_repeat(a, register)
+    return has_values(a, inner_of(a, register)) and not reads_comma(a, q)
+
+
+@njit(cache=True, nogil=True)
+def reads_comma(a, q):
+    """Whether a comma can be read in a local state, so that it stands behind a member."""
+    p = lay.LS + q * lay.LS_WIDTH
+    for i in range(a[p + lay.L_N_RANGES]):
+        word = a[lay.RG + a[p + lay.L_RANGES] + 2 * i]
+        if (word & 255) <= 0x2C <= ((word >> 8) & 255):
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
