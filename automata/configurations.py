@@ -18,12 +18,13 @@ from .step import step
 from .unions import IN, OUT, put_raw, unite
 
 MET = lay.S + 420000  # states that a search has met
-TRAIL = lay.S + 520000  # its path: state, next byte; twice over all bytes, the second time if SOME lead on
+TRAIL = lay.S + 520000  # its path: state, byte read last; over all bytes once, and AGAIN if SOME lead on
 SOME = 1 << 16
+AGAIN = 1 << 17
 MAX_MET = 100000
 SHAPE = lay.S + 730000  # local state, need, room, register of the activation, frame; then whether it can be finished
-KEPT = lay.S + 730010  # the same during a search
 SHAPE_WORDS = 5
+HELD = lay.S + 731000  # the entries of a configuration that are asked for one by one
 
 
 @njit(cache=True, nogil=True)
@@ -185,8 +186,26 @@ def hangs_on_values(a, n):
 
 
 @njit(cache=True, nogil=True)
+def last_byte(a, at, most):
+    """The greatest byte, at most ``most``, that the state whose record is at ``at`` may read; -1 if there is none."""
+    n = ((a[lay.HP + at] & 0xFFFFFFFF) - lay.STATE_ENTRIES) // lay.ENTRY
+    best = np.int64(-1)
+    for i in range(n):
+        entry = lay.HP + at + lay.STATE_ENTRIES + i * lay.ENTRY
+        p = lay.LS + a[entry] * lay.LS_WIDTH
+        flags = a[p + lay.L_FLAGS]
+        if flags & lay.FLAG_LAZY or a[p + lay.L_N_CALLS] > 0 or accepts_here(a, flags, a[entry + 1]):
+            return most
+        for k in range(a[p + lay.L_N_RANGES]):
+            word = a[lay.RG + a[p + lay.L_RANGES] + 2 * k]
+            if word & 255 <= most:
+                best = max(best, min((word >> 8) & 255, most))
+    return best
+
+
+@njit(cache=True, nogil=True)
 def can_finish(a, scope, state):
-    """Whether a state all entries of which are in question can be finished: 1 or 0, -1 with H_ERROR set.
+    """Whether a state all of whose entries are in question can be finished: 1 or 0, -1 with H_ERROR set.
 
     A search, depth first, for a state that is not in question; those met on the way are marked, so that the next byte finds them
     known.  It stays inside what the values seen spell, and looks at all bytes that may follow before it goes on with one of them: else it
@@ -202,19 +221,23 @@ def can_finish(a, scope, state):
     top = np.int64(0)
     a[MET] = at
     a[TRAIL] = at
-    a[TRAIL + 1] = 0
+    a[TRAIL + 1] = 256
     a[lay.HP + at + lay.STATE_BITS] |= lay.MET_BIT
     found = bits & lay.ACCEPTING_BIT != 0
     while top >= 0 and not found:
         at = a[TRAIL + 2 * top]
-        c = a[TRAIL + 2 * top + 1]
-        if c == 256 or c == SOME | 512:
-            top -= 1
+        word = a[TRAIL + 2 * top + 1]
+        ahead = word & AGAIN == 0
+        c = last_byte(a, at, (word & 511) - 1)
+        if c < 0:
+            if word & AGAIN or not word & SOME:
+                top -= 1
+            else:
+                a[TRAIL + 2 * top + 1] = AGAIN | 256
             continue
-        a[TRAIL + 2 * top + 1] = c + 1
-        ahead = c & ~SOME < 256
+        a[TRAIL + 2 * top + 1] = (word & ~511) | c
         # the last byte first: behind 1, a 0 might go on for ever (10e-1, 100e-2), and a 9 settles that the number is another
-        n = step(a, scope, load_state(a, at), np.int64(255 - (c & 255)))
+        n = step(a, scope, load_state(a, at), c)
         if n < 0:
             return n
         if n == 0:
@@ -243,7 +266,7 @@ def can_finish(a, scope, state):
             n_met += 1
             top += 1
             a[TRAIL + 2 * top] = at
-            a[TRAIL + 2 * top + 1] = 0
+            a[TRAIL + 2 * top + 1] = 256
     for i in range(n_met):
         a[lay.HP + a[MET + i] + lay.STATE_BITS] &= ~lay.MET_BIT
         if not found:
@@ -259,11 +282,17 @@ def make_state(a, scope, n):
     """Intern the configuration at IN; 0 if it is empty or cannot be finished, -1 on an error."""
     asked = n > 0 and hangs_on_values(a, n)
     state = intern_configuration(a, scope, n)
-    if asked and state > 0:
-        live = can_finish(a, scope, state)
-        if live <= 0:
+    if not asked or state <= 0:
+        return state
+    at = state_offset(a, state)
+    bits = a[lay.HP + at + lay.STATE_BITS]
+    if not bits & (lay.LIVE_BIT | lay.DEAD_BIT):
+        live = finishes(a, scope, load_state(a, at))
+        if live < 0:
             return live
-    return state
+        bits = np.int64(lay.LIVE_BIT if live else lay.DEAD_BIT)
+        a[lay.HP + at + lay.STATE_BITS] |= bits
+    return state if bits & lay.LIVE_BIT else np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -275,24 +304,37 @@ def lives(a, scope, n):
             n = drop_stuck(a, n)
     if n <= 0 or not hangs_on_values(a, n):
         return np.int64(n > 0) if n >= 0 else np.int64(-1)
-    known = np.int64(-1)
+    return finishes(a, scope, n)
+
+
+@njit(cache=True, nogil=True)
+def finishes(a, scope, n):
+    """Whether the configuration at IN, all of whose entries are in question, can be finished: 1 or 0, -1 with H_ERROR set.  IN is lost.
+
+    It can if one of its entries can, so each is asked for alone: many have the answer of another.
+    """
+    for k in range(n * lay.ENTRY):
+        a[HELD + k] = a[IN + k]
     for i in range(n):
-        known = max(known, verdict(a, scope, IN + i * lay.ENTRY))
-        if known == 1:
-            return known
-    if n == 1 and known == 0:
-        return known
-    keeps = n == 1 and keep_shape(a, IN)
-    if keeps:
-        for k in range(SHAPE_WORDS):
-            a[KEPT + k] = a[SHAPE + k]
-    state = intern_configuration(a, scope, n)
-    live = can_finish(a, scope, state) if state > 0 else state
-    if keeps and live >= 0:
-        a[KEPT + SHAPE_WORDS] = live
-        if intern(a, scope, lay.KIND_LIVES, KEPT, SHAPE_WORDS + 1) < 0:
-            return np.int64(-1)
-    return live
+        if verdict(a, scope, HELD + i * lay.ENTRY) == 1:
+            return np.int64(1)
+    for i in range(n):
+        at = HELD + i * lay.ENTRY
+        if verdict(a, scope, at) == 0:
+            continue
+        for k in range(lay.ENTRY):
+            a[IN + k] = a[at + k]
+        state = intern_configuration(a, scope, np.int64(1))
+        live = can_finish(a, scope, state) if state > 0 else state
+        if live < 0:
+            return live
+        if keep_shape(a, at):
+            a[SHAPE + SHAPE_WORDS] = live
+            if intern(a, scope, lay.KIND_LIVES, SHAPE, SHAPE_WORDS + 1) < 0:
+                return np.int64(-1)
+        if live:
+            return np.int64(1)
+    return np.int64(0)
 
 
 @njit(cache=True, nogil=True)
