@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from . import layout as lay
-from .configurations import lives, load_state, make_state
+from .configurations import HELD_N, lives, load_state, make_state
 from .heap import state_offset
 from .step import step
 from .unions import IN
@@ -122,6 +122,7 @@ def readable_bytes(a, state, readable):
         return np.int64(-2)
     scope = a[lay.HP + at + 3]
     count = np.int64(0)
+    a[HELD_N] = 0
     for c in range(256):
         n = lives(a, scope, step(a, scope, load_state(a, at), np.int64(c)))
         if n < 0:

@@ -24,7 +24,8 @@ AGAIN = 1 << 17
 MAX_MET = 100000
 SHAPE = lay.S + 730000  # local state, need, room, register of the activation, frame; then whether it can be finished
 SHAPE_WORDS = 5
-HELD = lay.S + 731000  # the entries of a configuration that are asked for one by one
+HELD = lay.S + 731000  # the entries of the configuration that was asked for last, each alone
+HELD_N = lay.S + 730100  # their number, and the answer; 0 where nothing is held, as at the beginning of every walk
 
 
 @njit(cache=True, nogil=True)
@@ -178,10 +179,16 @@ def intern_configuration(a, scope, n):
 @njit(cache=True, nogil=True)
 def hangs_on_values(a, n):
     """Whether only a search tells if the configuration at IN can be finished, as is so of every entry."""
+    last = np.int64(0)  # many entries have one register
     for i in range(n):
         register = a[IN + i * lay.ENTRY + 3]
-        if register == 0 or not needs_search(a, a[IN + i * lay.ENTRY], register):
+        if register == 0:
             return False
+        if register != last and not may_repeat(a, register):
+            if not needs_search(a, a[IN + i * lay.ENTRY], register):
+                return False
+        else:
+            last = register
     return True
 
 
@@ -287,6 +294,7 @@ def make_state(a, scope, n):
     at = state_offset(a, state)
     bits = a[lay.HP + at + lay.STATE_BITS]
     if not bits & (lay.LIVE_BIT | lay.DEAD_BIT):
+        a[HELD_N] = 0
         live = finishes(a, scope, load_state(a, at))
         if live < 0:
             return live
@@ -313,8 +321,30 @@ def finishes(a, scope, n):
 
     It can if one of its entries can, so each is asked for alone: many have the answer of another.
     """
+    if n == a[HELD_N] and same_entries(a, HELD, IN, n):
+        return a[HELD_N + 1]
     for k in range(n * lay.ENTRY):
         a[HELD + k] = a[IN + k]
+    a[HELD_N] = 0
+    live = any_finishes(a, scope, n)
+    if live >= 0:
+        a[HELD_N] = n
+        a[HELD_N + 1] = live
+    return live
+
+
+@njit(cache=True, nogil=True)
+def same_entries(a, x, y, n):
+    """Whether the n entries at x are those at y."""
+    for k in range(n * lay.ENTRY):
+        if a[x + k] != a[y + k]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def any_finishes(a, scope, n):
+    """Whether one of the n entries at HELD can be finished: 1 or 0, -1 with H_ERROR set."""
     for i in range(n):
         if verdict(a, scope, HELD + i * lay.ENTRY) == 1:
             return np.int64(1)

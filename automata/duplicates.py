@@ -11,7 +11,7 @@ from numba import njit
 
 from ..grammar.ir import OP_NONE
 from . import layout as lay
-from .configurations import lives, load_state
+from .configurations import HELD_N, lives, load_state, same_entries
 from .heap import ROOT_TEXT
 from .repeats import in_question
 from .step import step
@@ -27,6 +27,8 @@ STACK_CAP = 200000
 LEVEL = (
     lay.S + 760000
 )  # of each: where its configuration begins, how many entries, and the trie node, or whether a run was cut above it
+FIXED = lay.S + 740000  # entries that some bytes of white space leave as they are
+FIXED_N = lay.S + 730200  # how many, and the set of these bytes
 TEXT_BUFFER = lay.S + 160000
 MAX_TEXT = 65536
 
@@ -162,6 +164,7 @@ def clear_duplicates(a, state_at, out, n_suspects):
     level, with their nodes.
     """
     n_suspects = outermost(a, n_suspects)
+    a[HELD_N] = 0
     scope = a[lay.HP + state_at + 3]
     level = np.int64(0)
     n = load_state(a, state_at)
@@ -245,6 +248,25 @@ def any_in_question(a, n):
 
 
 @njit(cache=True, nogil=True)
+def step_over(a, scope, n, c, before):
+    """Step from the n entries at IN, which are at ``before`` too; white space that leaves them as they are is read once."""
+    if c > 32:
+        return step(a, scope, n, c)
+    known = n == a[FIXED_N] and same_entries(a, FIXED, before, n)
+    if known and (a[FIXED_N + 1] >> c) & 1:
+        return n
+    after = step(a, scope, n, c)
+    if after == n and a[lay.H_CUT] == 0 and same_entries(a, IN, before, n):
+        if not known:
+            for k in range(n * lay.ENTRY):
+                a[FIXED + k] = a[before + k]
+            a[FIXED_N] = n
+            a[FIXED_N + 1] = 0
+        a[FIXED_N + 1] |= np.int64(1) << c
+    return after
+
+
+@njit(cache=True, nogil=True)
 def walk_values(a, state_at, node, out, met):
     """Clear the tokens below a trie node that repeat a value seen, or after which every value would be one.
 
@@ -257,6 +279,8 @@ def walk_values(a, state_at, node, out, met):
     n = load_state(a, state_at)
     depth = (a[lay.TR + node] >> lay.T_DEPTH_SHIFT) & lay.T_DEPTH_MASK
     a[lay.H_CUT] = 0
+    a[HELD_N] = 0
+    a[FIXED_N] = 0
     here = np.int64(0)
     for _ in range(depth):  # down to the node: the child whose range holds it
         here += 1
@@ -280,7 +304,7 @@ def walk_values(a, state_at, node, out, met):
             n = load_level(a, level - 1)
             begin = a[p] + n * lay.ENTRY
             a[lay.H_CUT] = 0
-            n = step(a, scope, n, word & 255)
+            n = step_over(a, scope, n, word & 255, STACK + a[p])
             if n < 0:
                 return n
             cut |= a[lay.H_CUT]
