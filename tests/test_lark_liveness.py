@@ -8,7 +8,7 @@ import lark
 import lark_random
 import numpy as np
 import pytest
-from hypothesis import assume, event, given
+from hypothesis import event, given, reject
 from hypothesis import strategies as st
 from lark.indenter import PythonIndenter
 from lark_reference import Recogniser, Stack
@@ -20,7 +20,7 @@ import syntagma as sg
 from syntagma.automata.bounds import UNREACHABLE
 from syntagma.automata.constraint import Constraint
 from syntagma.grammar.lark.liveness import obstacles
-from syntagma.grammar.lark.scanner import tables
+from syntagma.grammar.lark.scanner import LarkTables, tables
 from syntagma.grammar.lark.stacks import incomplete
 from syntagma.grammar.report import Report
 
@@ -121,6 +121,16 @@ def random_table(draw: random.Random) -> str:
     return "\n".join(lines)
 
 
+def random_tables(draw: random.Random) -> LarkTables:
+    """The tables of the first of some random grammars that has any."""
+    for _ in range(40):
+        try:
+            return tables(lark.Lark(random_table(draw), parser="lalr"))
+        except (lark.exceptions.LarkError, sg.Unsatisfiable, sg.InvalidSource):  # the last: what reduces for ever
+            continue
+    return reject()
+
+
 def completes(recogniser: Recogniser, stack: Stack, columns: list[int]) -> bool:
     """Whether some stack that accepts is found from a stack, by breadth."""
     layer = {stack}
@@ -136,15 +146,7 @@ def completes(recogniser: Recogniser, stack: Stack, columns: list[int]) -> bool:
 @given(st.randoms(use_true_random=False))
 def test_stacks_of_proved_tables_complete(draw: random.Random) -> None:
     """Where no state is incomplete, every stack that short texts lead to accepts some continuation; traps of small tables are among the others."""
-    read = None
-    for _ in range(40):
-        try:
-            read = tables(lark.Lark(random_table(draw), parser="lalr"))
-            break
-        except (lark.exceptions.LarkError, sg.Unsatisfiable, sg.InvalidSource):  # the last: what reduces for ever
-            continue
-    assume(read is not None)
-    assert read is not None
+    read = random_tables(draw)
     recogniser = Recogniser(read)
     columns = list(range(recogniser.end))
     proved = not incomplete(read.lalr, [np.flatnonzero(row) for row in read.lalr.action != 0])

@@ -24,11 +24,11 @@ def endless(lalr: Lalr) -> list[int]:
         return []
     action, goto = lalr.action.tolist(), lalr.goto.tolist()
     useful = productive(lalr)
-    reached = {lalr.start: None}
+    reached = {lalr.start}
     for below in (todo := [lalr.start]):
         tops = {goto[below][n] for n in useful if goto[below][n] >= 0} | {x - 1 for x in action[below] if x > 0}
-        todo += [x for x in tops if x not in reached]
-        reached |= dict.fromkeys(tops)
+        todo += sorted(tops - reached)
+        reached |= tops
         for top in sorted(tops):
             for column in np.flatnonzero(lalr.action[top] < 0).tolist():
                 rules = _run(lalr, action, goto, below, top, column)
@@ -40,10 +40,7 @@ def endless(lalr: Lalr) -> list[int]:
 def _run(lalr: Lalr, action: list[list[int]], goto: list[list[int]], below: int, top: int, column: int) -> list[int]:
     """The rules of a loop of the reductions from two states on, with a look-ahead; none where the lower one is popped, or they end."""
     stack = [below, top]
-    tops: list[set[int]] = [
-        set(),
-        {top},
-    ]  # of each level: the states that were on top there since it was last pushed on
+    tops: list[set[int]] = [set(), {top}]  # of each level: what was on top there, over the same state below
     done: list[int] = []
     while True:
         act = action[stack[-1]][column]
@@ -93,9 +90,7 @@ def _may_be(lalr: Lalr) -> bool:
     """Whether a rule derives itself and nothing else, or itself behind something that may be empty: no other grammar has such a table."""
     rules = list(zip(lalr.rule_lhs.tolist(), lalr.expansions, strict=True))
     empty = productive(lalr, ())
-    first: set[tuple[int, int, bool]] = (
-        set()
-    )  # (rule, nonterminal that its text may begin with, behind something empty)
+    first: set[tuple[int, int, bool]] = set()  # (nonterminal, one that it may begin with, behind something empty)
     alone: set[tuple[int, int]] = set()
     for lhs, symbols in rules:
         for i, x in enumerate(symbols):
