@@ -263,10 +263,10 @@ def _check_endless(lalr: Lalr, text: Text) -> None:
     loop = endless(lalr)
     if not loop:
         return
-    names = list(dict.fromkeys(lalr.nonterminals[lalr.rule_lhs[rule]] for rule in loop))
-    where, excerpt = text.of_terminal(names[0], names[0])
+    first = lalr.nonterminals[min(lalr.rule_lhs[rule] for rule in loop)]  # Lark numbers its states anew each time
+    where, excerpt = text.of_terminal(first, first)
     raise InvalidSource(
-        f"Lark's parser would reduce {', '.join(lalr.rules[rule] for rule in loop)} for ever",
+        f"Lark's parser would reduce {', '.join(lalr.rules[rule] for rule in sorted(loop, key=lambda r: lalr.rules[r]))} for ever",
         where=where,
         excerpt=excerpt,
         hint="take out what lets a rule derive itself with nothing beside it, or come back behind something empty",
