@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
-from time import thread_time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ..grammar.clock import Clock
 from ..grammar.errors import InvalidSource, LimitExceeded
 from ..grammar.ir import EDGE_WIDTH, KIND_CALL, KIND_EXTRA, OP_SET, OPERATION, START, Automaton, Grammar, RuleId
 from ..grammar.packed import ACCEPT, LAST, NOTHING, PackedDfa
@@ -152,7 +152,7 @@ def _compile_kernels(store: Store) -> None:
 def _load_rules(
     store: Store, grammar: Grammar, order: _Order, max_dfa_states: int, deadline: float | None
 ) -> tuple[int, dict[int, int]]:
-    ends = None if deadline is None else thread_time() + deadline
+    clock = None if deadline is None else Clock(deadline)
     a = store.arena.a
     start_of: dict[int, int] = {}
     fresh: list[int] = []
@@ -198,7 +198,7 @@ def _load_rules(
                 known[key] = start
     for rule in todo:
         body = grammar.rules[rule].body
-        if ends is not None and thread_time() > ends:
+        if clock is not None and clock.left() < 0:
             raise _too_slow(deadline, grammar.rules[rule].origin)
         if body is None:  # _Order has refused it already
             continue
@@ -211,7 +211,7 @@ def _load_rules(
             _link(edges, order.calls[rule], start_of)
         before = int(a[lay.H_LS]) // lay.LS_WIDTH
         arguments = _arguments(a, edges, body, start_of[rule], max_dfa_states)
-        _load(a, arguments, ends)
+        _load(a, arguments, clock)
         if int(a[lay.H_ERROR]) == lay.ERR_TIME:
             a[lay.H_ERROR] = 0
             raise _too_slow(deadline, grammar.rules[rule].origin)
@@ -301,13 +301,13 @@ def _arguments(
     )
 
 
-def _load(a: npt.NDArray[np.int64], arguments: tuple[object, ...], ends: float | None) -> None:
-    """Load a rule; H_ERROR is ERR_TIME where that would last beyond ``ends``.
+def _load(a: npt.NDArray[np.int64], arguments: tuple[object, ...], clock: Clock | None) -> None:
+    """Load a rule; H_ERROR is ERR_TIME where ``clock`` runs out before.
 
     Hardly any rule takes long, and a kernel cannot read the clock.  So the kernel gives up after some work, and is then run
     again beside a thread that tells it to stop.
     """
-    if ends is None:
+    if clock is None:
         load_rule(a, *arguments, _NO_PATIENCE_NEEDED)
         return
     before = [int(a[counter]) for counter in _LOADED_TABLES]
@@ -317,15 +317,23 @@ def _load(a: npt.NDArray[np.int64], arguments: tuple[object, ...], ends: float |
     a[lay.H_ERROR] = 0
     for counter, used in zip(_LOADED_TABLES, before, strict=True):
         a[counter] = used
-    watch = threading.Timer(max(ends - thread_time(), 0.0), a.__setitem__, (lay.H_STOP, 1))
-    watch.daemon = True
+    loaded = threading.Event()
+    watch = threading.Thread(target=_watch, args=(a, clock, loaded), daemon=True)
     watch.start()
     try:
         load_rule(a, *arguments, _NO_PATIENCE_NEEDED)
     finally:
-        watch.cancel()
+        loaded.set()
         watch.join()
         a[lay.H_STOP] = 0
+
+
+def _watch(a: npt.NDArray[np.int64], clock: Clock, loaded: threading.Event) -> None:
+    """Tell the kernel to stop once the clock has run out, unless the rule is loaded before."""
+    while not loaded.wait(max(clock.left(), 0.0)):
+        if clock.left() <= 0:
+            a[lay.H_STOP] = 1
+            return
 
 
 __all__ = ["DEFAULT_MAX_DFA_STATES", "RuleId", "load_grammar"]

@@ -11,9 +11,9 @@ import re
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from time import thread_time
 from typing import Final, Literal
 
+from .clock import Clock
 from .counted import COUNTED_FROM, counted_grammar
 from .errors import InvalidSource, LimitExceeded, Unsatisfiable
 from .regular.dfa import MAX_DFA_STATES, CharDfa, Dialect
@@ -56,16 +56,16 @@ def warm_up() -> None:
     counted_grammar(Repeat(letter, 0, COUNTED_FROM), max_states=2 * COUNTED_FROM, tick=no_tick)
 
 
-class _Clock:
+class _Deadline:
     """Raises ``LimitExceeded`` when it is asked after a number of seconds."""
 
     def __init__(self, seconds: float) -> None:
         warm_up()
         self.seconds = seconds
-        self.ends = thread_time() + seconds
+        self.clock = Clock(seconds)
 
     def __call__(self) -> None:
-        if thread_time() > self.ends:
+        if self.clock.left() < 0:
             raise LimitExceeded(
                 f"compiling the expression took longer than {self.seconds} s of processor time",
                 limit="deadline", value=self.seconds, hint="simplify it, or raise Regex(deadline=...)",
@@ -137,8 +137,8 @@ class RegularSource(Source):
             raise Unsatisfiable(f"no text matches {_shown(self)}", hint="its parts contradict each other")
         return Lowered(grammar, self._report(counted), self._deadline())
 
-    def _clock(self) -> _Clock:
-        return _Clock(self._deadline())
+    def _clock(self) -> _Deadline:
+        return _Deadline(self._deadline())
 
     def _report(self, counted: int) -> Report:
         def collect() -> list[ReportEntry]:
@@ -238,7 +238,7 @@ class Regex(RegularSource):
         object.__setattr__(self, "max_dfa_states", max_dfa_states)
         object.__setattr__(self, "deadline", float(deadline))
         try:
-            parsed = read(self.pattern, self.dialect, self.flags, _Clock(self.deadline))
+            parsed = read(self.pattern, self.dialect, self.flags, _Deadline(self.deadline))
         except RecursionError:
             raise LimitExceeded(
                 "the pattern is nested too deeply", limit="recursion", value=1000, hint="flatten its groups"

@@ -78,12 +78,11 @@ settings.load_profile("nojit" if PLAIN else os.environ.get("HYPOTHESIS_PROFILE",
 @pytest.fixture(scope="session", autouse=True)
 def patient_deadlines() -> Iterator[None]:
     """The clock of the compilers' deadlines runs slowly here: what compiles must not hang on the speed of a shared machine."""
-    from syntagma.grammar import regex
-    from syntagma.grammar.jsonschema import source
+    from syntagma.grammar.clock import Clock
 
+    spent = Clock._spent
     with pytest.MonkeyPatch.context() as patch:
-        for module in (regex, source):
-            patch.setattr(module, "thread_time", lambda: time.thread_time() / SLOWNESS)
+        patch.setattr(Clock, "_spent", lambda clock: spent(clock) / SLOWNESS)
         yield
 
 

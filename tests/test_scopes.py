@@ -267,7 +267,7 @@ def test_the_deadline_ends_the_load_of_one_rule(monkeypatch: pytest.MonkeyPatch)
     vocab = Vocabulary([b"1", b"2", None], eos_ids=[2])
     Constraint.from_grammar(late_letter(2), vocab, deadline=60.0)  # the kernels are there
     with pytest.raises(LimitExceeded, match=r"SchemaLimits\.deadline") as caught:
-        Constraint.from_grammar(late_letter(40), vocab, deadline=0.2, max_dfa_states=1 << 40)
+        Constraint.from_grammar(late_letter(40), vocab, deadline=0.02, max_dfa_states=1 << 40)
     assert caught.value.limit == "deadline"
     assert Constraint.from_grammar(late_letter(3), vocab, deadline=60.0).accepts("2122")
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from time import thread_time
 from typing import Any, Final, Literal
 
+from ..clock import Clock
 from ..errors import InvalidSource, LimitExceeded, Unsatisfiable, Unsupported
 from ..ir import Grammar
 from ..regular.encode import Escapes
@@ -257,7 +257,7 @@ class _Compilation:
         self.limits = source.limits or SchemaLimits()
         self.events: dict[_Event, None] = {}  # once each: what is written for several depths is said for each
         warm_up()
-        self.ends: float = thread_time() + self.limits.deadline if again is None else again.ends
+        self.clock: Clock = Clock(self.limits.deadline) if again is None else again.clock
         document = source.document()
         library = Library(source.registry)
         if source.dialect is not None:
@@ -296,7 +296,7 @@ class _Compilation:
 
     def tick(self) -> None:
         """Raise ``LimitExceeded`` past the deadline."""
-        if thread_time() > self.ends:
+        if self.clock.left() < 0:
             raise LimitExceeded(
                 f"compilation took longer than {self.limits.deadline} s of processor time",
                 limit="deadline",
