@@ -19,6 +19,7 @@ BELOW: dict[str, tuple[str, ...]] = {
         "grammar.packed",
         "grammar.parsing",
         "grammar.terminals",
+        "grammar.clock",
         "grammar.errors",
         "grammar.report",
     ),
