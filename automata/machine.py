@@ -198,7 +198,7 @@ def _load_rules(
                 known[key] = start
     for rule in todo:
         body = grammar.rules[rule].body
-        if clock is not None and clock.left() < 0:
+        if clock is not None and clock.is_over():
             raise _too_slow(deadline, grammar.rules[rule].origin)
         if body is None:  # _Order has refused it already
             continue

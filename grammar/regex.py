@@ -65,7 +65,7 @@ class _Deadline:
         self.clock = Clock(seconds)
 
     def __call__(self) -> None:
-        if self.clock.left() < 0:
+        if self.clock.is_over():
             raise LimitExceeded(
                 f"compiling the expression took longer than {self.seconds} s of processor time",
                 limit="deadline", value=self.seconds, hint="simplify it, or raise Regex(deadline=...)",

@@ -15,6 +15,11 @@ from .conftest import SLOWNESS
 SPENT = 0.02
 
 
+def clock_of(seconds: float) -> Clock:
+    """A clock that this thread has started, its seconds not those of tests."""
+    return Clock(seconds / SLOWNESS)
+
+
 def compute(seconds: float) -> None:
     """Spend processor time in this thread."""
     began = time.thread_time()
@@ -23,10 +28,11 @@ def compute(seconds: float) -> None:
 
 
 def test_the_clock_runs_while_its_thread_computes() -> None:
-    """Down to below zero, in the time of the tests (``SLOWNESS``)."""
-    clock = Clock(SPENT / SLOWNESS)
+    """Down to below zero."""
+    clock = clock_of(SPENT)
     assert clock.left() <= clock.seconds
     compute(SPENT)
+    assert clock.is_over()
     assert clock.left() < 0
 
 
@@ -36,20 +42,20 @@ def test_the_clock_runs_while_its_thread_computes() -> None:
 def test_the_clock_stands_still_for_others() -> None:
     """What a reader computes is not charged to the thread that made the clock, and every reader sees the same."""
     with ThreadPoolExecutor(1) as owner:
-        clock = owner.submit(Clock, 3 * SPENT / SLOWNESS).result()
+        clock = owner.submit(clock_of, 3 * SPENT).result()
         compute(10 * SPENT)
         assert clock.left() > 0
-        assert owner.submit(clock.left).result() > 0
+        assert not owner.submit(clock.is_over).result()
         owner.submit(compute, 4 * SPENT).result()
         assert clock.left() < 0
+        assert owner.submit(clock.is_over).result()
 
 
 def test_without_clocks_of_threads_others_read_elapsed_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows and macOS: a deadline still ends, and its own thread is still charged for its own time alone."""
     monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
-    clock = Clock(SPENT / SLOWNESS)
-    passed = threading.Event()
-    assert not passed.wait(2 * SPENT)
-    assert clock.left() > 0
+    clock = clock_of(SPENT)
+    assert not threading.Event().wait(2 * SPENT)
+    assert not clock.is_over()
     with ThreadPoolExecutor(1) as other:
         assert other.submit(clock.left).result() < 0

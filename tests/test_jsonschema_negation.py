@@ -100,8 +100,7 @@ def check(schema: dict[str, Any], sample: list[dict[str, Any]] | None = None, *,
     for order in ("schema", "any"):
         try:
             source = JsonSchema(schema, dialect="2020-12", whitespace="compact", property_order=order)
-            first = _Compilation(source)
-            grammar, report = _Compilation(source, again=first).run() if coarse else first.run()
+            grammar, report = _Compilation(source, coarse=coarse).run()
         except Unsatisfiable:
             assert not any(map(validator.is_valid, sample or objects())), schema
             return

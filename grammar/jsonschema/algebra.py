@@ -56,10 +56,12 @@ class Algebra:
         tick: Callable[[], None],
         *,
         coarse: bool = False,
+        narrow: bool = False,
     ) -> None:
         """Take the documents, the test for enforced formats, the limit, a deadline check, and how negations are written.
 
-        ``coarse`` ones have as few alternatives as possible, and ask for members that break a rule instead.
+        ``coarse`` ones have as few alternatives as possible, and ask for members that break a rule instead.  In ``narrow`` ones objects
+        may be left out of ``oneOf``.
         """
         self.documents = documents
         self.types_of: Callable[[Goal], int]
@@ -82,7 +84,7 @@ class Algebra:
         self._required: dict[tuple[str, ...], Facts] = {}
         self._absences: dict[str, Facts] = {}
         self.literals = Literals(self)
-        self.exclusion = Exclusion(self, tick)
+        self.exclusion = Exclusion(self, tick, narrow=narrow)
         self._cases = Cases(self, tick)
 
     def local(self, node: Node) -> tuple[Facts, list[Part], int]:
@@ -253,6 +255,8 @@ class Algebra:
         for c in conjunctions:
             factor: list[Conjunction] = []
             for f in c:
+                if f.telling is not None:  # what is left out is not in the opposite either, and no facts say that
+                    raise self.too_many(culprit)
                 if f not in negated:
                     negated[f] = [(n,) for n in negations(f, coarse=self._coarse)]
                 factor += negated[f]

@@ -141,7 +141,23 @@ COVERAGE: Final = (
     Coverage("unevaluatedProperties", "beside every applicator"),
     Coverage("allOf"),
     Coverage("anyOf"),
-    Coverage("oneOf", "branches that overlap get the negation of each other"),
+    Coverage(
+        "oneOf",
+        "branches that overlap get the negation of each other",
+        (
+            Weaker(
+                "narrowed",
+                "many branches are told apart by a member that they do not require: without it objects meet exactly one branch in too many ways",
+                {
+                    "type": "object",
+                    "oneOf": [
+                        {"properties": {"kind": {"const": i}, **{f"{i}{c}": {"type": "integer"} for c in "abcd"}}}
+                        for i in range(12)
+                    ],
+                },
+            ),
+        ),
+    ),
     Coverage(
         "not",
         "of every keyword; see `uniqueItems`",

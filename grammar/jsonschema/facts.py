@@ -114,6 +114,8 @@ class Facts:
         additional: obligation of the members that are neither named nor matched.
         required, min_props, max_props: names that must be there, and how many members.
         names: obligation of the members' names, as strings.
+        telling: a member that must be there for a value to be produced, and the pointer of the keyword whose other values are
+            left out (see ``Exclusion``); no value is excluded by it.
         broken: facts about members, each of which some member must break, or lack where it is required.
         refused: what cannot be compiled.
 
@@ -147,6 +149,7 @@ class Facts:
     min_props: int = 0
     max_props: int | None = None
     names: Obligation = ALWAYS
+    telling: tuple[str, str] | None = None
     broken: tuple[Facts, ...] = ()
     refused: tuple[Refusal, ...] = ()
 

@@ -14,6 +14,7 @@ class Strings:
     """What conjunctions say of strings, with the user's own formats as patterns.
 
     Attributes:
+        wide: whether nothing is left out.
         narrowed: whether strings of a format were left out so far.
 
     """
@@ -21,7 +22,7 @@ class Strings:
     def __init__(self, patterns: dict[str, str], *, wide: bool) -> None:
         """Take the formats; ``wide`` ones leave nothing out, see ``Pieces``."""
         self._patterns = patterns
-        self._wide = wide
+        self.wide = wide
         self.narrowed = False
 
     def spec(self, conjunction: Conjunction) -> StringSpec:
@@ -46,19 +47,25 @@ class Strings:
             return StringFact("match", self._patterns[fact.text], fact.holds)
         if left_out(fact.text):
             self.narrowed = True
-            if fact.holds == self._wide:
+            if fact.holds == self.wide:
                 return StringFact("bound", fact.text, fact.holds)
         return fact
 
 
 class Membership:
-    """Which values meet what."""
+    """Which values meet what.
+
+    Attributes:
+        left_out: the members without which objects were left out so far, and the pointers of the keywords that tell objects by them.
+
+    """
 
     def __init__(self, algebra: Algebra, strings: Strings, *, float_is_fraction: bool) -> None:
         """Take the algebra, what is known of strings, and whether 1.0 is no integer."""
         self._algebra = algebra
         self._strings = strings
         self._float_is_fraction = float_is_fraction
+        self.left_out: dict[tuple[str, str], None] = {}
         self._identities: dict[int, tuple[object, set[object]]] = {}
 
     def holds(self, value: Json, obligation: Obligation) -> bool:
@@ -130,6 +137,9 @@ class Membership:
         if len(value) < f.min_props or (f.max_props is not None and len(value) > f.max_props):
             return False
         if not all(n in value for n in f.required):
+            return False
+        if f.telling is not None and f.telling[0] not in value and not self._strings.wide:
+            self.left_out[f.telling] = None
             return False
         if not all(self.holds(v, o) for k, v in value.items() for o in self.member_goal((f,), k)):
             return False

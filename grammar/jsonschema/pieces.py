@@ -35,7 +35,8 @@ class Pieces:
     what may be written; but not that something is impossible, which is what the algebra wants to know about two branches
     of ``oneOf``.  That is asked of *wide* pieces, in which what is left out is in both.
 
-    The same goes for arrays with two equal items, of which only those with one of finitely many values can be written.
+    The same goes for arrays with two equal items, of which only those with one of finitely many values can be written, and for objects
+    that lack the member by which the branches of ``oneOf`` are told apart.
 
     Attributes:
         membership: which values meet facts.
@@ -192,13 +193,18 @@ class Pieces:
         return self.singled.partial
 
     @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """The members without which objects were left out so far, and the pointers of the keywords that tell objects by them."""
+        return list(self.membership.left_out)
+
+    @property
     def asks(self) -> bool:
         """Whether a question about emptiness is open."""
         return bool(self._asking)
 
     @property
     def _leaves_out(self) -> bool:
-        return self.narrowed or self.partial
+        return self.narrowed or self.partial or self.algebra.exclusion.leaves_out
 
     def _widened(self) -> Pieces:
         if self._wider is None:

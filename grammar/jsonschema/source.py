@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -232,13 +233,7 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
     subschema.
     """
     try:
-        first = _Compilation(source)
-        try:
-            return first.run()
-        except LimitExceeded as e:
-            if e.limit != "alternatives":
-                raise
-            return _Compilation(source, again=first).run()
+        return _compiled(source)
     except RecursionError:
         raise LimitExceeded(
             "the schema is nested too deeply",
@@ -248,16 +243,38 @@ def compile_schema(source: JsonSchema) -> tuple[Grammar, Report]:
         ) from None
 
 
+def _compiled(source: JsonSchema) -> tuple[Grammar, Report]:
+    """Compile with every alternative written out; where they are too many, with few of them; and at last with objects left out."""
+    first = _Compilation(source)
+    try:
+        return first.run()
+    except LimitExceeded as e:
+        if e.limit != "alternatives":
+            raise
+    again = _Compilation(source, first.clock, coarse=True)
+    try:
+        return again.run()
+    except LimitExceeded as e:
+        if e.limit == "deadline":
+            raise
+        last = _Compilation(source, first.clock, coarse=True, narrow=True)
+        with suppress(LimitExceeded):
+            return last.run()
+        raise
+
+
 class _Compilation:
     """The state of one compilation; kept by its report for the entries."""
 
-    def __init__(self, source: JsonSchema, *, again: _Compilation | None = None) -> None:
-        """Take the source; ``again`` is a first try that had too many alternatives."""
+    def __init__(
+        self, source: JsonSchema, clock: Clock | None = None, *, coarse: bool = False, narrow: bool = False
+    ) -> None:
+        """Take the source, the clock of an earlier try, and how alternatives are written (see ``Algebra``)."""
         self.source = source
         self.limits = source.limits or SchemaLimits()
         self.events: dict[_Event, None] = {}  # once each: what is written for several depths is said for each
         warm_up()
-        self.clock: Clock = Clock(self.limits.deadline) if again is None else again.clock
+        self.clock = Clock(self.limits.deadline) if clock is None else clock
         document = source.document()
         library = Library(source.registry)
         if source.dialect is not None:
@@ -266,7 +283,7 @@ class _Compilation:
             self.dialect, self.why = detect(document, library.dialect)
         self.documents = Documents(document, self.dialect, library, forced=source.dialect is not None)
         self.algebra = Algebra(
-            self.documents, self.enforced, self.limits.alternatives, self.tick, coarse=again is not None
+            self.documents, self.enforced, self.limits.alternatives, self.tick, coarse=coarse, narrow=narrow
         )
         formats = source.formats if isinstance(source.formats, Mapping) else {}
         self.pieces = Pieces(
@@ -296,7 +313,7 @@ class _Compilation:
 
     def tick(self) -> None:
         """Raise ``LimitExceeded`` past the deadline."""
-        if self.clock.left() < 0:
+        if self.clock.is_over():
             raise LimitExceeded(
                 f"compilation took longer than {self.limits.deadline} s of processor time",
                 limit="deadline",
@@ -339,6 +356,10 @@ class _Compilation:
             tick=self.tick,
         )
         grammar = lowering.lower(goal)
+        for name, where in self.pieces.left_out:
+            told = json.dumps(name, ensure_ascii=False)
+            reason = f"only objects with {told} are written: that they meet one branch alone takes too many alternatives without it"
+            self._narrow(where, "oneOf", reason)
         statuses = {e.status for e in self.events}
         for unproven, keyword, reason in lowering.unproven:
             consequence = "a text may be begun that cannot be finished"

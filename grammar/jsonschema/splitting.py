@@ -143,6 +143,10 @@ class Splitting:
             for n in f.props:
                 names[n] = False
             required.update(dict.fromkeys(f.required))
+        for f in conjunction:
+            if f.telling is not None and f.telling[0] not in required and not self._strings.wide:
+                self._membership.left_out[f.telling] = None
+                required[f.telling[0]] = None
         for f in broken:
             for n in (*f.props, *f.required):
                 names.setdefault(n, False)
