@@ -164,7 +164,8 @@ all of a string's body) is kept as packed bits as well: a row takes 16 KB where 
 
 Registers never enter a row either: the tokens that would complete a duplicate are cleared when a row is filled, and they are
 found from the ``OPENS`` of a node (trie nodes at which a key begins, each with the local state there) and the keys seen; each suspect
-is then advanced for real.  ``VERIFY`` lists trie nodes below which that is done always, or once so many keys were seen that none may be left.
+is then advanced for real.  ``VERIFY`` lists trie nodes below which that is done always, or, before a key, once so many keys were seen that none may
+be left.
 Where values are compared a walk of the trie begins instead, at those nodes and, in a state in question, at the root: bytes are
 read for real as long as the run is in question (``duplicates.walk_values``).
 

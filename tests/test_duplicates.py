@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,3 +59,25 @@ def test_masks_of_lists_of_different_words(seed: int) -> None:
             if session.is_accepting(state) or not following:
                 break
             state = session.advance(state, max(rng.sample(following, min(2, len(following)))))
+
+
+@pytest.mark.parametrize("order", ["schema", "any"])
+def test_the_end_of_a_key_of_bounded_length_costs_no_look_at_each_token(order: Any) -> None:
+    """Thousands of tokens may end a key after which no longer one can come: only the spellings of the keys seen are looked at."""
+    letters = [chr(97 + i) for i in range(size(22, plain=6))]
+    marks = ['"', "{", "}", ":", ",", "1", '":1,"', '":1,"abc', 'abc":']
+    vocab = vocabulary([t.encode() for t in [*marks, *letters, *map("".join, itertools.product(letters, repeat=3))]])
+    schema = {
+        "type": "object",
+        "patternProperties": {"^[a-z]{1,6}$": {"const": 1}},
+        "additionalProperties": False,
+        "maxProperties": 3,
+    }
+    constraint = sg.compile(sg.JsonSchema(schema, whitespace="compact", property_order=order), vocab)
+    assert constraint.report is not None
+    assert constraint.report.live
+    for text in ('{"abc', '{"abcdef":1,"abc', '{"abc":1,"abc', '{"abcabc":1,"abcdef":1,"abc', '{"abcabc":1,"abc"'):
+        state = constraint.advance_bytes(constraint.start, text.encode())
+        assert state
+        allowed = np.unpackbits(constraint.mask(state).view(np.uint8), bitorder="little")[: vocab.size]
+        assert allowed.tolist() == [int(constraint.advance(state, token) != 0) for token in range(vocab.size)]

@@ -270,9 +270,10 @@ def move_entry(a, p, word0, word1, node, begin, end):
     at = lay.LS + target * lay.LS_WIDTH
     flags = a[at + lay.L_FLAGS]
     words = a[at + lay.L_WORDS]
-    if words < lay.UNBOUNDED and key != KEY_OPEN:  # before a key: none may be left
-        if words < 0:
-            words = a[lay.LS - words * lay.LS_WIDTH + lay.L_WORDS]
+    if (
+        words < 0
+    ):  # before a key: none may be left; inside of one the spellings of the keys seen tell (``collect_suspects``)
+        words = a[lay.LS - words * lay.LS_WIDTH + lay.L_WORDS]
         if frame == lay.FRAME_UNKNOWN:
             if append(a, N_VERIFY, VERIFY, node | (min(words, lay.MOST_WORDS) << lay.NODE_BITS)) < 0:
                 return np.int64(-1)
