@@ -41,6 +41,7 @@ ITEM: Final = 1 << 50
 
 FILLER: Final = b"a"  # the letter with which an open key is told apart from those seen
 QUOTE: Final = b'"'
+SHORTEST_KEY: Final = 2  # bytes: the quotes
 _COLON: Final = 0x3A
 IN_KEY: Final = -2  # in the search for an open key's text: no other rule reads it
 COMPLETE: Final = -1
@@ -54,7 +55,8 @@ class _Edge:
     """A way on from a node: what it costs itself, the nodes that must be finished then, the items read of the node's own activation.
 
     Its cost is ``cost`` and its parts' together; with ``worst``, the greatest of its parts' costs, each with what lies before it.
-    ``own`` says which part belongs to the node's own activation (-1: none), so that its items are the node's.
+    ``own`` says which part belongs to the node's own activation (-1: none), so that its items are the node's.  ``opened`` is the state in which a key
+    begins (-1: none): the edge stands for those of ``_key_edges``, of which none costs less.
     """
 
     cost: int
@@ -62,6 +64,7 @@ class _Edge:
     own: int = -1
     items: int = 0
     worst: tuple[int, ...] | None = None
+    opened: int = -1
 
 
 @dataclass(slots=True)
@@ -357,7 +360,7 @@ class ByteBounds:
             op = marked & OPERATION
             target, symbol = word1 & 0xFFFFFFFF, ((word1 >> 32) & 0x3FFFFFFF) - 1
             if op in (OP_KEY_OPEN, OP_TEXT_OPEN):
-                edges += self._key_edges(target, need, room)
+                edges.append(_Edge(SHORTEST_KEY, (), opened=target))
                 continue
             if op == OP_SET:
                 pair = lay.PR + 2 * ((word0 >> 24) & 0xFFFFFF)
@@ -401,6 +404,9 @@ class ByteBounds:
             node = waiting.user
             if node in costs:
                 continue
+            if waiting.edge.opened >= 0:
+                self._queue_edges(node, self._key_edges(waiting.edge.opened, *node[1:]))
+                continue
             if waiting.settled < len(waiting.edge.parts):
                 self._ask(waiting)
                 continue
@@ -417,13 +423,31 @@ class ByteBounds:
         ends, edges = self._edges(node)
         if ends:
             edges.append(_Edge(0, ()))
-        for edge in edges:
-            self._queue(_Waiting(node, edge, max((edge.cost, *(edge.worst or ()))), edge.items))
+        self._queue_edges(node, edges)
 
-    def _queue(self, waiting: _Waiting) -> None:
+    def _queue_edges(self, node: Node, edges: list[_Edge]) -> None:
+        for edge in edges:
+            least = edge.cost + self._at_least(edge.parts[0]) if edge.parts else edge.cost
+            self._queue(_Waiting(node, edge, max((edge.cost, *(edge.worst or ()))), edge.items), least)
+
+    def _at_least(self, node: Node) -> int:
+        """What a node costs at least, as far as its own state tells: where bytes are read and it may not end, one."""
+        p = lay.LS + node[0] * lay.LS_WIDTH
+        flags = int(self._a[p + lay.L_FLAGS])
+        if (
+            self._symbols
+            or self._a[p + lay.L_REACH] >= 0
+            or self._a[p + lay.L_N_CALLS]
+            or not self._a[p + lay.L_N_RANGES]
+        ):
+            return 0
+        return int(not (flags & lay.FLAG_ACCEPT or (flags & lay.FLAG_ACCEPT_NO_NEED and node[1] == 0)))
+
+    def _queue(self, waiting: _Waiting, least: int = 0) -> None:
+        """Queue an edge, in turn of its cost, or of what it is known to come to at ``least``."""
         if waiting.cost < UNREACHABLE:
             self._serial += 1
-            heapq.heappush(self._heap, (waiting.cost, waiting.items, self._serial, waiting))
+            heapq.heappush(self._heap, (max(waiting.cost, least), waiting.items, self._serial, waiting))
 
     def _ask(self, waiting: _Waiting) -> None:
         """Add the cost of an edge's next part and queue it again; where that is not known, let it wait."""
