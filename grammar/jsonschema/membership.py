@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .algebra import Algebra
 from .dialect import Json
 from .facts import ALWAYS, NEVER, NUMBER, Facts, Obligation, StringFact, opposite, opposites
-from .goals import FALSE_GOAL, Conjunction, Goal, goal_of, said_about
+from .goals import Conjunction, Goal, goal_of, said_about
 from .scalars import Number, StringSpec, left_out, number_meets, string_accepts
 from .values import identity, type_bit
 
@@ -95,14 +97,24 @@ class Membership:
 
     def member_goal(self, facts: tuple[Facts, ...], name: str) -> Goal:
         """Return what the value of one member must meet."""
-        obligations: list[Obligation] = []
+        return self.member_goals(facts, (name,))[0]
+
+    def member_goals(self, facts: tuple[Facts, ...], names: Collection[str]) -> list[Goal]:
+        """Return what the values of members must meet, each facts being read once: most speak of few of many names."""
+        said: dict[str, list[Obligation]] = {name: [] for name in names}
         for f in facts:
-            if f.names != ALWAYS and not self.holds(name, f.names):
-                return FALSE_GOAL
-            obligations += said_about(f, name)
-        if len(obligations) == 1 and obligations[0] > NEVER:
-            return (obligations[0],)
-        return goal_of(obligations)
+            if f.names != ALWAYS:
+                for name in names:
+                    if not self.holds(name, f.names):
+                        said[name].append(NEVER)
+            if f.patterns or f.additional != ALWAYS or len(f.props) > len(said):
+                for name in names:
+                    said[name] += said_about(f, name)
+            else:
+                for name, obligation in f.props.items():
+                    if name in said:
+                        said[name].append(obligation)
+        return [(o[0],) if len(o) == 1 and o[0] > NEVER else goal_of(o) for o in said.values()]
 
     def breaking(self, f: Facts, name: str) -> tuple[Obligation, ...]:
         """Return the obligations by meeting one of which the value of a member breaks facts about it."""

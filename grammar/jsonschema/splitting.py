@@ -152,5 +152,6 @@ class Splitting:
                 names.setdefault(n, False)
         for n in required:
             names[n] = True
-        members = [(n, self._membership.member_goal(conjunction, n), needed) for n, needed in names.items()]
+        goals = self._membership.member_goals(conjunction, names)
+        members = [(n, goal, needed) for (n, needed), goal in zip(names.items(), goals, strict=True)]
         return ObjectPiece(members, conjunction, low, high, refusals, broken=broken)
