@@ -109,6 +109,24 @@ def test_what_is_left_out_of_a_branch_may_still_exclude_another(second: Any, mon
     assert lost or "kind" in second.get("properties", {})
 
 
+def test_where_nothing_is_left_the_limit_is_named() -> None:
+    """Objects without the member are all that there are: that they are left out does not make the schema unsatisfiable."""
+    schema = {"type": "object", "properties": {"kind": False}, "oneOf": kinds(12)}
+    with pytest.raises(LimitExceeded):
+        lowered(schema, property_order="any")
+
+
+def test_what_is_left_out_is_not_called_unsatisfiable() -> None:
+    """A part of which all values are left out has values; another one that has none is named."""
+    part = {"type": "object", "properties": {"kind": False}, "oneOf": kinds(12)}
+    never = {"type": "string", "minLength": 2, "maxLength": 1}
+    schema = {"type": "object", "oneOf": kinds(12), "properties": {"part": part, "never": never}}
+    oracle, report = lowered(schema, property_order="any")
+    assert report.unsatisfiable == ("#/properties/never",)
+    assert oracle.accepts(b'{"kind":"k1"}')
+    assert not oracle.accepts(b'{"kind":"k1","part":{}}')
+
+
 def test_listed_objects_are_left_out_and_reported_too() -> None:
     """Objects of an enumeration, some of which lack the member."""
     listed = [{"kind": "k1", "m1a": 1}, {"kind": "k1", "m1a": "s"}, {"m0a": 1}]

@@ -238,8 +238,9 @@ class Pieces:
         return types
 
     def empty_goals(self) -> list[Goal]:
-        """Return the goals that are known to be empty."""
-        return [g for g, answer in self._inhabited.items() if not answer and g != FALSE_GOAL]
+        """Return the goals that are known to be empty, also of objects that are left out for want of a member."""
+        empty = [g for g, answer in self._inhabited.items() if not answer and g != FALSE_GOAL]
+        return [g for g in empty if not self.possible(g)] if self.algebra.exclusion.leaves_out else empty
 
     def piece_is_inhabited(self, piece: Piece, judge: Judge | None = None) -> bool:
         """Tell whether some value is of this piece; ``judge`` knows which goals of what is inside have a value."""

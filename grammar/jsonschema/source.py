@@ -258,7 +258,7 @@ def _compiled(source: JsonSchema) -> tuple[Grammar, Report]:
         if e.limit == "deadline":
             raise
         last = _Compilation(source, first.clock, coarse=True, narrow=True)
-        with suppress(LimitExceeded):
+        with suppress(LimitExceeded, Unsatisfiable):  # the latter for want of what is left out
             return last.run()
         raise
 
@@ -364,6 +364,8 @@ class _Compilation:
         for unproven, keyword, reason in lowering.unproven:
             consequence = "a text may be begun that cannot be finished"
             self.events[_Event(self._place(unproven), keyword, "residual", reason, consequence)] = None
+        # the report asks later, when the clock may have run out; only where objects are left out does an answer take long
+        unsatisfiable = self._unsatisfiable() if self.algebra.exclusion.leaves_out else None
         report = Report(
             dialect=f"{self.dialect.name} ({self.why})",
             sound="refused" not in statuses,
@@ -371,7 +373,7 @@ class _Compilation:
             live=not lowering.unproven,
             budget="bound" if lowering.registers else "exact",
             collect=self._entries,
-            unsatisfiable=self._unsatisfiable,
+            unsatisfiable=self._unsatisfiable if unsatisfiable is None else lambda: unsatisfiable,
         )
         return grammar, report
 
