@@ -27,7 +27,6 @@ from toy_grammars import (
 )
 
 import syntagma as sg
-from syntagma.automata import bounds
 from syntagma.automata.bounds import UNREACHABLE, tokens
 from syntagma.automata.constraint import Constraint, Session
 from syntagma.grammar.bnf import cfg
@@ -415,41 +414,6 @@ def test_keys_are_looked_at_where_nothing_is_cheaper() -> None:
     assert bounds.of(state) == 4
     assert bounds.of(int(constraint.advance_bytes(state, b'": 1,'))) > 4
     assert len(bounds._bytes._keys._exits) < 5
-
-
-def test_a_search_takes_what_it_found_where_nothing_is_in_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all ways to spell items that must differ it looks at no more than a few hundred states, and its bound can be kept."""
-    monkeypatch.setattr(bounds, "ENOUGH_SEARCHED", most := size(bounds.ENOUGH_SEARCHED, plain=24))
-    both = [{"contains": {"const": "ab"}}, {"contains": {"const": "cd"}}]
-    items = {"type": "string", "pattern": "^(ab)*c$"}
-    properties = {
-        "t": {"type": "array", "uniqueItems": True, "items": {"type": "string"}, "allOf": both},
-        "u": {"type": "array", "uniqueItems": True, "items": items, "minItems": 1},
-    }
-    letters = [bytes([c]) for c in range(32, 127)]
-    constraint = sg.compile(
-        sg.JsonSchema({"type": "object", "properties": properties, "required": ["t", "u"]}), vocabulary(letters)
-    )
-    advances = 0
-    following = bounds.Bounds._next
-
-    def counted(self: bounds.Bounds, state: int, token: int) -> int:
-        nonlocal advances
-        advances += 1
-        return following(self, state, token)
-
-    monkeypatch.setattr(bounds.Bounds, "_next", counted)
-    with constraint.session() as session:
-        state = session.start
-        bound = session.finish_bound(state)
-        assert advances <= (most + 1) * len(letters)
-        least = constraint.store.bounds
-        while not session.is_accepting(state):  # each state on the way knows what is left of it
-            after = [session.advance(state, token) for token in range(len(letters))]
-            costs = {s: cost for s in after if s and (cost := least._settled(s, follow=False)) is not None}
-            state = min(costs, key=costs.__getitem__)
-            assert costs[state] < bound
-            bound = costs[state]
 
 
 def test_streams_may_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,20 +235,19 @@ class Bounds:
         """The least number of single-byte tokens to a state with a cost of its own, and that cost.
 
         A state that needs no search has counted, for an open key or item, one token more for each that was seen.  So much may be found
-        above what leads the search, and some token still lowers the cost of that state.  Where nothing is in question a search is needed for items
-        that must still come alone, and then by each state from which the cheapest way leads here: anything that is found will do.  Among
-        ``MOST_SEARCHED`` states the least that was found is taken.
+        above what leads the search, and some token still lowers the cost of that state.  Among ``MOST_SEARCHED`` states the least that was found is taken.
 
         Raises:
             LimitExceeded: nothing was found among them.
 
         """
         entries = self._entries(state)
-        spare = min(self._bytes.n_keys(register) if register else 0 for _, _, _, register, _ in entries)
-        if len(self._clear(entries)) == len(entries):
-            spare = UNREACHABLE
         found = self._best_first(
-            state, lambda _: self._singles, lambda s: self._free_bytes.of(self._entries(s)), MOST_SEARCHED, spare=spare
+            state,
+            lambda _: self._singles,
+            lambda s: self._free_bytes.of(self._entries(s)),
+            MOST_SEARCHED,
+            spare=min(self._bytes.n_keys(register) if register else 0 for _, _, _, register, _ in entries),
         )
         if found is None:
             raise LimitExceeded(
